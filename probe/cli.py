@@ -1,0 +1,114 @@
+"""`blockonset probe`: measure from this connection. Loaded only when it is asked for, see `probe.parts`."""
+
+from __future__ import annotations
+
+import asyncio
+import json as jsonlib
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+from cyclopts import App, Parameter
+from rich.console import Console
+
+from probe import agent, render, signed
+from probe import config as configs
+from probe import watch as watches
+from probe.errors import UserError
+from probe.measurement import Vantage
+from probe.network import Network
+from probe.parts import main
+from probe.run import choose, measure
+from probe.vantage import configured
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from probe.measurement import Measurement
+    from probe.watch import Watch
+
+__all__ = ["app", "main"]
+
+app = App(name="probe", help="Measure from this connection, and deliver what was measured.")
+
+_WIDE = 200
+"""Columns of a table that goes to a file or a pipe."""
+
+ConfigFile = Annotated[Path | None, Parameter(help="The probe's TOML file; the environment (BLOCKONSET_…) goes first.")]
+WatchFile = Annotated[Path | None, Parameter(help="A watch, signed or not: you name it, so you vouch for it.")]
+Json = Annotated[bool, Parameter(help="Print JSON.")]
+
+
+@app.command
+def run(*, config: ConfigFile = None) -> None:
+    """Measure at the watch's cadence and deliver, until told to stop (Ctrl-C, SIGTERM).
+
+    Prints {"probe": ID} on a line of its own once it measures.
+    """
+    settings = configs.load(config)
+    watch = agent.signed_watch(Path(settings.watch), settings.operator)
+    probe = agent.Probe(settings, Network(), watch)
+    sys.stdout.write(jsonlib.dumps({"probe": probe.id}) + "\n")
+    sys.stdout.flush()
+    asyncio.run(_until_told(probe))
+
+
+@app.command
+def once(*, config: ConfigFile = None, watch: WatchFile = None, json: Json = False) -> None:
+    """Measure one run now and print it. With --config it is kept and delivered, too."""
+    if config is None:
+        found = _watch(watch)
+        run_ = asyncio.run(measure(found, Network(), configured(Vantage())))
+    elif watch is not None:
+        raise UserError("give --config or --watch: a configuration names its own, signed watch")
+    else:
+        settings = configs.load(config)
+        found = agent.signed_watch(Path(settings.watch), settings.operator)
+        run_ = asyncio.run(agent.Probe(settings, Network(), found).once())
+    _print(run_, json=json)
+
+
+@app.command
+def check(name: str, /, *, watch: WatchFile = None, json: Json = False) -> None:
+    """Do one check now and print every step with its timing. Keeps and publishes nothing.
+
+    Parameters
+    ----------
+    name
+        A check, such as telegram, dns, tcp, tls or http.
+    """
+    found = _watch(watch)
+    choose(found, [name])  # a wrong name is told before the network is got ready
+    _print(asyncio.run(measure(found, Network(), configured(Vantage()), checks=[name])), json=json)
+
+
+async def _until_told(probe: agent.Probe) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    await probe.run(stop)
+
+
+def _watch(path: Path | None) -> Watch:
+    """A watch that a person named, signed or not. A signature that is there must be right."""
+    if path is None:
+        raise UserError("say what to measure: --watch FILE (for example infra/watches/telegram-vn-2025.toml)")
+    try:
+        raw = path.read_bytes()
+        return watches.read(signed.open(raw, "W").body if raw.startswith(b"BO1W") else raw, str(path))
+    except OSError as e:
+        raise UserError(f"watch {path}: can't be read: {e.strerror}") from e
+    except (signed.SignedError, watches.WatchError) as e:
+        raise UserError(f"watch {e}") from e
+
+
+def _print(measurements: Sequence[Measurement], *, json: bool) -> None:
+    if json:
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode(measurements), indent=2).decode() + "\n")
+        return
+    console = Console(width=None if sys.stdout.isatty() else _WIDE)
+    for measurement in measurements:
+        console.print(render.steps(measurement))

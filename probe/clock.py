@@ -1,0 +1,25 @@
+"""The time of a run: one instant by the wall clock, everything else on a monotonic clock since then."""
+
+from __future__ import annotations
+
+import math
+import time
+
+
+class Clock:
+    """Milliseconds since this object was made. A wall clock that is set meanwhile does not touch it.
+
+    `lasts_s` is how long the run may take in all, in seconds.
+    """
+
+    def __init__(self, lasts_s: float = math.inf) -> None:
+        self._zero = time.monotonic()
+        self._end = self._zero + lasts_s
+
+    def __call__(self) -> float:
+        """Milliseconds, to the microsecond."""
+        return round((time.monotonic() - self._zero) * 1000, 3)
+
+    def within(self, limit: float) -> float:
+        """What a step that begins now may take, in seconds: `limit`, or what is left of the run."""
+        return max(0.0, min(limit, self._end - time.monotonic()))

@@ -1,0 +1,271 @@
+"""The network as a probe sees it: resolve, connect, hold, handshake, request, exchange; one timed Step each.
+
+This is the seam under which the lab puts its country: a `Dialer` says where an address really is. Everything above
+is the same on a volunteer's line and in the lab. A failure on the network is data and never raises; what raises is
+our own bug.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import math
+import ssl
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+from probe import failures, fingerprints, http1, mtproto, resolver, trust
+from probe.addresses import endpoint
+from probe.measurement import Op, Part, Step
+from probe.wire import Wire
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+    from pathlib import Path
+
+    from probe.clock import Clock
+
+Facts = dict[str, Any]
+"""What an operation learned, under the names of Step's fields."""
+
+_LONGEST_LINGER_S = 0.2
+"""How long a resolver's socket stays open after the first reply, at most."""
+
+
+class Dialer(Protocol):
+    """Where to really connect."""
+
+    def tcp(self, address: str, port: int) -> tuple[str, int]:
+        """The IP address and port to dial for a service's. Raises OSError for what must not be contacted."""
+
+    def system_resolver(self) -> tuple[str, int]:
+        """The IP address and port of this machine's resolver, asked over UDP. Raises OSError when there is none."""
+
+
+class RealDialer:
+    """The internet as it is."""
+
+    def tcp(self, address: str, port: int) -> tuple[str, int]:
+        """The service's own address."""
+        return address, port
+
+    def system_resolver(self) -> tuple[str, int]:
+        """The first resolver that this machine is set up to use. Read anew each time: networks change."""
+        import dns.resolver  # noqa: PLC0415 - pulls in a good deal, and the lab never needs it
+
+        try:
+            servers = dns.resolver.Resolver().nameservers
+        except dns.resolver.NoResolverConfiguration as e:
+            raise OSError(errno.ENETUNREACH, "this machine has no resolver") from e
+        return str(servers[0]), 53
+
+
+class Network:
+    """Opens connections and asks resolvers. One lives as long as its probe and serves all its runs.
+
+    `ca_file` takes the place of the certificate authorities that this machine trusts.
+    Raises UserError when no authority is found, or a file can't be read.
+    """
+
+    def __init__(
+        self, dialer: Dialer | None = None, ca_file: Path | None = None, fingerprint_file: Path | None = None
+    ) -> None:
+        self.dialer: Dialer = dialer or RealDialer()
+        self.ca_file = ca_file
+        self.fingerprints = fingerprints.read(fingerprint_file or fingerprints.SHIPPED)
+        trust.anchors(ca_file)
+        # Making a context is dear, and nothing is verified while a handshake goes on: a wrong certificate is a fact.
+        self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        self.tls.check_hostname = False
+        self.tls.verify_mode = ssl.CERT_NONE
+
+    async def resolve(self, host: str, *, limit: float, clock: Clock, part: Part = "target") -> Step:
+        """Ask the system's resolver over UDP for a name's addresses, and listen on for more replies."""
+
+        async def ask(facts: Facts) -> None:
+            ear = resolver.Ear(clock)
+            linger = min(_LONGEST_LINGER_S, limit / 4)
+            with Wire.datagrams(self.dialer.system_resolver()) as wire, _counted(wire, facts), ear.into(facts):
+                await resolver.ask_datagrams(wire, host, ear, clock.within(limit), linger)
+
+        return await _timed(ask, math.inf, clock, part=part, op="resolve", target=host, via="system")
+
+    async def resolve_second(
+        self, host: str, server: tuple[str, int], *, limit: float, clock: Clock, part: Part = "target"
+    ) -> Step:
+        """Ask another resolver over TCP: the second path."""
+
+        async def ask(facts: Facts) -> None:
+            ear = resolver.Ear(clock)
+            with await Wire.stream(self.dialer.tcp(*server)) as wire, _counted(wire, facts), ear.into(facts):
+                await resolver.ask_stream(wire, host, ear)
+
+        return await _timed(ask, limit, clock, part=part, op="resolve", target=host, via="second")
+
+    async def connect(
+        self, target: str, address: str, port: int, *, limit: float, clock: Clock, part: Part = "target"
+    ) -> Connection:
+        """Connect over TCP. The connection comes back even when that failed, with the step that says how."""
+        connection = Connection(self, limit, clock, part=part, target=target, address=endpoint(address, port))
+        await connection.open(self.dialer, address, port)
+        return connection
+
+
+class Connection:
+    """One TCP connection and the steps made on it so far, in order. After a step that failed, nothing more is done.
+
+    Used with `with`, so that it always closes.
+    """
+
+    def __init__(self, network: Network, limit: float, clock: Clock, **named: Any) -> None:
+        self._network = network
+        self._limit = limit
+        self._clock = clock
+        self._named = named
+        self._wire: Wire | None = None
+        self.steps: list[Step] = []
+
+    async def open(self, dialer: Dialer, address: str, port: int) -> None:
+        """Make the connection; `Network.connect` calls it."""
+
+        async def connect(_: Facts) -> None:
+            self._wire = await Wire.stream(dialer.tcp(address, port))
+
+        self.steps.append(await _timed(connect, self._limit, self._clock, op="connect", **self._named))
+
+    async def hold(self, wait: float) -> None:
+        """Wait in silence for `wait` seconds: a reset now was provoked by nothing but the address."""
+
+        async def listen(wire: Wire, _: Facts) -> None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait):
+                    await wire.receive()
+
+        await self._then("hold", "", listen)
+
+    async def handshake(self, name: str) -> None:
+        """Shake hands over TLS under a server name, then judge the certificate that was shown for that name."""
+
+        async def shake(wire: Wire, facts: Facts) -> None:
+            chain = await _handshake(wire, self._network.tls, name)
+            shown = trust.judge(chain, name, self._network.ca_file)
+            facts.update(certificate=shown.certificate, certificate_failure=shown.failure, names=shown.names)
+
+        await self._then("handshake", name, shake)
+
+    async def request(self, host: str, method_and_path: str = "GET /") -> None:
+        """Ask for a page over plain HTTP and keep facts about it: never the page."""
+
+        async def ask(wire: Wire, facts: Facts) -> None:
+            await wire.send(http1.request(method_and_path, host))
+            raw = bytearray()
+            try:
+                await _fill(raw, wire)
+            finally:  # what came before a cut is a fact too: some censors send their page and then reset
+                facts.update(self._page(bytes(raw)))
+
+        await self._then("request", method_and_path, ask)
+
+    async def exchange(self, transport: str = "intermediate") -> None:
+        """Ask a Telegram datacentre for resPQ over an MTProto transport."""
+
+        async def ask(wire: Wire, _: Facts) -> None:
+            nonce = mtproto.nonce()
+            carrier = mtproto.TRANSPORTS[transport]()
+            await wire.send(carrier.first(mtproto.question(nonce)))
+            raw = b""
+            while (message := carrier.reply(raw)) is None:
+                raw += await wire.receive()
+            mtproto.check_answer(message, nonce)
+
+        await self._then("exchange", transport, ask)
+
+    @property
+    def failed(self) -> bool:
+        """Whether a step on this connection failed."""
+        return any(s.failure is not None for s in self.steps)
+
+    def close(self) -> None:
+        """Close the socket; more than once does no harm."""
+        if self._wire is not None:
+            self._wire.close()
+
+    def _page(self, raw: bytes) -> Facts:
+        """The facts of an answer, or of as much as came of it."""
+        with contextlib.suppress(failures.Failed):
+            response = http1.parse(raw)
+            if response is not None:
+                return http1.facts(response) | {"fingerprint": fingerprints.match(response, self._network.fingerprints)}
+        return {}
+
+    async def _then(self, op: Op, via: str, work: Callable[[Wire, Facts], Awaitable[None]]) -> None:
+        if self.failed or self._wire is None:
+            return
+        wire = self._wire
+
+        async def counted(facts: Facts) -> None:
+            with _counted(wire, facts):
+                await work(wire, facts)
+
+        self.steps.append(await _timed(counted, self._limit, self._clock, op=op, via=via, **self._named))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+async def _timed(work: Callable[[Facts], Awaitable[None]], limit: float, clock: Clock, **named: Any) -> Step:
+    """Do one operation and make the step of it. What it learned before it failed is kept."""
+    facts: Facts = {}
+    failure = None
+    start = clock()
+    try:
+        async with asyncio.timeout(clock.within(limit)):
+            await work(facts)
+    except failures.NETWORK_ERRORS as e:
+        failure = failures.name(e)
+    return Step(start_ms=start, end_ms=clock(), failure=failure, **named, **facts)
+
+
+@contextlib.contextmanager
+def _counted(wire: Wire, facts: Facts) -> Iterator[None]:
+    """Count the payload bytes of one operation."""
+    sent, received = wire.sent, wire.received
+    try:
+        yield
+    finally:
+        facts.update(sent=wire.sent - sent, received=wire.received - received)
+
+
+async def _handshake(wire: Wire, context: ssl.SSLContext, name: str) -> list[bytes]:
+    """A TLS handshake over buffers, so that the socket's own errors are seen. The chain that was shown, in DER."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = context.wrap_bio(incoming, outgoing, server_hostname=name)
+    done = False
+    while not done:
+        try:
+            tls.do_handshake()
+            done = True
+        except ssl.SSLWantReadError:
+            pass
+        if outgoing.pending:
+            await wire.send(outgoing.read())
+        if not done:
+            incoming.write(await wire.receive())
+    return trust.chain_of(tls)
+
+
+async def _fill(raw: bytearray, wire: Wire) -> None:
+    """Read one HTTP answer up to its end, the stream's end or the largest size. Raises EOFError within its head."""
+    while True:
+        try:
+            raw += await wire.receive()
+        except EOFError:
+            if http1.parse(bytes(raw)) is None:
+                raise
+            return
+        response = http1.parse(bytes(raw))
+        if response is not None and (response.complete or len(raw) >= http1.LARGEST):
+            return

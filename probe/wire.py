@@ -1,0 +1,84 @@
+"""One connected socket that counts its bytes and raises exact errors."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import Self
+
+_AT_ONCE = 16 * 1024
+
+
+class Wire:
+    """A connected, non-blocking socket: a stream or, for DNS, datagrams. Used with `with`, so that it always closes.
+
+    `sent` and `received` count payload bytes.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
+        self._stream = sock.type == socket.SOCK_STREAM
+        self.sent = 0
+        self.received = 0
+
+    @classmethod
+    async def stream(cls, address: tuple[str, int]) -> Self:
+        """Connect over TCP. Raises OSError."""
+        sock = _socket(address, socket.SOCK_STREAM)
+        try:
+            await asyncio.get_running_loop().sock_connect(sock, address)
+        except BaseException:
+            sock.close()
+            raise
+        return cls(sock)
+
+    @classmethod
+    def datagrams(cls, address: tuple[str, int]) -> Self:
+        """Bind a UDP socket to one peer: only what bears its address is heard. Raises OSError."""
+        sock = _socket(address, socket.SOCK_DGRAM)
+        try:
+            sock.connect(address)
+        except BaseException:
+            sock.close()
+            raise
+        return cls(sock)
+
+    async def send(self, data: bytes) -> None:
+        """Hand all the bytes to the socket. Raises OSError."""
+        await asyncio.get_running_loop().sock_sendall(self._socket, data)
+        self.sent += len(data)
+
+    async def receive(self) -> bytes:
+        """The next bytes, or the next datagram. Raises EOFError at a stream's end, OSError."""
+        data = await asyncio.get_running_loop().sock_recv(self._socket, _AT_ONCE)
+        if self._stream and not data:
+            raise EOFError
+        self.received += len(data)
+        return data
+
+    async def receive_exactly(self, count: int) -> bytes:
+        """So many bytes of a stream and none after them."""
+        data = b""
+        while len(data) < count:
+            part = await asyncio.get_running_loop().sock_recv(self._socket, count - len(data))
+            if not part:
+                raise EOFError
+            self.received += len(part)
+            data += part
+        return data
+
+    def close(self) -> None:
+        """Close the socket; more than once does no harm."""
+        self._socket.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _socket(address: tuple[str, int], kind: socket.SocketKind) -> socket.socket:
+    sock = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET, kind)
+    sock.setblocking(False)
+    return sock

@@ -1,0 +1,71 @@
+"""TLS under the service's name and under a harmless one."""
+
+from __future__ import annotations
+
+import asyncio
+
+import msgspec
+
+from probe.checks import tls
+from probe.context import Context
+from tests.support import servers
+from tests.support.town import CONTRAST, FORGED, HOST, WEB
+
+
+def handshakes(steps):
+    """What matters of the handshakes."""
+    return [(s.part, s.via, s.failure, s.certificate_failure) for s in steps if s.op == "handshake"]
+
+
+async def test_the_service_and_the_contrast_are_offered_at_one_address(context):
+    """The contrast's name is not on the certificate, and that is no failure of the handshake."""
+    steps = await tls.check(context)
+    assert handshakes(steps) == [("target", HOST, None, None), ("contrast", CONTRAST, None, "ssl_invalid_hostname")]
+    assert {s.address for s in steps} == {f"{WEB}:443"}
+    assert {s.target for s in steps} == {HOST}
+
+
+async def test_a_cut_by_server_name_spares_the_contrast(context, town, authority):
+    """Only the two together show that the name is what is cut."""
+    honest = authority.issue(HOST)
+
+    async def filters(reader, writer):
+        hello = await reader.read(4096)
+        if HOST.encode() in hello:
+            servers.reset(writer)
+            return
+        async with servers.tcp(servers.keeps_open, honest) as port:
+            onward_reader, onward_writer = await asyncio.open_connection(servers.HERE, port)
+            onward_writer.write(hello)
+            writer.write(await onward_reader.read(65536))
+            onward_writer.write(await reader.read(65536))
+            await writer.drain()
+            await reader.read(1)
+            onward_writer.transport.abort()
+
+    await town.put(WEB, 443, filters)
+    found = handshakes(await tls.check(context))
+    assert found[0] == ("target", HOST, "connection_reset", None)
+    assert found[1][:3] == ("contrast", CONTRAST, None)
+
+
+async def test_a_certificate_of_a_stranger_is_seen(context, town, stranger):
+    """At an address that both paths agree on."""
+    await town.put(WEB, 443, servers.keeps_open, stranger.issue(HOST))
+    assert handshakes(await tls.check(context))[0] == ("target", HOST, None, "ssl_unknown_authority")
+
+
+async def test_both_addresses_are_tested_where_the_paths_differ(context, town, stranger):
+    """The forged one shows another certificate; the true one works."""
+    town.forge(FORGED)
+    await town.put(FORGED, 443, servers.keeps_open, stranger.issue("notice.example"))
+    found = [h for h in handshakes(await tls.check(context)) if h[0] == "target"]
+    assert [h[3] for h in found] == ["ssl_invalid_hostname", None]
+
+
+async def test_a_watch_without_a_contrast_has_none_tested(town, network, clock):
+    """The steps are the service's alone."""
+    web = msgspec.structs.replace(town.watch.surfaces.web, contrast="")
+    surfaces = msgspec.structs.replace(town.watch.surfaces, web=web)
+    steps = await tls.check(Context(msgspec.structs.replace(town.watch, surfaces=surfaces), network, clock))
+    assert handshakes(steps) == [("target", HOST, None, None)]

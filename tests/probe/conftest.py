@@ -1,0 +1,64 @@
+"""What the probe's tests share."""
+
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+
+from probe.clock import Clock
+from probe.context import Context
+from probe.network import Network
+from tests.support.authority import Authority
+from tests.support.servers import Map
+from tests.support.town import Town
+
+LIMIT = 0.4
+"""Seconds for a step that is to time out."""
+PATIENT = 5.0
+"""Seconds for a step that is not, on a machine that is busy with other tests."""
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory):
+    """The authority that the tests' networks trust."""
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture(scope="session")
+def stranger(tmp_path_factory):
+    """An authority that nobody trusts."""
+    return Authority(tmp_path_factory.mktemp("stranger"), "Stranger")
+
+
+@pytest.fixture
+def dialer():
+    """Where the test's addresses are."""
+    return Map()
+
+
+@pytest.fixture
+def network(dialer, authority):
+    """A network that reaches only the test's own servers."""
+    return Network(dialer, authority.file)
+
+
+@pytest.fixture
+def clock():
+    """A run's clock."""
+    return Clock()
+
+
+@pytest.fixture
+async def town(dialer, authority):
+    """A small honest internet behind the test's network."""
+    async with contextlib.AsyncExitStack() as stack:
+        yield await Town(dialer, authority, stack).build()
+
+
+@pytest.fixture
+async def context(town, network, clock):
+    """What a check is given."""
+    context = Context(town.watch, network, clock)
+    yield context
+    await context.close()

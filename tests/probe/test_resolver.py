@@ -1,0 +1,167 @@
+"""What a DNS server can do to a query, over real sockets."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from tests.probe.conftest import LIMIT, PATIENT
+from tests.support import servers
+from tests.support.servers import answer
+
+HOST = "service.example"
+TRUE = ("198.51.100.7", "198.51.100.8")
+FORGED = "203.0.113.66"
+
+
+@pytest.fixture
+def resolve(network, dialer, clock):
+    """Ask a loopback resolver over UDP."""
+
+    async def ask(replies, limit=PATIENT):
+        async with servers.dns_udp(replies) as dialer.resolver:
+            return await network.resolve(HOST, limit=limit, clock=clock)
+
+    return ask
+
+
+@pytest.fixture
+def resolve_second(network, dialer, clock):
+    """Ask a loopback resolver over TCP."""
+
+    async def ask(handler):
+        limit = LIMIT if handler is servers.silent else PATIENT
+        async with servers.tcp(handler) as dialer.ports["198.51.100.53", 53]:
+            return await network.resolve_second(HOST, ("198.51.100.53", 53), limit=limit, clock=clock)
+
+    return ask
+
+
+async def test_a_true_answer(resolve):
+    """Sorted addresses, one reply, its time and the least TTL."""
+    step = await resolve(lambda q: [(0.0, answer(q, *reversed(TRUE), ttl=33))])
+    assert (step.op, step.via, step.failure, step.rcode, step.answers) == ("resolve", "system", None, 0, TRUE)
+    (reply,) = step.replies
+    assert (reply.answers, reply.ttl) == (TRUE, 33)
+    assert 0 < reply.ms < PATIENT * 1000
+    assert step.address == ""
+    assert step.sent == len(HOST) + 18
+
+
+@pytest.mark.parametrize(
+    ("rcode", "failure"),
+    [
+        (2, "dns_servfail_error"),
+        (3, "dns_nxdomain_error"),
+        (5, "dns_refused_error"),
+        (4, "dns_server_misbehaving"),
+        (0, "dns_no_answer"),
+    ],
+)
+async def test_a_reply_without_addresses_is_a_failure_by_its_code(resolve, rcode, failure):
+    """With the reply kept."""
+    step = await resolve(lambda q: [(0.0, answer(q, rcode=rcode))])
+    assert (step.failure, step.rcode, len(step.replies)) == (failure, rcode, 1)
+
+
+async def test_an_injected_reply_is_kept_beside_the_true_one(resolve):
+    """In the order of arrival; the first decides, as it does for a stub resolver."""
+    step = await resolve(lambda q: [(0.0, answer(q, FORGED)), (0.05, answer(q, *TRUE))])
+    assert step.answers == (FORGED,)
+    assert [r.answers for r in step.replies] == [(FORGED,), TRUE]
+    assert step.replies[1].ms >= step.replies[0].ms + 40
+
+
+async def test_an_injected_nxdomain_is_a_failure_though_the_truth_came_later(resolve):
+    """The system's resolver would have told the volunteer so."""
+    step = await resolve(lambda q: [(0.0, answer(q, rcode=3)), (0.03, answer(q, *TRUE))])
+    assert step.failure == "dns_nxdomain_error"
+    assert [r.rcode for r in step.replies] == [3, 0]
+
+
+async def test_a_private_address_is_recorded_as_bogus(resolve):
+    """The answer is kept: it is a fact."""
+    step = await resolve(lambda q: [(0.0, answer(q, "10.10.34.34"))])
+    assert (step.failure, step.answers) == ("dns_bogon_error", ("10.10.34.34",))
+
+
+async def test_silence_is_a_timeout(resolve):
+    """After the query was sent twice."""
+    seen = []
+    step = await resolve(lambda q: seen.append(q) or [], LIMIT)
+    assert (step.failure, step.rcode, step.replies) == ("generic_timeout_error", None, ())
+    assert len(seen) == 2
+    assert LIMIT * 1000 <= step.end_ms - step.start_ms < LIMIT * 2000
+
+
+async def test_one_lost_datagram_is_no_failure(resolve):
+    """The second asking is answered; it counts as one reply."""
+    seen = []
+    step = await resolve(lambda q: seen.append(q) or ([(0.0, answer(q, *TRUE))] if len(seen) == 2 else []), LIMIT)
+    assert step.failure is None
+    assert len(step.replies) == 1
+
+
+async def test_replies_to_both_askings_are_no_injection(resolve):
+    """A slow resolver may answer each of them, and differently."""
+    step = await resolve(lambda q: [(LIMIT * 0.6, answer(q, TRUE[len(q) % 2]))], LIMIT)
+    assert step.failure is None
+    assert len(step.replies) == 1
+
+
+async def test_a_reply_to_another_query_is_not_taken(resolve):
+    """Somebody guesses ids."""
+    step = await resolve(lambda q: [(0.0, answer(q, FORGED, shift=1))], LIMIT)
+    assert (step.failure, step.replies) == ("dns_reply_with_wrong_query_id", ())
+
+
+async def test_a_true_reply_after_a_wrong_one_is_taken(resolve):
+    """We go on listening."""
+    step = await resolve(lambda q: [(0.0, answer(q, FORGED, shift=1)), (0.02, answer(q, *TRUE))])
+    assert (step.failure, step.answers) == (None, TRUE)
+
+
+@pytest.mark.parametrize("junk", [b"\0", b"junk that is no message at all"])
+async def test_junk_is_a_misbehaving_server(resolve, junk):
+    """And no bug of ours."""
+    step = await resolve(lambda _: [(0.0, junk)], LIMIT)
+    assert step.failure in ("dns_server_misbehaving", "dns_reply_with_wrong_query_id")
+
+
+async def test_a_resolver_that_is_not_there_is_refused(network, dialer, clock):
+    """ICMP says so at once, on loopback."""
+    with socket.socket(type=socket.SOCK_DGRAM) as sock:
+        sock.bind((servers.HERE, 0))
+        dialer.resolver = sock.getsockname()[1]
+    step = await network.resolve(HOST, limit=LIMIT, clock=clock)
+    assert step.failure == "connection_refused"
+
+
+async def test_the_second_path_answers_over_tcp(resolve_second):
+    """With the same facts."""
+    step = await resolve_second(servers.dns_tcp(lambda q: answer(q, *TRUE)))
+    assert (step.op, step.via, step.failure, step.answers, len(step.replies)) == ("resolve", "second", None, TRUE, 1)
+
+
+@pytest.mark.parametrize(
+    ("handler", "failure"),
+    [
+        (servers.dns_tcp(lambda q: answer(q, rcode=3)), "dns_nxdomain_error"),
+        (servers.dns_tcp(lambda q: answer(q, FORGED, shift=1)), "dns_reply_with_wrong_query_id"),
+        (servers.dns_tcp(lambda _: b"junk"), "dns_server_misbehaving"),
+        (servers.resets_after_reading, "connection_reset"),
+        (servers.ends_after_reading, "eof_error"),
+        (servers.silent, "generic_timeout_error"),
+    ],
+)
+async def test_the_second_path_fails_by_name(resolve_second, handler, failure):
+    """Each way once."""
+    assert (await resolve_second(handler)).failure == failure
+
+
+async def test_a_second_path_that_is_closed_is_refused(network, dialer, clock):
+    """The connection is part of the step."""
+    with servers.refusing() as dialer.ports["198.51.100.53", 53]:
+        step = await network.resolve_second(HOST, ("198.51.100.53", 53), limit=LIMIT, clock=clock)
+    assert step.failure == "connection_refused"

@@ -1,0 +1,87 @@
+"""Which network the probe is in."""
+
+from __future__ import annotations
+
+import pytest
+
+from probe import vantage
+from probe.errors import UserError
+from probe.measurement import Vantage
+from probe.vantage import Whoami, configured
+from tests.support import servers
+
+BASE = Vantage(role="reference", access="mobile", access_how="declared", line="3f", line_how="declared")
+KNOWN = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{"asn": 7552, "country": "VN", "more": 1}'
+
+
+@pytest.fixture
+def source(monkeypatch):
+    """This machine's address towards the endpoint; a test may change it."""
+    address = ["192.168.1.7"]
+    monkeypatch.setattr(vantage, "own_address", lambda family: address[0])
+    return address
+
+
+async def test_a_configured_vantage_is_what_was_configured():
+    """Nobody is asked."""
+    assert await configured(BASE)() == BASE
+
+
+async def test_the_operators_endpoint_says_the_network():
+    """The rest is what was declared."""
+    async with servers.tcp(servers.says(KNOWN)) as port:
+        found = await Whoami(f"http://127.0.0.1:{port}/v1/whoami", BASE)()
+    assert (found.asn, found.asn_how, found.country) == (7552, "whoami", "VN")
+    assert (found.role, found.access, found.line) == ("reference", "mobile", "3f")
+
+
+@pytest.mark.usefixtures("source")
+async def test_an_answer_is_remembered_while_the_endpoint_is_cut_off():
+    """A block may take it too, just then."""
+    async with servers.tcp(servers.says(KNOWN)) as port:
+        ask = Whoami(f"http://127.0.0.1:{port}", BASE)
+        first = await ask()
+    assert await ask() == first
+
+
+async def test_on_another_network_an_old_answer_is_forgotten(source):
+    """This machine has another address there."""
+    async with servers.tcp(servers.says(KNOWN)) as port:
+        ask = Whoami(f"http://127.0.0.1:{port}", BASE)
+        await ask()
+    source[0] = "10.0.0.7"
+    assert await ask() == BASE
+
+
+@pytest.mark.usefixtures("source")
+async def test_an_old_answer_is_forgotten_in_time():
+    """After a day, or here at once."""
+    async with servers.tcp(servers.says(KNOWN)) as port:
+        ask = Whoami(f"http://127.0.0.1:{port}", BASE, keep_s=0.0)
+        await ask()
+    assert await ask() == BASE
+
+
+@pytest.mark.parametrize(
+    "handler",
+    [
+        servers.resets_after_reading,
+        servers.silent,
+        servers.says(b"HTTP/1.1 200 OK\r\n\r\nno json"),
+        servers.says(b'HTTP/1.1 200 OK\r\n\r\n{"asn": "x"}'),
+        servers.says(b'HTTP/1.1 200 OK\r\n\r\n{"asn": 0, "country": ""}'),
+        servers.says(b"HTTP/1.1 503 No\r\n\r\n{}"),
+        servers.says(b"junk"),
+    ],
+)
+async def test_an_endpoint_that_misbehaves_says_nothing(handler):
+    """And the run goes on with what is configured."""
+    async with servers.tcp(handler) as port:
+        assert await Whoami(f"http://127.0.0.1:{port}", BASE, timeout=0.2)() == BASE
+
+
+@pytest.mark.parametrize("url", ["ftp://x/", "whoami", "http:///v1"])
+def test_an_address_that_is_none_is_named(url):
+    """At the start."""
+    with pytest.raises(UserError, match=url):
+        Whoami(url, BASE)

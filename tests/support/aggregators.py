@@ -1,0 +1,160 @@
+"""What the tests of the aggregator share: runs with steps, and a real aggregator process."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import threading
+import urllib.request
+
+from probe import watch as watches
+from probe.measurement import Measurement, Step, Vantage
+
+WATCH = b"""
+id = "test"
+title = "A watch of the tests"
+service = "telegram"
+country = "XX"
+timezone = "UTC"
+expires = "2099-01-01"
+cadence_s = 2
+timeout_s = 1
+dns_lag_s = 5
+fictional = true
+control = { host = "control.example", addresses = ["203.0.113.9"] }
+second_resolver = { address = "203.0.113.53" }
+[directive]
+authority = "nobody"
+summary = "nothing"
+dates = [{ kind = "issued", value = "2026-01-01", precision = "day", timezone = "UTC" }]
+[surfaces.app]
+endpoints = [{ id = "dc1", address = "203.0.113.1", ports = [443] }]
+[surfaces.web]
+host = "web.example"
+[[providers]]
+id = "north-fixed"
+name = "North"
+access = "fixed"
+networks = [{ asn = 64500 }]
+[[providers]]
+id = "south-mobile"
+name = "South"
+access = "mobile"
+networks = [{ asn = 64501 }]
+"""
+TEST_WATCH = watches.read(WATCH, "the tests' watch")
+
+AT_MS = 1_800_000_000_000
+X, Y, BOGON = "192.0.2.1", "198.51.100.1", "10.0.0.1"
+"""Where the service is by the system's resolver, where else it is, and where nothing can be."""
+
+
+def step(op, **facts):
+    """One step against the service, unless said otherwise."""
+    return Step(**({"op": op, "target": "web.example", "start_ms": 1.0, "end_ms": 2.0} | facts))
+
+
+def resolve(via, *answers, **facts):
+    """How a name resolved by one path."""
+    return step("resolve", via=via, **({"answers": answers, "rcode": 0} | facts))
+
+
+def agree(*answers):
+    """Both paths give the same addresses."""
+    return resolve("system", *(answers or (X,))), resolve("second", *(answers or (X,)))
+
+
+def connect(ip=X, failure=None, port=443, **facts):
+    """A TCP connection."""
+    return step("connect", address=f"{ip}:{port}", failure=failure, **facts)
+
+
+def handshake(ip=X, failure=None, **facts):
+    """A TLS handshake on a connection that was made."""
+    at = {k: v for k, v in facts.items() if k == "part"}
+    return connect(ip, **at), step("handshake", address=f"{ip}:443", failure=failure, **facts)
+
+
+def control(failure=None, **facts):
+    """The control's steps, whose handshake may fail."""
+    c = {"part": "control", "target": "control.example"}
+    return (
+        step("resolve", via="system", answers=("203.0.113.9",), rcode=0, **c),
+        step("connect", address="203.0.113.9:443", **c),
+        step("handshake", address="203.0.113.9:443", failure=failure, **c, **facts),
+    )
+
+
+def dc(number, *, connect=None, exchange=None, address=None, **facts):
+    """One endpoint of the app: how connecting failed, or else how the exchange did."""
+    at = {"target": f"dc{number}", "address": address or f"203.0.113.{number}:443"}
+    first = step("connect", failure=connect, **at)
+    return (first,) if connect else (first, step("exchange", via="intermediate", failure=exchange, **(at | facts)))
+
+
+def measurement(surface, steps, *, check=None, run_id=None, beside=None, **changes):
+    """A measurement of one check with its steps and the control's beside them."""
+    vantage = {"asn": 64500, "access": "fixed", "line": "line-1"} | changes.pop("vantage", {})
+    fields = {
+        "watch": "test",
+        "watch_digest": TEST_WATCH.digest,
+        "run_id": run_id or secrets.token_hex(16),
+        "surface": surface,
+        "check": check or ("telegram" if surface == "app" else "tls"),
+        "target": "web.example",
+        "at_ms": AT_MS,
+        "duration_ms": 10.0,
+        "steps": (*steps, *(control() if beside is None else beside)),
+        "vantage": Vantage(**vantage),
+        "timeout_ms": 1000,
+    }
+    return Measurement(**(fields | changes))
+
+
+class Aggregator:
+    """A running `blockonset aggregator` on a free port."""
+
+    def __init__(self, directory, nats_url, *options):
+        self.directory = directory
+        self.log = directory / "aggregator.log"
+        (directory / "watch.toml").write_bytes(WATCH)
+        files = ["--watch", directory / "watch.toml", "--key", directory / "aggregator.key"]
+        files += ["--operator-key", directory / "operator.key", "--store", f"chdb://{directory / 'store'}"]
+        command = [sys.executable, "-m", "probe", "aggregator", "run", "--nats", nats_url, "--api-port", "0"]
+        with self.log.open("ab") as err:
+            self.process = subprocess.Popen(
+                [*command, *map(str, files), *options], stdout=subprocess.PIPE, stderr=err, text=True
+            )
+
+    def url(self):
+        """Where its API answers, once it does."""
+        timer = threading.Timer(30, self.process.kill)
+        timer.start()
+        line = self.process.stdout.readline()
+        timer.cancel()
+        assert line, self.log.read_text()
+        return json.loads(line)["api"]
+
+    def get(self, url):
+        """The JSON at a URL."""
+        with urllib.request.urlopen(url, timeout=10) as response:
+            return json.load(response)
+
+    def kill(self):
+        """End it as a power cut would."""
+        self.process.send_signal(signal.SIGKILL)
+        self._reap()
+
+    def stop(self):
+        """End it as its operator would; the exit code."""
+        if self.process.poll() is None:
+            os.kill(self.process.pid, signal.SIGTERM)
+        self._reap()
+        return self.process.returncode
+
+    def _reap(self):
+        self.process.communicate(timeout=30)
