@@ -1,0 +1,255 @@
+"""The shapes of the answers under /v1. Times are RFC 3339 UTC with milliseconds, spans are seconds."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from aggregator import times
+from aggregator.entries import Counts, Entry
+from probe.measurement import Measurement
+from probe.watch import DirectiveDate, Source, Watch
+
+Outcome = Literal["ok", "blocked", "down", "inconclusive"]
+
+
+class DateReadings(msgspec.Struct, frozen=True, kw_only=True):
+    """One date of a directive as it was written, and the instants it can mean."""
+
+    kind: Literal["issued", "report_by", "block_by"]
+    value: str
+    precision: Literal["day", "minute", "second"]
+    timezone: str
+    bound: Literal["inclusive", "exclusive"]
+    wording: str
+    earliest: str
+    latest: str
+    """The end of the span that the date can mean, itself outside it."""
+    limit: str
+    """The instant that divides "by then" from "too late", under the wording's own bound."""
+
+
+class DirectiveShape(msgspec.Struct, frozen=True, kw_only=True):
+    """The order: who gave it, its dates and where they were read."""
+
+    authority: str
+    summary: str
+    dates: tuple[DateReadings, ...]
+    sources: tuple[Source, ...]
+
+
+class ProviderShape(msgspec.Struct, frozen=True, kw_only=True):
+    """A provider: a named set of networks with one access type."""
+
+    id: str
+    name: str
+    legal_name: str
+    local_name: str
+    access: Literal["fixed", "mobile"]
+    asns: tuple[int, ...]
+
+
+class WatchShape(msgspec.Struct, frozen=True, kw_only=True):
+    """One service watched in one country. `digest` is the SHA-256 of the watch's text."""
+
+    id: str
+    title: str
+    service: str
+    country: str
+    timezone: str
+    fictional: bool
+    """True for a lab's country: nothing about it is evidence."""
+    cadence_s: float
+    surfaces: tuple[str, ...]
+    directive: DirectiveShape
+    providers: tuple[ProviderShape, ...]
+    digest: str
+
+
+class WatchList(msgspec.Struct, frozen=True, kw_only=True):
+    """All watches of this aggregator."""
+
+    items: tuple[WatchShape, ...]
+
+
+class Onsets(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known about all providers of a watch. `as_of` and `made` are null before the first answer."""
+
+    watch: str
+    title: str
+    fictional: bool
+    as_of: str | None
+    """The newest of the answers is made from what was received up to here."""
+    made: str | None
+    headline: str
+    counts: Counts
+    rule_set: str
+    model: str
+    providers: tuple[Entry, ...]
+
+
+class Revision(msgspec.Struct, frozen=True, kw_only=True):
+    """One stored answer. Never overwritten: late data makes a new one."""
+
+    surface: str
+    as_of: str
+    made: str
+    rule_set: str
+    model: str
+    input_digest: str
+    state: str
+    p_block: float
+    onset: str | None
+
+
+class ProviderPage(msgspec.Struct, frozen=True, kw_only=True):
+    """One provider of a watch with its revisions. `next` is the cursor of the page after, null at the end."""
+
+    watch: str
+    entry: Entry
+    revisions: tuple[Revision, ...]
+    next: str | None
+
+
+class SeriesProbe(msgspec.Struct, frozen=True, kw_only=True):
+    """A probe in a series. `label` is short and stays the same as others come and go."""
+
+    probe: str
+    label: str
+    line: str
+    """An opaque token; "" is unknown, and all unknown lines are one."""
+    role: Literal["probe", "reference"]
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """One run's outcome. `down` is a failure while a reference in an uncensored network failed too."""
+
+    at: str
+    received: str
+    probe: str
+    label: str
+    line: str
+    role: Literal["probe", "reference"]
+    verdict: Outcome
+    method: str
+    rule: str
+    failure: str
+    share_failed: float | None
+    """Of the endpoints tested; null where a run tests but one thing."""
+    evidence: str
+    run_id: str
+
+
+class Bin(msgspec.Struct, frozen=True, kw_only=True):
+    """How many runs of one probe ended how, from `start` for the series' `bin_s`."""
+
+    start: str
+    probe: str
+    label: str
+    line: str
+    role: Literal["probe", "reference"]
+    ok: int
+    blocked: int
+    down: int
+    inconclusive: int
+
+
+class Series(msgspec.Struct, frozen=True, kw_only=True):
+    """Outcomes by probe in order of time: `items`, or `bins` where the question gave `bin`."""
+
+    watch: str
+    provider: str
+    surface: str
+    rule_set: str
+    probes: tuple[SeriesProbe, ...]
+    items: tuple[Run, ...]
+    bin_s: float | None
+    bins: tuple[Bin, ...]
+    next: str | None
+
+
+class StoredVerdict(msgspec.Struct, frozen=True, kw_only=True):
+    """What one rule set says about a run."""
+
+    rule_set: str
+    surface: str
+    verdict: str
+    rule: str
+    method: str
+    failure: str
+    evidence: str
+
+
+class StoredMeasurement(msgspec.Struct, frozen=True, kw_only=True):
+    """One measurement as its probe signed it, with where it is stored."""
+
+    measurement_id: str
+    segment_id: str
+    probe: str
+    provider: str
+    received: str
+    measurement: Measurement
+
+
+class Measurements(msgspec.Struct, frozen=True, kw_only=True):
+    """One measurement or all of a run's, and the verdicts on that run."""
+
+    items: tuple[StoredMeasurement, ...]
+    verdicts: tuple[StoredVerdict, ...]
+
+
+class WhoAmI(msgspec.Struct, frozen=True, kw_only=True):
+    """The network a caller is in: `asn` 0 and `country` "" where the table doesn't have its address."""
+
+    asn: int
+    country: str
+    table_date: str
+
+
+def watch_shape(watch: Watch) -> WatchShape:
+    """A watch as the API tells it: without the endpoints that probes contact."""
+    directive = watch.directive
+    return WatchShape(
+        id=watch.id,
+        title=watch.title,
+        service=watch.service,
+        country=watch.country,
+        timezone=watch.timezone,
+        fictional=watch.fictional,
+        cadence_s=watch.cadence_s,
+        surfaces=watch.surfaces.names(),
+        directive=DirectiveShape(
+            authority=directive.authority,
+            summary=directive.summary,
+            dates=tuple(_readings(d) for d in directive.dates),
+            sources=directive.sources,
+        ),
+        providers=tuple(
+            ProviderShape(
+                id=p.id,
+                name=p.name,
+                legal_name=p.legal_name,
+                local_name=p.local_name,
+                access=p.access,
+                asns=tuple(n.asn for n in p.networks),
+            )
+            for p in watch.providers
+        ),
+        digest=watch.digest,
+    )
+
+
+def _readings(date: DirectiveDate) -> DateReadings:
+    earliest, latest, limit = (times.text(times.milliseconds(t)) for t in (*date.span(), date.limit()))
+    return DateReadings(
+        kind=date.kind,
+        value=date.value,
+        precision=date.precision,
+        timezone=date.timezone,
+        bound=date.bound,
+        wording=date.wording,
+        earliest=earliest,
+        latest=latest,
+        limit=limit,
+    )

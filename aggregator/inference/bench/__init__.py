@@ -1,0 +1,1 @@
+"""A public benchmark: simulated fleets whose truth is known, this model, and its rivals on the same rows."""

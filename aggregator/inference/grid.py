@@ -1,0 +1,100 @@
+"""The times at which a change is supposed: an even coarse grid over the window, denser where the rows suggest one.
+
+The likelihood changes only at row times, so a boundary at a row's time loses nothing. How many boundaries there are
+is bounded, whatever the number of rows.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from aggregator.inference.likelihood import Floats, Ints
+from aggregator.inference.summary import Summary
+
+COARSE = 40
+POOLED_SEGMENTS = 2
+NEAR = 13
+STEPS_AWAY = (2, 4, 8, 16)
+FINE = 300
+NEGLIGIBLE = 1e-3
+"""Cells that together hold less than this share of the mass are not divided."""
+WORTH = 2.0
+"""The least excess of failures, in runs, that makes a stretch worth a denser grid."""
+
+
+def worst_stretches(fail: npt.NDArray[np.bool_], count: int, threshold: float | None = None) -> list[tuple[int, int]]:
+    """Up to `count` disjoint stretches [first, last] of rows where failures most exceed what is usual.
+
+    The stretch with the greatest sum of (failed - threshold); the threshold lies between the overall rate and 1.
+    """
+    if threshold is None:
+        threshold = 0.25 + 0.6 * float(fail.mean()) if fail.size else 0.0
+    score: Floats = fail.astype(np.float64) - threshold
+    found = []
+    for _ in range(count):
+        total = np.concatenate((np.zeros(1), np.cumsum(score)))
+        excess = total[1:] - np.minimum.accumulate(total[:-1])
+        last = int(excess.argmax()) if excess.size else 0
+        if not excess.size or excess[last] < WORTH:
+            break
+        first = int(total[: last + 1].argmin())
+        found.append((first, last))
+        score[first : last + 1] = -1e6
+    return found
+
+
+def _around(summary: Summary, t: int) -> list[int]:
+    """Boundaries near a supposed change: row times within a cadence and a half, then further and further away."""
+    c = summary.cadence_ms
+    low, high = np.searchsorted(summary.pooled, [t - 3 * c // 2, t + 3 * c // 2])
+    picked = np.unique(np.linspace(low, max(low, high - 1), NEAR).round().astype(np.int64))
+    near = summary.pooled[picked[picked < summary.pooled.size]]
+    return [t, *near.tolist(), *(t + sign * step * c for step in STEPS_AWAY for sign in (-1, 1))]
+
+
+def coarse(summary: Summary) -> Ints:
+    """Boundaries for the whole window: sorted distinct times; the first is the first row's."""
+    times, fail = summary.pooled, summary.pooled_fail
+    first, last = int(times[0]), int(times[-1])
+    points = np.linspace(first, last, COARSE).round().astype(np.int64).tolist()
+    for start, stop in worst_stretches(fail, POOLED_SEGMENTS):
+        points += _around(summary, int(times[start])) + _around(summary, int(times[stop]) + 1)
+    if len(summary.times) > 1:
+        for own, failures in zip(summary.times, summary.failures, strict=True):
+            for start, stop in worst_stretches(np.diff(failures) > 0, 1):
+                points += [int(own[max(0, start - 1)]), int(own[start]), int(own[stop]) + 1]
+                points.append(int(own[min(own.size - 1, stop + 1)]))
+    kept = np.unique(np.array([first, *points], np.int64))
+    return kept[(kept >= first) & (kept <= last)]
+
+
+def between(summary: Summary, low: int, high: int, ends: tuple[int, int]) -> Ints:
+    """Boundaries for one episode that lies between two times, its supposed ends among them."""
+    points = [low, high, *_around(summary, ends[0]), *_around(summary, ends[1])]
+    kept = np.unique(np.array([*points, *np.linspace(low, high, COARSE // 2).round().tolist()], np.int64))
+    first, last = max(low, int(summary.pooled[0])), min(high, int(summary.pooled[-1]))
+    return kept[(kept >= first) & (kept <= last)]
+
+
+def fine(summary: Summary, b: Ints, mass: Floats, last: int) -> Ints:
+    """The boundaries `b`, with the cells that hold nearly all the mass divided at the rows in them.
+
+    Cell i is (b_i-1, b_i]; a mass with one more cell than `b` has that up to `last`. About 2 * FINE boundaries at most.
+    """
+    edges = np.concatenate((b, [last])) if mass.size > b.size else b
+    order = np.argsort(-mass[1:], kind="stable")
+    total = np.cumsum(mass[1:][order])
+    heavy = order[: int(np.searchsorted(total, (1 - NEGLIGIBLE) * total[-1])) + 1]
+    inside = np.zeros(edges.size - 1, bool)
+    inside[heavy] = True
+    cell = np.searchsorted(edges, summary.pooled, "left") - 1
+    within = (cell >= 0) & (cell < inside.size)
+    rows = np.unique(summary.pooled[within][inside[cell[within]]])
+    if rows.size > FINE:
+        rows = rows[np.linspace(0, rows.size - 1, FINE).round().astype(np.int64)]
+    share = np.maximum(1, np.rint(FINE * mass[1:] / total[-1])).astype(np.int64)
+    even = [np.linspace(edges[i], edges[i + 1], share[i] + 1)[1:-1] for i in heavy.tolist()]
+    points = np.unique(np.concatenate((edges, rows, np.rint(np.concatenate(even)).astype(np.int64))))
+    kept: Ints = points[(points >= summary.pooled[0]) & (points <= summary.pooled[-1])]
+    return kept

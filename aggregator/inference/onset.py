@@ -1,0 +1,89 @@
+"""The onset: from the rows of one provider and surface to an answer. A pure function of rows and parameters."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from aggregator.inference import episodes, grid, posterior, priors
+from aggregator.inference import likelihood as lk
+from aggregator.inference.answer import Answer, Parameters, Rows
+from aggregator.inference.clean import Clean, clean
+from aggregator.inference.describe import LIKELY, describe, no_answer
+from aggregator.inference.digest import digest
+from aggregator.inference.locate import Found, locate
+from aggregator.inference.summary import Summary
+
+__all__ = ["Analysis", "analyse", "digest", "infer"]
+
+
+def p_block(rough: posterior.Surface, spans: episodes.Spans | None, prior: float) -> tuple[float, float]:
+    """The probability of any block in the window, and of one that comes and goes.
+
+    Against none, or outages that no control showed.
+    """
+    none = rough.lines.no_block()
+    once = (rough.top - none) * lk.STEP
+    logs = {
+        "none": math.log1p(-prior),
+        "outage": math.log1p(-prior) + _log(rough.outage) + once,
+        "block": math.log(prior) + math.log1p(-episodes.REPEATING) + _log(float(rough.mass.sum())) + once,
+    }
+    if spans is not None:
+        logs["outages"] = math.log1p(-prior) + spans.outages
+        logs["repeating"] = math.log(prior) + spans.support
+    top = max(logs.values())
+    weights = {name: math.exp(value - top) for name, value in logs.items()}
+    total = sum(weights.values())
+    repeating = weights.get("repeating", 0.0) / total
+    return weights["block"] / total + repeating, repeating
+
+
+def _log(mass: float) -> float:
+    return math.log(max(mass, 1e-300))
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """An answer, with what it was drawn from."""
+
+    answer: Answer
+    found: tuple[Found, ...]
+    """The posteriors of its episodes, in order of time."""
+    p_block: float
+    cadence_ms: int
+
+
+def analyse(rows: Rows, parameters: Parameters, *, correct_clocks: bool = True) -> Analysis:
+    """When the service stopped working on this provider, if it did, with the posteriors behind it."""
+    fit = clean(rows, parameters, correct_clocks=correct_clocks)
+    if fit.at.size < 2:
+        nothing = no_answer(rows, parameters, fit, "fewer than two measurements can speak")
+        return Analysis(nothing, (), 0.0, fit.cadence_ms)
+    found, p, summary, lines = judge(fit, parameters)
+    answer = describe(rows, parameters, fit, summary, lines, found, p)
+    return Analysis(answer, tuple(found) if answer.onset else (), p, fit.cadence_ms)
+
+
+def judge(fit: Clean, parameters: Parameters) -> tuple[list[Found], float, Summary, posterior.Lines]:
+    """The episodes and the probability of a block, from the rows that may speak."""
+    summary = Summary.of(fit)
+    scales = priors.Scales(int(fit.at[0]), int(fit.at[-1]), float(fit.cadence_ms), parameters.lag_s * 1000)
+    b = grid.coarse(summary)
+    rough = posterior.surface(summary, scales, b, b, not_yet=True)
+    spans = episodes.find(summary, scales, rough.lines)
+    prior = priors.PRIOR if parameters.prior is None else parameters.prior
+    p, repeating = p_block(rough, spans, prior)
+    if p < LIKELY:
+        return [], p, summary, rough.lines
+    if spans is not None and repeating > p / 2:
+        return episodes.locate_all(summary, scales, rough, spans), p, summary, rough.lines
+    return [locate(summary, scales, rough)], p, summary, rough.lines
+
+
+def infer(rows: Rows, parameters: Parameters) -> Answer:
+    """When the service stopped working on this provider, if it did.
+
+    Pure: the same rows in any order give the same answer.
+    """
+    return analyse(rows, parameters).answer

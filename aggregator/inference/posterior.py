@@ -1,0 +1,178 @@
+"""The posterior of an onset and a lift: what each pair of times explains, weighed by its prior.
+
+A hypothesis is (lag, kind of block, onset cell, lift cell). Boundaries b_0 < b_1 < ... cut the window into cells:
+onset cell 0 is "before the first row", onset cell i is (b_i-1, b_i]; lift cells likewise, and the last is "not yet".
+Rows at or after the onset's boundary and before the lift's are inside.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from aggregator.inference import likelihood as lk
+from aggregator.inference import priors
+from aggregator.inference.likelihood import Floats, Ints
+from aggregator.inference.summary import Summary
+
+TINY = 1e-300
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Each line's log likelihood in nats if it does not follow a block: (series,)."""
+
+    fixed: lk.Fixed
+    private: Floats
+    """If it changed once by itself, at a time of its own."""
+
+    def apart(self) -> Floats:
+        """Of lines that a block does not touch, weighted by what they can be."""
+        return _mix([(lk.UNAFFECTED, self.fixed.unaffected), *self._ill()])
+
+    def no_block(self) -> int:
+        """All lines together when there is no block, in STEPs."""
+        mixed = _mix([(lk.AFFECTED + lk.UNAFFECTED, self.fixed.unaffected), *self._ill()])
+        return int(lk.quantise(mixed).sum())
+
+    def _ill(self) -> list[tuple[float, Floats]]:
+        return [(lk.FAILING, self.fixed.failing), (lk.NOISY, self.fixed.noisy), (lk.PRIVATE, self.private)]
+
+
+@dataclass(frozen=True, slots=True)
+class Surface:
+    """The posterior over a grid of hypotheses."""
+
+    onsets: Ints
+    lifts: Ints
+    mass: Floats
+    """(onset cells, lift cells) under a block, kinds and lags summed; relative to `top`."""
+    top: int
+    outage: float
+    """The same for an outage that no control showed."""
+    full: float
+    """The share of the mass that is a full block's."""
+    lines: Lines
+
+
+def _mix(terms: list[tuple[float, Floats]]) -> Floats:
+    """Log of a weighted sum of exponentials."""
+    stacked = np.stack([np.log(w) + t for w, t in terms])
+    top = stacked.max(axis=0)
+    mixed: Floats = top + np.log(np.exp(stacked - top).sum(axis=0))
+    return mixed
+
+
+@dataclass(frozen=True, slots=True)
+class Extra:
+    """Failures and runs of each series inside other blocks that are taken as given; (series,)."""
+
+    k: Ints
+    n: Ints
+
+
+def follow(summary: Summary, onsets: Ints, lifts: Ints, *, not_yet: bool, extra: Extra | None = None) -> Floats:
+    """Log likelihood of each line if it follows a block; (kinds, series, onset cells, lift cells), nats."""
+    k0, n0 = summary.before(onsets)
+    k1, n1 = summary.before(lifts)
+    if not_yet:
+        k1 = np.concatenate((k1, summary.k[:, None]), axis=1)
+        n1 = np.concatenate((n1, summary.n[:, None]), axis=1)
+    some = n1[:, None, :] > n0[:, :, None]
+    k_in, n_in = (k1[:, None, :] - k0[:, :, None]) * some, (n1[:, None, :] - n0[:, :, None]) * some
+    if extra is not None:
+        k_in, n_in = k_in + extra.k[:, None, None], n_in + extra.n[:, None, None]
+    return lk.following(k_in, n_in, summary.k[:, None, None], summary.n[:, None, None], int(summary.n.max()))
+
+
+def smooth(e: Floats, never: Floats, b: Ints, lag: float) -> Floats:
+    """Average over an exponential delay with mean `lag`, along the first axis (cells that end at `b`).
+
+    `never` is the likelihood where the delay outlasts the window. Each cell's value is the mean over true times
+    spread evenly in it; the first cell, before the start, is taken as long past.
+    """
+    width = np.diff(b).astype(float)
+    stay = np.exp(-width / lag)
+    late = np.where(width > 0, (1 - stay) * lag / np.maximum(width, 1.0), 1.0)
+    out = e.copy()
+    tail = never
+    for i in range(b.size - 1, 0, -1):
+        out[i] += late[i - 1] * (tail - e[i])
+        tail = (1 - stay[i - 1]) * e[i] + stay[i - 1] * tail
+    return out
+
+
+def _delayed(e: Floats, never: Floats, onsets: Ints, lifts: Ints, lag: float) -> Floats:
+    """`e` (kinds, series, onsets, lifts) when each line sees both changes late."""
+    late = smooth(np.moveaxis(e, 2, 0), never[None, :, None], onsets, lag)
+    if lifts.size > 1:
+        by_lift = np.moveaxis(late, 3, 0)
+        late = np.moveaxis(
+            np.concatenate((smooth(by_lift[: lifts.size], by_lift[-1], lifts, lag), by_lift[lifts.size :])), 0, 3
+        )
+    return priors.PROMPT * e + (1 - priors.PROMPT) * np.moveaxis(late, 0, 2)
+
+
+def _elsewhere(summary: Summary, extra: Extra) -> Floats:
+    """Log likelihood of each line if it follows the other blocks and this one leaves no trace on it."""
+    follows = lk.following(extra.k, extra.n, summary.k, summary.n, int(summary.n.max()))
+    top = follows.max(axis=0)
+    mixed: Floats = top + np.log(np.array(lk.BLOCK_WEIGHTS) @ np.exp(follows - top))
+    return mixed
+
+
+def surface(
+    summary: Summary,
+    scales: priors.Scales,
+    onsets: Ints,
+    lifts: Ints,
+    *,
+    not_yet: bool,
+    lines: Lines | None = None,
+    extra: Extra | None = None,
+) -> Surface:
+    """The posterior over all pairs of cells. Without `lines`, they are worked out from the same pairs.
+
+    A block that leaves no trace can't be told from none: what such a pair would explain is taken off every pair's mass.
+    """
+    follows = follow(summary, onsets, lifts, not_yet=not_yet, extra=extra)
+    prior = priors.block_mass(onsets, lifts, scales, not_yet=not_yet)
+    fixed = lines.fixed if lines else lk.Fixed.of(summary.k, summary.n)
+    top = np.maximum(follows.max(axis=(0, 2, 3)), fixed.highest() if lines is None else lines.apart())
+    e = np.exp(follows - top[:, None, None])
+    if lines is None:
+        brief = priors.outage_mass(onsets, lifts, scales)
+        own = (1 - lk.BRIEF) * prior / prior.sum() + lk.BRIEF * brief / brief.sum()
+        private = np.maximum((e.mean(axis=0) * own).sum(axis=(1, 2)), 1e-300)
+        lines = Lines(fixed, np.log(private) + top)
+    rest = np.exp(lines.apart() - top)[:, None, None]
+    untouched = fixed.unaffected if extra is None else _elsewhere(summary, extra)
+    never = np.exp(untouched - top)
+    none = lines.no_block()
+    if extra is not None:
+        none = int(
+            (lk.quantise(np.log(np.maximum(lk.AFFECTED * never + rest[:, 0, 0], TINY))) + lk.quantise(top)).sum()
+        )
+    high = lk.quantise(top).sum()
+    logs, weights = [], []
+    for lag, weight in scales.lags():
+        late = _delayed(e, never, onsets, lifts, lag) if lag else e
+        logs.append(lk.quantise(np.log(np.maximum(lk.AFFECTED * late + rest, TINY))).sum(axis=1) + high)
+        weights.append(weight)
+    total = np.stack(logs)
+    best = int(total.max())
+    trace = np.exp((total - best) * lk.STEP) - np.exp((none - best) * lk.STEP)
+    relative = np.maximum(trace, 0.0)
+    kinds = np.array(lk.BLOCK_WEIGHTS)
+    by_kind = np.einsum("lk,lkij->kij", np.array(weights), relative) * kinds[:, None, None] * prior
+    mass = by_kind.sum(axis=0)
+    outage = 0.0
+    if not_yet:
+        outage = float((np.tensordot(kinds, relative[0], 1) * priors.outage_mass(onsets, lifts, scales)).sum())
+    return Surface(onsets, lifts, mass, best, outage, float(by_kind[0].sum() / max(float(mass.sum()), 1e-300)), lines)
+
+
+def closed(found: Surface) -> Surface:
+    """The same without "not yet": a last lift cell of no mass stands in for it."""
+    return replace(found, mass=np.concatenate((found.mass, np.zeros((found.mass.shape[0], 1))), axis=1))

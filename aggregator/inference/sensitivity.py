@@ -1,0 +1,45 @@
+"""Sensitivity: what the answer would be under another prior, without one of its lines, with clocks as they were."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+
+import numpy as np
+
+from aggregator.inference import priors
+from aggregator.inference.answer import Answer, Parameters, Rows
+from aggregator.inference.onset import analyse
+
+MOST_LINES = 20
+"""Lines left out one by one, the ones with the most rows; more would only repeat."""
+
+
+def picked(rows: Rows, kept: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Rows:
+    """Some of the rows."""
+    columns = {
+        f.name: getattr(rows, f.name)[kept]
+        for f in dataclasses.fields(rows)
+        if isinstance(getattr(rows, f.name), np.ndarray)
+    }
+    return dataclasses.replace(rows, **columns)
+
+
+def _variants(rows: Rows, parameters: Parameters) -> Iterator[tuple[str, Answer]]:
+    prior = priors.PRIOR if parameters.prior is None else parameters.prior
+    for name, factor in (("prior odds x 10", 10.0), ("prior odds / 10", 0.1)):
+        odds = factor * prior / (1 - prior)
+        yield name, analyse(rows, dataclasses.replace(parameters, prior=odds / (1 + odds))).answer
+    names, counts = np.unique(rows.line, return_counts=True)
+    if names.size > 1:
+        for i in np.argsort(-counts, kind="stable")[:MOST_LINES].tolist():
+            yield f"without line {names[i]}", analyse(picked(rows, rows.line != names[i]), parameters).answer
+    yield "clocks not corrected", analyse(rows, parameters, correct_clocks=False).answer
+
+
+def sensitivity(rows: Rows, parameters: Parameters) -> list[dict[str, object]]:
+    """For each change of assumption: {"change", "state", "p_block", "onset"}; `onset` as in the answer."""
+    return [
+        {"change": name, "state": a.state, "p_block": a.p_block, "onset": a.onset}
+        for name, a in _variants(rows, parameters)
+    ]

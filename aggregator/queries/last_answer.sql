@@ -1,0 +1,6 @@
+-- The last revision of one answer.
+SELECT answer, toUnixTimestamp64Milli(made) AS made
+FROM onsets
+WHERE watch = {watch:String} AND provider = {provider:String} AND surface = {surface:String}
+ORDER BY as_of DESC, made DESC
+LIMIT 1

@@ -1,0 +1,5 @@
+-- What was kept of a probe's refused segments.
+SELECT toString(reason) AS reason, payload
+FROM rejected
+WHERE probe = {probe:String}
+ORDER BY received, segment_id

@@ -1,0 +1,7 @@
+-- What a watch's answers were made from, as of a time: changes with every revision, and reads no answer.
+SELECT
+    count() AS revisions,
+    toUnixTimestamp64Milli(max(o.as_of)) AS as_of,
+    toUnixTimestamp64Milli(max(o.made)) AS made
+FROM onsets AS o
+WHERE o.watch = {watch:String} AND o.as_of <= fromUnixTimestamp64Milli({as_of:Int64}, 'UTC')

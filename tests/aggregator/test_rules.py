@@ -1,0 +1,258 @@
+"""Every rule has a run that it decides, and a near miss that it leaves alone."""
+
+import ipaddress
+import json
+import secrets
+
+import pytest
+
+from aggregator import cli, judge, rules
+from aggregator.ingest import Incoming, Ingest
+from aggregator.store import text
+from probe import addresses, segment
+from probe.errors import UserError
+from probe.keys import Key
+from probe.measurement import Reply
+from tests.support.aggregators import (
+    BOGON,
+    TEST_WATCH,
+    X,
+    Y,
+    agree,
+    connect,
+    control,
+    dc,
+    handshake,
+    measurement,
+    resolve,
+    step,
+)  # fmt: skip
+
+RULES = rules.load(rules.newest())
+RESET, REFUSED, TIMEOUT, EOF = "connection_reset", "connection_refused", "generic_timeout_error", "eof_error"
+NXDOMAIN = resolve("system", failure="dns_nxdomain_error", rcode=3)
+SECOND = resolve("second", X)
+SECOND_CUT = resolve("second", failure=RESET, rcode=None)
+SECOND_DENIES = resolve("second", failure="dns_nxdomain_error", rcode=3)
+CONTRAST = {"part": "contrast", "via": "harmless.example"}
+WRONG = {"certificate_failure": "ssl_unknown_authority"}
+TWO_REPLIES = (Reply(ms=1.0, rcode=0, answers=(Y,)), Reply(ms=9.0, rcode=0, answers=(X,)))
+
+
+def web(rule, *steps, name="", **fields):
+    """A run of the web surface and the rule that decides it."""
+    return pytest.param("web", steps, fields, rule, id=f"web-{rule}{'-' if name else ''}{name}")
+
+
+def app(rule, *steps, name="", **fields):
+    """A run of the app surface and the rule that decides it."""
+    return pytest.param("app", steps, fields, rule, id=f"app-{rule}{'-' if name else ''}{name}")
+
+
+def endpoints(good, *bad):
+    """So many endpoints that work, and these that don't."""
+    steps = [s for n in range(good) for s in dc(n + 1)]
+    return (*steps, *(s for n, how in enumerate(bad) for s in dc(good + n + 1, **how)))
+
+
+FINE = (*agree(), *handshake())
+
+TABLE = [
+    # the run itself
+    web("internal-error", *FINE, internal="KeyError at probe.checks.tls:30"),
+    app("internal-error", *endpoints(2), internal="KeyError at probe.checks.telegram:30"),
+    web("loop-lag", *agree(), *handshake(failure=TIMEOUT), loop_lag_ms=101.0),
+    web("tls-timeout", *agree(), *handshake(failure=TIMEOUT), loop_lag_ms=99.0, name="lag-too-small-to-matter"),
+    web("loop-lag", *FINE, beside=control(TIMEOUT), loop_lag_ms=101.0, name="the-control-timed-out"),
+    web("web-works", *FINE, loop_lag_ms=500.0, name="in-spite-of-lag"),
+    web("tls-reset", *agree(), *handshake(failure=RESET), loop_lag_ms=500.0, name="in-spite-of-lag"),
+    web("network-changed", *agree(), *handshake(failure=TIMEOUT), vantage={"changed": True}),
+    web("no-control", *agree(), *handshake(failure=TIMEOUT), beside=()),
+    web("control-failed", *agree(), *handshake(failure=TIMEOUT), beside=control(TIMEOUT)),
+    web("control-failed", *FINE, beside=control(**WRONG), name="captive-portal"),
+    app("control-failed", *endpoints(0, {"connect": TIMEOUT}), beside=control(TIMEOUT)),
+    web("nothing-tested"),
+    app("nothing-tested", *dc(1, connect="network_unreachable", address="[2001:db8::1]:443"), name="no-ipv6-here"),
+    # the name
+    web("dns-injected", resolve("system", Y, replies=TWO_REPLIES), SECOND),
+    web("dns-injected", resolve("system", failure="dns_nxdomain_error", rcode=3,
+        replies=(Reply(ms=1.0, rcode=3), TWO_REPLIES[1])), SECOND, name="denial-then-answer"),
+    web("web-works", resolve("system", X, replies=TWO_REPLIES[::-1]), SECOND, *handshake(), name="the-true-reply-won"),
+    web("web-works", resolve("system", X, replies=(TWO_REPLIES[1], TWO_REPLIES[1])), SECOND, *handshake(),
+        name="the-same-reply-twice"),
+    web("dns-nxdomain", NXDOMAIN, SECOND, *handshake()),
+    web("dns-nxdomain", NXDOMAIN, SECOND_CUT, name="second-path-cut"),
+    web("name-unresolved", NXDOMAIN, SECOND_DENIES, name="the-name-is-gone"),
+    web("dns-bogus", resolve("system", BOGON, failure="dns_bogon_error"), SECOND, *handshake(), name="reserved"),
+    web("dns-bogus", resolve("system", Y), SECOND, *handshake(Y, **WRONG), *handshake(X), name="wrong-certificate"),
+    web("dns-bogus", resolve("system", Y), SECOND, connect(Y, TIMEOUT), *handshake(X), name="works-elsewhere"),
+    web("dns-bogus", resolve("system", Y), SECOND_CUT, *handshake(Y, **WRONG), *handshake(X),
+        name="works-where-the-watch-says"),
+    web("web-works", resolve("system", Y), SECOND, *handshake(Y), *handshake(X), name="two-good-addresses"),
+    web("tcp-timeout", resolve("system", Y), SECOND, connect(Y, TIMEOUT), connect(X, TIMEOUT), name="both-silent"),
+    web("dns-timeout", resolve("system", failure=TIMEOUT, rcode=None), SECOND),
+    web("name-unresolved", resolve("system", failure=TIMEOUT, rcode=None), SECOND_CUT, name="both-silent"),
+    web("dns-refused", resolve("system", failure="dns_servfail_error", rcode=2), SECOND),
+    # the connection
+    web("http-blockpage", *FINE, connect(port=80), step("request", address=f"{X}:80", fingerprint="law", status=200)),
+    web("web-works", *FINE, connect(port=80), step("request", address=f"{X}:80", failure=EOF), name="port-80-broken"),
+    web("web-works", *FINE),
+    web("tcp-refused", *agree(), connect(failure=REFUSED)),
+    web("tcp-reset", *agree(), connect(), step("hold", address=f"{X}:443", failure=RESET), *handshake(failure=RESET)),
+    web("tcp-reset", *agree(), connect(failure=RESET), name="on-connecting"),
+    web("tcp-timeout", *agree(), connect(failure=TIMEOUT)),
+    web("tcp-timeout", *agree(), connect(failure="timed_out"), name="the-kernel-gave-up"),
+    web("web-works", *FINE, connect(failure=TIMEOUT, port=80), name="only-port-80-silent"),
+    web("tls-reset-after-sni", *agree(), *handshake(failure=RESET), *handshake(**CONTRAST)),
+    web("tls-reset-after-sni", *agree(), *handshake(failure=RESET),
+        *handshake(**CONTRAST, certificate_failure="ssl_invalid_hostname"), name="contrast-shows-another-certificate"),
+    web("tls-reset", *agree(), *handshake(failure=RESET), *handshake(failure=RESET, **CONTRAST), name="contrast-too"),
+    web("tls-reset", *agree(), *handshake(failure=RESET), name="no-contrast"),
+    web("tls-timeout", *agree(), *handshake(failure=TIMEOUT), *handshake(**CONTRAST)),
+    web("tls-mitm", *agree(), *handshake(**WRONG)),
+    web("tls-wrong-certificate", resolve("system", X), SECOND_CUT, *handshake(**WRONG)),
+    web("web-failed", *agree(), *handshake(failure=EOF)),
+    web("web-answered", *agree(), check="dns"),
+    # the app
+    app("app-works", *endpoints(4)),
+    app("app-works", *endpoints(4, {"connect": TIMEOUT}), name="one-of-five"),
+    app("app-timeout", *endpoints(3, {"connect": TIMEOUT}), name="one-of-four"),
+    app("app-works", *endpoints(2), *dc(9, connect="network_unreachable", address="[2001:db8::1]:443"),
+        name="no-ipv6-here"),
+    app("app-refused", *endpoints(0, {"connect": REFUSED}, {"connect": REFUSED}, {"connect": TIMEOUT})),
+    app("app-reset", *endpoints(1, {"exchange": RESET}, {"exchange": RESET})),
+    app("app-timeout", *endpoints(1, {"connect": TIMEOUT}, {"connect": TIMEOUT}, {"exchange": TIMEOUT})),
+    app("mtproto-dropped", *endpoints(1, {"exchange": TIMEOUT}, {"exchange": TIMEOUT})),
+    app("app-failed", *endpoints(1, {"exchange": EOF}, {"exchange": EOF})),
+    app("app-failed", *endpoints(0, {"exchange": RESET, "received": 40}), name="reset-after-an-answer"),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def verdicts(store):
+    """The stored verdict of every run of the table, by its id."""
+    ingest = Ingest(store, Key.create("operator"), {"test": TEST_WATCH}, RULES)
+    probe = Key.create("user")
+    runs = {case.id: (secrets.token_hex(16), *case.values[:3]) for case in TABLE}
+    made = [measurement(s, steps, run_id=i, **fields) for i, s, steps, fields in runs.values()]
+    for n in range(0, len(made), 32):
+        ingest.take([Incoming(probe.id, segment.seal(made[n : n + 32], probe, 1, made[0].at_ms).raw)])
+    found = {}
+    for case, (run_id, *_) in runs.items():
+        provider = "" if case == "web-network-changed" else "north-fixed"
+        found[case] = store.read("run_verdicts", watch="test", provider=provider, run_id=run_id)
+    return found
+
+
+@pytest.mark.parametrize(("surface", "steps", "fields", "rule"), TABLE)
+def test_the_run_is_decided_by_its_rule(verdicts, request, surface, steps, fields, rule):
+    """One run yields one verdict, by the first rule that holds, with that rule's method and something it saw."""
+    (verdict,) = verdicts[request.node.callspec.id]
+    expected = next(r for r in RULES.rules if r.id == rule)
+    assert verdict["rule"] == rule
+    assert (verdict["surface"], verdict["verdict"]) == (surface, expected.verdict)
+    assert verdict["method"] == (expected.method or "")
+    assert verdict["evidence"]
+
+
+def test_every_rule_decides_some_run():
+    """No rule is there that the table does not show at work; `service-down` is judged on reading."""
+    shown = {case.values[3] for case in TABLE}
+    assert shown == {r.id for r in RULES.rules if r.stage == "run"}
+
+
+def test_every_method_that_is_measured_has_a_rule():
+    """The closed list of methods has no word without a rule, but for throttling, which no check measures yet."""
+    assert set(rules.METHODS) - {r.method for r in RULES.rules} == {"throttled"}
+
+
+def test_a_run_of_several_checks_is_judged_as_one(store):
+    """DNS, TCP and TLS measurements of one run give one verdict, and another surface of the run its own."""
+    run_id, probe = secrets.token_hex(16), Key.create("user")
+    made = [
+        measurement("web", agree(), run_id=run_id, check="dns"),
+        measurement("web", [connect()], run_id=run_id, check="tcp"),
+        measurement("web", [*handshake(failure=RESET), *handshake(**CONTRAST)], run_id=run_id, check="tls"),
+        measurement("app", endpoints(3), run_id=run_id),
+    ]
+    ingest = Ingest(store, Key.create("operator"), {"test": TEST_WATCH}, RULES)
+    ingest.take([Incoming(probe.id, segment.seal(made, probe, 1, made[0].at_ms).raw)])
+    found = store.read("run_verdicts", watch="test", provider="north-fixed", run_id=run_id)
+    assert [(v["surface"], v["rule"]) for v in found] == [("app", "app-works"), ("web", "tls-reset-after-sni")]
+
+
+def test_judging_again_changes_nothing(store, verdicts):
+    """All history under the same rules gives the same verdicts, each once."""
+    before = store.read("verdict_count")
+    assert judge.rejudge(store, RULES) == 1
+    assert store.read("verdict_count") == before
+    assert judge.known(store, RULES)
+
+
+def test_history_is_judged_again_by_one_command(store, verdicts, monkeypatch, capsys):
+    """`aggregator rejudge` says what it did."""
+
+    class Kept:
+        """The module's store, which the command may not close."""
+
+        read, insert, execute = store.read, store.insert, store.execute
+
+        def close(self):
+            """Stay open."""
+
+    monkeypatch.setattr("aggregator.cli.Store.open", lambda _: Kept())
+    with pytest.raises(SystemExit) as ended:
+        cli.app(["rejudge", "--json"])
+    assert not ended.value.code
+    assert json.loads(capsys.readouterr().out) == {"rule_set": RULES.version, "days": 1}
+
+
+def test_another_text_of_the_same_version_is_refused(store, verdicts):
+    """What was judged under a version stays quotable: changed rules need a new name."""
+    judge.ensure(store, RULES)
+    changed = rules.read(RULES.text + "\n# a remark\n", RULES.version, "here")
+    with pytest.raises(UserError, match=f"{RULES.version}.*another text"):
+        judge.ensure(store, changed)
+
+
+def test_the_bogons_of_the_facts_are_the_probes():
+    """One list, in two languages."""
+    for net in addresses._BOGONS:
+        assert f"'{net}'" in text("facts")
+        assert addresses.is_bogon(str(ipaddress.ip_network(net)[0]))
+    assert text("facts").count("/") >= len(addresses._BOGONS)
+
+
+def test_the_rule_for_a_dead_service_is_the_views():
+    """The condition that stands in the rules is the one that the view carries out."""
+    (rule,) = [r for r in RULES.rules if r.stage == "read"]
+    view = (rules.DIRECTORY.parent / "sql" / "0002_conclusions.sql").read_text()
+    assert f"if({rule.condition}, '{rule.verdict}'," in view
+
+
+ROW = '[[rule]]\nid = "a"\nsurface = "both"\nlayer = "run"\nreason = "r"\nevidence = "\'e\'"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (ROW + 'condition = "1"\nverdict = "blocked"\n', r"rule\[0\] a: a method belongs"),
+        (ROW + 'condition = "1"\nverdict = "ok"\nmethod = "magic"\n', "magic"),
+        (ROW + 'condition = "1"\nverdict = "down"\n', "when rows are read"),
+        (ROW + 'condition = " "\nverdict = "ok"\n', "condition is empty"),
+        (ROW + 'condition = "1"\nverdict = "ok"\n' + ROW + 'condition = "1"\nverdict = "ok"\n', "stands twice"),
+        (ROW + 'condition = "changed"\nverdict = "ok"\n', "last rule for web"),
+        (ROW + 'condition = "1"\nverdict = "ok"\ncolour = "red"\n', "colour"),
+        ("rule = 3", "here"),
+    ],
+)
+def test_a_wrong_row_is_named(text, message):
+    """The file and the row are said, with what is wrong."""
+    with pytest.raises(UserError, match=message):
+        rules.read(text, "x", "here")
+
+
+def test_an_unknown_version_is_refused_with_those_there_are():
+    """A typing error is answered with the choice."""
+    with pytest.raises(UserError, match=rules.newest()):
+        rules.load("1999-01")

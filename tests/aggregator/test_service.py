@@ -1,0 +1,210 @@
+"""A real aggregator between a real NATS server and a real store: nothing is lost when it is killed."""
+
+import asyncio
+import contextlib
+import json
+import random
+import secrets
+import socket
+import subprocess
+import sys
+import time
+
+import msgspec
+import pytest
+
+from aggregator.store import Store
+from infra.nats import server as nats
+from probe import receipts, segment
+from probe.connection import connect
+from probe.keys import Key
+from probe.publish import Question
+from tests.support.aggregators import WATCH, Aggregator, agree, dc, handshake, measurement
+from tests.support.custody import eventually, now_ms
+
+WITHIN_S = 40
+"""How long anything may take on a machine that does other things, too."""
+
+
+class Sender:
+    """A probe that publishes segments and hears receipts, as the real one does."""
+
+    def __init__(self, key, operator):
+        self.key, self.operator = key, operator
+        self.sent, self.told = {}, {}
+
+    @contextlib.asynccontextmanager
+    async def at(self, url):
+        """Connected for the time of a block."""
+        self.connection = await connect(
+            [url], self.key, "probe", inbox_prefix=f"_INBOX_{self.key.id}", within_s=10, most_wait_s=0.5
+        )
+        await self.connection.subscribe(f"r.{self.key.id}", self._hear)
+        try:
+            yield self
+        finally:
+            await self.connection.close()
+
+    async def _hear(self, message):
+        for entry in receipts.open(message.data, self.operator).entries:
+            self.told[entry.segment] = entry.state
+
+    async def send(self, *measurements):
+        """Publish a segment of these measurements, or of a run that works."""
+        sealed = segment.seal(measurements or run(), self.key, len(self.sent) + 1, now_ms())
+        self.sent[sealed.id] = sealed
+        await self.publish(sealed)
+        return sealed
+
+    async def publish(self, sealed):
+        """Publish, and wait for JetStream's acknowledgement."""
+        answer = await self.connection.request(
+            f"m.{self.key.id}", sealed.raw, timeout_s=10, headers={"Nats-Msg-Id": sealed.id}
+        )
+        assert json.loads(answer.data)["stream"] == "MEASUREMENTS"
+
+    async def ask(self, *ids):
+        """What became of these segments, by the aggregator's word."""
+        answer = await self.connection.request(f"q.{self.key.id}", msgspec.json.encode(Question(ids)), timeout_s=10)
+        return {e.segment: e.state for e in receipts.open(answer.data, self.operator).entries}
+
+
+def run():
+    """The measurements of a run that works, made now."""
+    run_id, at = secrets.token_hex(16), now_ms()
+    return [
+        measurement("web", [*agree(), *handshake()], run_id=run_id, at_ms=at),
+        measurement("app", [*dc(1), *dc(2)], run_id=run_id, at_ms=at),
+    ]
+
+
+@pytest.fixture
+def place(tmp_path):
+    """A directory with keys, and a NATS server that knows an aggregator and a probe."""
+    aggregator = Key.load_or_create(tmp_path / "aggregator.key", "user")
+    operator = Key.load_or_create(tmp_path / "operator.key", "operator")
+    probe = Key.create("user")
+    with nats.running(tmp_path / "nats", core_users=[aggregator.id], probes=[probe.id]) as server:
+        server.directory, server.sender = tmp_path, Sender(probe, operator.id)
+        yield server
+
+
+@contextlib.contextmanager
+def running(place, *options):
+    """An aggregator for the time of a block, and where its API answers."""
+    aggregator = Aggregator(place.directory, place.url, *options)
+    try:
+        yield aggregator, aggregator.url()
+    finally:
+        aggregator.stop()
+
+
+def custody(place):
+    """`{segment: rows}` of the store, opened once nobody else has it."""
+    with contextlib.closing(Store.open(f"chdb://{place.directory / 'store'}")) as store:
+        return {row["segment_id"]: row["measurements"] for row in store.read("custody_stored")}
+
+
+async def test_segments_become_receipts_and_answers(place):
+    """From publishing to the API; a question is answered; NATS may go and come back; SIGTERM ends it cleanly."""
+    with running(place) as (aggregator, url):
+        async with place.sender.at(place.url) as sender:
+            for _ in range(3):
+                await sender.send()
+            refused = await sender.send(measurement("app", dc(1), watch="elsewhere"))
+            await eventually(lambda: len(sender.told) == 4, within_s=WITHIN_S)
+            assert sender.told.pop(refused.id) == "rejected"
+            assert set(sender.told.values()) == {"stored"}
+            await asyncio.sleep(1.5)  # the stream is seen to be empty
+            assert await sender.ask(refused.id, "0" * 32) == {refused.id: "rejected", "0" * 32: "unknown"}
+            await asyncio.to_thread(answered, aggregator, url, 3)
+        health = aggregator.get(f"{url}/healthz")
+        assert health["ok"]
+        assert health["watches"] == ["test"]
+        place.kill()
+        await eventually(lambda: not healthy(aggregator, url), within_s=WITHIN_S)
+        place.start()
+        async with place.sender.at(place.url) as sender:
+            await eventually(lambda: healthy(aggregator, url), within_s=WITHIN_S)
+            await sender.send()
+            await eventually(lambda: len(sender.told) == 4, within_s=WITHIN_S)
+        assert aggregator.stop() == 0
+    assert custody(place) == {i: 2 for i in sender.sent if i != refused.id}
+
+
+def answered(aggregator, url, measurements):
+    """Wait until the answers rest on so many runs."""
+    deadline = time.monotonic() + WITHIN_S
+    while True:
+        (north, _) = aggregator.get(f"{url}/v1/watches/test/onsets")["providers"]
+        if north["answer"] and north["answer"]["measurements"] == measurements:
+            return
+        assert time.monotonic() < deadline, north
+        time.sleep(0.2)
+
+
+async def test_killed_again_and_again_nothing_is_lost_and_nothing_is_double(place):
+    """With kill -9, at random moments, while segments keep coming: in the end each has a receipt and its rows, once."""
+    chance = random.Random(7)
+    async with place.sender.at(place.url) as sender:
+        aggregator = Aggregator(place.directory, place.url)
+        await asyncio.to_thread(aggregator.url)
+        for _ in range(3):
+            sending = asyncio.create_task(send_for(sender, 1.2))
+            await asyncio.sleep(chance.uniform(0.1, 1.2))
+            await asyncio.to_thread(aggregator.kill)
+            await sending
+            aggregator = Aggregator(place.directory, place.url)
+            await asyncio.to_thread(aggregator.url)
+        try:
+            deadline = time.monotonic() + WITHIN_S
+            while waiting := sender.sent.keys() - sender.told.keys():
+                assert time.monotonic() < deadline, f"{len(waiting)} of {len(sender.sent)} have no receipt"
+                sender.told |= {i: s for i, s in (await sender.ask(*waiting)).items() if s != "unknown"}
+                await asyncio.sleep(0.1)
+        finally:
+            aggregator.stop()
+    assert set(sender.told.values()) == {"stored"}
+    assert custody(place) == dict.fromkeys(sender.sent, 2)
+
+
+async def send_for(sender, seconds):
+    """Publish segments without a pause."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        await sender.send()
+        await asyncio.sleep(0.02)
+
+
+def healthy(aggregator, url):
+    """Whether the health page says so."""
+    try:
+        return aggregator.get(f"{url}/healthz")["ok"]
+    except OSError:
+        return False
+
+
+def refusal(*arguments):
+    """What the command says when it doesn't start, and that it is no traceback."""
+    said = subprocess.run(
+        [sys.executable, "-m", "probe", "aggregator", *map(str, arguments)],
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert said.returncode == 2, said.stderr
+    assert "Traceback" not in said.stderr
+    return said.stderr
+
+
+def test_what_it_needs_is_named_when_it_is_missing(tmp_path):
+    """NATS, and the port."""
+    (tmp_path / "watch.toml").write_bytes(WATCH)
+    keys = ["--key", tmp_path / "k", "--operator-key", tmp_path / "o"]
+    store = ["--store", f"chdb://{tmp_path / 'store'}"]
+    watch = ["--watch", tmp_path / "watch.toml"]
+    nobody = ["--nats", "nats://127.0.0.1:9", "--api-port", "0"]
+    assert "nats://127.0.0.1:9 does not answer" in refusal(*keys, *store, *watch, *nobody)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert f"--api-port {port}: " in refusal(*keys, *store, *watch, "--api-port", port)
