@@ -1,0 +1,46 @@
+"""An API with an invented country behind it, for the dashboard's tests."""
+
+import msgspec
+import pytest
+
+from aggregator.api import create_app
+from aggregator.api.shapes import watch_shape
+from aggregator.entries import counts, entries
+from aggregator.store import Store
+from aggregator.words import headline, spoken
+from tests.support import country
+from tests.support.serving import serving
+
+WATCH = country.watch()
+
+
+@pytest.fixture(scope="module")
+def api(tmp_path_factory):
+    """Where the API answers."""
+    store = Store.open(f"chdb://{tmp_path_factory.mktemp('store')}")
+    country.fill(store)
+    app = create_app(store, {WATCH.id: WATCH}, health=lambda: {"ok": True}, prefixes=None)
+    with serving(app) as url:
+        yield url
+    store.close()
+
+
+@pytest.fixture
+def watch():
+    """The country's watch as the API gives it."""
+    return msgspec.to_builtins(watch_shape(WATCH))
+
+
+@pytest.fixture
+def onsets():
+    """The country's onsets as the API gives them; of no answers at all, or of answers with changes."""
+
+    def give(*, answers=None, known_s=150):
+        if answers is None:
+            answers = [country.answer(p) for p, kind in country.KINDS.items() if kind[4]]
+        said = [spoken(WATCH, e) for e in entries(WATCH, {(a.provider, a.surface): a for a in answers})]
+        as_of = country.text(known_s) if answers else None
+        body = {"as_of": as_of, "headline": headline(WATCH, said), "counts": counts(said), "providers": said}
+        return msgspec.to_builtins(body)
+
+    return give

@@ -1,0 +1,204 @@
+"""The pages in a real browser, served by the real command, over the real API."""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+
+import httpx
+import pytest
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+WAIT_MS = 40_000
+
+
+@contextlib.contextmanager
+def dashboard(api):
+    """Gives the dashboard's URL, and its process."""
+    command = [sys.executable, "-m", "probe", "dashboard", "--api", api, "--port", "0"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    try:
+        yield json.loads(process.stdout.readline())["dashboard"], process
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            process.wait(20)
+        process.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def pages(api):
+    """The dashboard over the invented country."""
+    with dashboard(api) as (url, _):
+        yield url
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    """Headless Chromium with a profile of its own."""
+    if CHROMIUM is None:
+        if os.environ.get("BLOCKONSET_CI"):
+            pytest.fail("Chromium is missing, and CI may not skip the browser tests")
+        pytest.skip("Chromium is not installed: apt-get install chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as p:
+        context = p.chromium.launch_persistent_context(
+            tmp_path_factory.mktemp("chromium"), executable_path=CHROMIUM, args=FLAGS
+        )
+        yield context
+        context.close()
+
+
+@pytest.fixture
+def page(browser):
+    """A page of its own. It must never have shown a trace of the code."""
+    one = browser.new_page()
+    one.set_default_timeout(WAIT_MS)
+    yield one
+    assert "Traceback" not in one.inner_text("body")
+    one.close()
+
+
+@pytest.mark.browser
+def test_the_overview_shows_what_the_api_says(pages, api, page):
+    """Headline, banner, chart and a row per provider with its onset; nothing hidden from who can't see the chart."""
+    body = httpx.get(f"{api}/v1/watches/ostramere/onsets").json()
+    page.goto(pages)
+    rows = page.locator("tr[data-provider]")
+    rows.first.wait_for()
+    shown = {
+        r["p"]: r["o"] for r in rows.evaluate_all("rs => rs.map(r => ({p: r.dataset.provider, o: r.dataset.onset}))")
+    }
+    assert shown == {
+        e["provider"]: ((e["answer"] or {}).get("onset") or {}).get("estimate") or "" for e in body["providers"]
+    }
+    text = page.inner_text("body")
+    assert body["headline"] in text
+    assert "FICTIONAL" in text.upper()
+    assert "10:00:24" in page.locator("tr[data-provider='brindlewick-fixed']").inner_text()
+    chart = page.locator("[data-testid='stVegaLiteChart']").first
+    chart.wait_for()
+    assert "Timeline of 12 providers" in chart.get_attribute("aria-label")
+
+
+@pytest.mark.browser
+def test_a_row_leads_to_the_provider_and_its_address_keeps_the_view(pages, page):
+    """Click through, choose a window, reload: the same page; and back to all providers."""
+    page.goto(pages)
+    page.locator("tr[data-provider='fennimore-mobile'] a").click()
+    page.get_by_role("heading", name="Fennimore").wait_for()
+    page.locator("tr[data-run]").first.wait_for()
+    assert {"ok", "blocked"} <= set(page.locator("tr[data-run]").evaluate_all("rs => rs.map(r => r.dataset.verdict)"))
+    page.get_by_text("everything").click()
+    page.wait_for_url("**window=all*")
+    page.reload()
+    page.get_by_role("heading", name="Fennimore").wait_for()
+    assert "window=all" in page.url
+    page.get_by_text("all providers").click()
+    page.locator("tr[data-provider]").first.wait_for()
+
+
+@pytest.mark.browser
+def test_a_narrow_screen_needs_no_sideways_scrolling(pages, page):
+    """At 390 px the page is as wide as the screen, and the table's rows stand as cards."""
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(pages)
+    page.locator("tr[data-provider]").first.wait_for()
+    page.locator("[data-testid='stVegaLiteChart']").first.wait_for()
+    assert page.evaluate("document.scrollingElement.scrollWidth") <= 390
+    width = page.locator("tr[data-provider]").first.bounding_box()["width"]
+    assert width <= 390
+
+
+@pytest.mark.browser
+def test_a_wrong_address_is_told_in_words(pages, page):
+    """No such watch, no such provider: said, not raised."""
+    page.goto(f"{pages}/?watch=nowhere")
+    page.get_by_text("There is no such page").wait_for()
+    page.goto(f"{pages}/provider?watch=ostramere&provider=nobody")
+    page.get_by_text("is not a provider of this watch").wait_for()
+
+
+@pytest.mark.browser
+def test_a_page_waits_for_an_api_that_is_down(api, page):
+    """While the API is away the page says so; when it comes, the page goes on by itself."""
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        port = held.getsockname()[1]
+    with dashboard(f"http://127.0.0.1:{port}") as (url, _):
+        page.goto(url)
+        page.get_by_text("can't be reached").wait_for()
+        with _relay(port, api):
+            page.locator("tr[data-provider]").first.wait_for()
+        page.get_by_text("Not live: showing what was known").wait_for()
+        assert page.locator("tr[data-provider]").count() == 12
+
+
+@contextlib.contextmanager
+def _relay(port, api):
+    """Carries bytes from a port to the API."""
+    target = httpx.URL(api)
+    server = socket.create_server(("127.0.0.1", port))
+    open_ = [server]
+
+    def pump(source, sink):
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                sink.sendall(data)
+
+    def accept():
+        with contextlib.suppress(OSError):
+            while True:
+                near, _ = server.accept()
+                far = socket.create_connection((target.host, target.port))
+                open_.extend((near, far))
+                for pair in ((near, far), (far, near)):
+                    threading.Thread(target=pump, args=pair, daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+    yield
+    for one in open_:
+        with contextlib.suppress(OSError):
+            one.shutdown(socket.SHUT_RDWR)
+        one.close()
+
+
+def test_a_port_in_use_is_refused_by_name():
+    """The message names the option and the port, and the exit code says failure."""
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        port = str(held.getsockname()[1])
+        command = [sys.executable, "-m", "probe", "dashboard", "--port", port]
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 2
+    assert f"--port {port}" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_wrong_address_of_the_api_is_refused():
+    """What is no URL is named before anything is served."""
+    command = [sys.executable, "-m", "probe", "dashboard", "--api", "localhost", "--port", "0"]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 2
+    assert "--api localhost" in ended.stderr
+
+
+def test_it_serves_loopback_only_and_ends_when_told(api):
+    """One line on stdout, an answer on 127.0.0.1, nothing on other addresses, and a clean end."""
+    with dashboard(api) as (url, process):
+        assert httpx.get(f"{url}/_stcore/health").text == "ok"
+        others = {i[4][0] for i in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)} - {"127.0.0.1"}
+        for address in others:
+            with pytest.raises(OSError), socket.create_connection((address, httpx.URL(url).port), timeout=2):
+                pass
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
+        assert process.stdout.read() == ""
