@@ -1,0 +1,58 @@
+"""The lab's seam: a dialer that leads a line's connections to loopback ports, and refuses every other address."""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from infra.lab.country import Map, Ways
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LOOPBACK = "127.0.0.1"
+
+
+class Atlas:
+    """The country's map, read again whenever the country wrote a new one. Shared by the dialers of a process."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._read = 0
+        self._map = Map({})
+
+    def ways(self, line: str) -> Ways:
+        """A line's ways. Raises OSError (network down) while there is no country, or none with that line."""
+        try:
+            stamp = os.stat(self._file).st_mtime_ns  # noqa: PTH116 - a few hundred times a second
+        except OSError:
+            raise OSError(errno.ENETDOWN, "the lab's country isn't up") from None
+        if stamp != self._read:
+            self._map = msgspec.json.decode(self._file.read_bytes(), type=Map)
+            self._read = stamp
+        try:
+            return self._map.lines[line]
+        except KeyError:
+            raise OSError(errno.ENETDOWN, f"the lab's country has no line {line}") from None
+
+
+class LabDialer:
+    """Where one line's packets really go. Nothing leaves loopback: what isn't on the map is unreachable."""
+
+    def __init__(self, atlas: Atlas, line: str) -> None:
+        self._atlas = atlas
+        self._line = line
+
+    def tcp(self, address: str, port: int) -> tuple[str, int]:
+        """The loopback address and port for a TCP connection. Raises OSError where the lab has nothing."""
+        mapped = self._atlas.ways(self._line).ports.get(f"{address}:{port}")
+        if mapped is None:
+            raise OSError(errno.ENETUNREACH, f"{address}:{port} is not in the lab")
+        return LOOPBACK, mapped
+
+    def system_resolver(self) -> tuple[str, int]:
+        """The provider's resolver, UDP."""
+        return LOOPBACK, self._atlas.ways(self._line).resolver

@@ -1,0 +1,102 @@
+"""Every probe of a scenario in one process: shipped probes, each with its own key, spool and connection.
+
+`blockonset lab fleet` prints one JSON line when they run, and ends with 0 on SIGTERM or SIGINT after a last delivery.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from infra.lab.country import authority_file, line_names, map_file
+from infra.lab.dialer import Atlas, LabDialer
+from infra.lab.process import allow_many_files, say, stop_on_signals, watch_loop
+from infra.lab.scenario import ABROAD_ASN
+from probe.agent import Probe, signed_watch
+from probe.config import Config, VantageConfig
+from probe.keys import Key
+from probe.network import Network
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from infra.lab.scenario import Scenario
+
+_FLUSH_S = 8.0
+
+
+def prepare(scenario: Scenario, data: Path) -> list[str]:
+    """Make every probe's key, unless it is there, and return the probes' ids in the order of the lines."""
+    return [Key.load_or_create(folder(data, name) / "probe.key", "user").id for name, _, _ in line_names(scenario)]
+
+
+def folder(data: Path, line: str) -> Path:
+    """Where the probe on a line keeps its key and its spool."""
+    return data / "fleet" / line
+
+
+def spools(scenario: Scenario, data: Path) -> list[Path]:
+    """The spools of all probes that have one."""
+    return [file for name, _, _ in line_names(scenario) if (file := folder(data, name) / "spool.db").exists()]
+
+
+def vantage(scenario: Scenario, provider_id: str, line: str) -> VantageConfig:
+    """What the probe on a line is told about its network."""
+    provider = scenario.provider(provider_id)
+    if provider is None:
+        return VantageConfig(role="reference", asn=ABROAD_ASN, access="fixed", line=line, line_kind="server")
+    return VantageConfig(
+        asn=provider.asn,
+        country=scenario.country,
+        access=provider.access,
+        line=line,
+        line_kind="home" if provider.access == "fixed" else "hotspot",
+    )
+
+
+def configs(scenario: Scenario, data: Path, nats: Sequence[str], operator: str, watch: Path) -> dict[str, Config]:
+    """Every probe's configuration by the name of its line. Nothing waits longer than a cadence here."""
+    return {
+        name: Config(
+            data=str(folder(data, name)),
+            nats=tuple(nats),
+            operator=operator,
+            watch=str(watch),
+            seal_s=scenario.cadence_s,
+            receipt_timeout_s=scenario.cadence_s,
+            flush_s=_FLUSH_S,
+            reconnect_most_s=scenario.cadence_s,
+            vantage=vantage(scenario, provider_id, name),
+        )
+        for name, provider_id, _ in line_names(scenario)
+    }
+
+
+async def run(scenario: Scenario, data: Path, probes: dict[str, Config], stop: asyncio.Event) -> None:
+    """Run a probe on every line until `stop` is set and all have delivered what they can.
+
+    Raises UserError when one can't run, after the others have ended.
+    """
+    one = next(iter(probes.values()))
+    watch = signed_watch(Path(one.watch), one.operator)
+    atlas, authority = Atlas(map_file(data)), authority_file(data)
+    fleet = [Probe(config, Network(LabDialer(atlas, line), authority), watch) for line, config in probes.items()]
+    tasks = [
+        asyncio.create_task(work)
+        for work in (*(p.run(stop) for p in fleet), watch_loop("fleet", scenario.timeout_s, stop))
+    ]
+    say({"fleet": scenario.name, "probes": len(fleet)})
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        stop.set()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def serve(scenario: Scenario, data: Path, nats: Sequence[str], operator: str, watch: Path) -> None:
+    """The process' life: until SIGTERM or SIGINT. Raises UserError as `run`."""
+    allow_many_files()
+    stop = asyncio.Event()
+    stop_on_signals(stop)
+    await run(scenario, data, configs(scenario, data, nats, operator, watch), stop)

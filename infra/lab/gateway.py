@@ -1,0 +1,160 @@
+"""A gateway: everything that one provider's lines, or one line alone, can reach, and what is done to it on the way."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, NamedTuple
+
+from infra.lab.door import Datagrams, Door
+from infra.lab.interference import PASS, in_force
+from infra.lab.resolver import DnsOverTcp, Zone
+from infra.lab.talk import Deaf, Http, Mtproto, NameFilter, Resets, Tls, response
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+
+    from infra.lab.certificates import Certificates
+    from infra.lab.scenario import Provider, Scenario
+    from infra.lab.talk import Talker
+
+BLOCK_PAGE = """<!doctype html>
+<html><head><title>Notice</title></head>
+<body><h1>This site has been blocked by order of the Signals Office of Ostramere</h1></body></html>
+"""
+"""Known to the probes by a row of `probe/fingerprints.csv`."""
+_SITE = "<!doctype html><html><head><title>Papergull</title></head><body><p>Papergull for the web.</p></body></html>\n"
+_PLAIN = "<!doctype html><html><head><title>Lighthouse</title></head><body><p>The light is on.</p></body></html>\n"
+
+
+class Spot(NamedTuple):
+    """Where a door belongs: the surface, and for the app which of its endpoints."""
+
+    surface: str
+    endpoint: str = ""
+
+
+_OTHER = Spot("other")
+
+
+class Country(NamedTuple):
+    """What all gateways share: the scenario, the names and the certificates."""
+
+    scenario: Scenario
+    zone: Zone
+    certificates: Certificates
+
+
+def zone_of(scenario: Scenario) -> Zone:
+    """The names that resolve in a scenario's country."""
+    web = scenario.surfaces.web
+    names = {
+        scenario.control.host: scenario.control.addresses,
+        scenario.block_server.host: (scenario.block_server.address,),
+    }
+    if web:
+        names[web.host] = web.addresses
+    return Zone(names, web.host if web else "", scenario.block_server.address)
+
+
+class Gateway:
+    """The doors and the resolver of a provider's lines, or of one line that has its own troubles (`line` > 0)."""
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, country: Country, provider: Provider | None, line: int = 0
+    ) -> None:
+        self._country = country
+        self._provider = provider
+        self._line = line
+        self._interference = PASS
+        self._doors: dict[tuple[str, int], tuple[Spot, Door]] = {}
+        self._build(loop)
+        self._resolver = Datagrams(loop, lambda query: country.zone.replies(query, self._interference))
+
+    def turn(self, t: float) -> bool:
+        """Do what is in force `t` seconds after zero; whether that is something new."""
+        s = self._country.scenario
+        interference = in_force(self._provider, self._line, t, slot_s=s.cadence_s, seed=s.seed)
+        if interference is self._interference:
+            return False
+        self._interference = interference
+        for spot, door in self._doors.values():
+            door.arrive = interference.arrive if interference.touches(*spot) else "accept"
+        return True
+
+    def ports(self) -> dict[str, int]:
+        """Loopback ports by `address:port`."""
+        return {f"{address}:{port}": door.port for (address, port), (_, door) in self._doors.items()}
+
+    @property
+    def resolver_port(self) -> int:
+        """The loopback port of the provider's resolver, UDP."""
+        return self._resolver.port
+
+    def sweep(self) -> None:
+        """Close connections that nobody has ended for too long."""
+        for _, door in self._doors.values():
+            door.sweep()
+
+    def close(self) -> None:
+        """Close every socket."""
+        self._resolver.close()
+        for _, door in self._doors.values():
+            door.close()
+
+    def _build(self, loop: asyncio.AbstractEventLoop) -> None:
+        s, zone, certificates = self._country
+
+        def door(address: str, port: int, spot: Spot, welcome: Callable[[], Talker]) -> None:
+            self._doors[address, port] = spot, Door(loop, welcome)
+
+        for endpoint in s.surfaces.app.endpoints if s.surfaces.app else ():
+            for port in endpoint.ports:
+                spot = Spot("app", endpoint.id)
+                door(endpoint.address, port, spot, functools.partial(self._app, spot))
+        for address in s.surfaces.web.addresses if s.surfaces.web else ():
+            door(address, 443, Spot("web"), self._web_tls)
+            door(address, 80, Spot("web"), self._web_http)
+        for address in s.control.addresses:
+            door(address, 443, _OTHER, lambda: Tls(certificates.control, Http(_lighthouse)))
+        door(s.second_resolver.address, s.second_resolver.port, _OTHER, lambda: DnsOverTcp(zone.honest))
+        door(s.block_server.address, 80, _OTHER, lambda: Http(_notice))
+        door(s.block_server.address, 443, _OTHER, lambda: Tls(certificates.notice, Http(_notice)))
+
+    def _app(self, spot: Spot) -> Talker:
+        now = self._interference
+        return Deaf() if now.touches(*spot) and now.mtproto == "ignore" else Mtproto()
+
+    def _web_tls(self) -> Talker:
+        now, certificates = self._interference, self._country.certificates
+        how = now.tls if now.touches("web") else "serve"
+        if how == "reset":
+            return Resets()
+        if how == "ignore":
+            return Deaf()
+        site = Tls(certificates.impostor if how == "impostor" else certificates.site, Http(_site))
+        if how == "reset-name":
+            web = self._country.scenario.surfaces.web
+            return NameFilter(web.host if web else "", site)
+        return site
+
+    def _web_http(self) -> Talker:
+        now = self._interference
+        paged = now.touches("web") and now.http == "page"
+        return Http(_notice if paged else _to_https)
+
+
+def _site(_host: str, _path: str) -> bytes:
+    return response("200 OK", _SITE)
+
+
+def _lighthouse(_host: str, _path: str) -> bytes:
+    return response("200 OK", _PLAIN)
+
+
+def _notice(_host: str, _path: str) -> bytes:
+    return response("451 Unavailable For Legal Reasons", BLOCK_PAGE)
+
+
+def _to_https(host: str, path: str) -> bytes:
+    return response("301 Moved Permanently", "", f"Location: https://{host}{path}")

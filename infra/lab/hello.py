@@ -1,0 +1,57 @@
+"""Reads the server name from the first bytes of a TLS connection (RFC 8446 §4.1.2, RFC 6066 §3)."""
+
+from __future__ import annotations
+
+_HANDSHAKE, _CLIENT_HELLO, _SERVER_NAME = 22, 1, 0
+
+
+def server_name(data: bytes) -> str | None:
+    """The name in a ClientHello; "" when it has none or the bytes are no ClientHello; None while it isn't whole."""
+    if len(data) < 5:
+        return None
+    if data[0] != _HANDSHAKE:
+        return ""
+    end = 5 + int.from_bytes(data[3:5], "big")
+    if len(data) < end:
+        return None
+    try:
+        return _name(_Reader(data[5:end]))
+    except IndexError:
+        return ""
+
+
+def _name(hello: _Reader) -> str:
+    if hello.number(1) != _CLIENT_HELLO:
+        return ""
+    hello.take(3 + 2 + 32)  # length, version, random
+    for width in (1, 2, 1):  # session id, cipher suites, compression methods
+        hello.take(hello.number(width))
+    extensions = _Reader(hello.take(hello.number(2)))
+    while not extensions.done:
+        kind, body = extensions.number(2), extensions.take(extensions.number(2))
+        if kind == _SERVER_NAME:
+            names = _Reader(body)
+            names.take(2 + 1)  # the list's length, the name's type
+            return names.take(names.number(2)).decode("ascii", "replace")
+    return ""
+
+
+class _Reader:
+    """Takes bytes off the front; raises IndexError when there are too few."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._at = 0
+
+    @property
+    def done(self) -> bool:
+        return self._at >= len(self._data)
+
+    def take(self, count: int) -> bytes:
+        if self._at + count > len(self._data):
+            raise IndexError
+        self._at += count
+        return self._data[self._at - count : self._at]
+
+    def number(self, width: int) -> int:
+        return int.from_bytes(self.take(width), "big")

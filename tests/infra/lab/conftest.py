@@ -1,0 +1,87 @@
+"""A country in a process of its own, with a provider for every method."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+
+from infra.lab import scenario as scenarios
+from infra.lab.country import authority_file, map_file
+from infra.lab.dialer import Atlas, LabDialer
+from infra.lab.interference import methods
+from infra.lab.watch import watch_toml
+from probe import watch as watches
+from probe.network import Network
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from probe.watch import Watch
+
+QUICK = (scenarios.FOLDER / "quick.toml").read_text(encoding="utf-8")
+PATIENT = {"cadence_s = 1.0": "cadence_s = 1.6", "timeout_s = 0.5": "timeout_s = 0.8"}
+"""A busy machine can keep an honest answer waiting for half a second."""
+PROVIDER = '[[providers]]\nid = "{id}"\nname = "{id}"\naccess = "fixed"\nasn = {asn}\nlines = 1\n{happens}\n'
+
+
+def scenario_text(providers: dict[str, str]) -> str:
+    """The quick scenario with more patience and other providers: what happens to each, by its id, as TOML lines."""
+    head = re.split(r"^\[\[providers\]\]", QUICK, maxsplit=1, flags=re.MULTILINE)[0]
+    for quick, patient in PATIENT.items():
+        head = head.replace(quick, patient)
+    rows = [PROVIDER.format(id=i, asn=64600 + n, happens=happens) for n, (i, happens) in enumerate(providers.items())]
+    return head + "\n".join(rows)
+
+
+class Running(NamedTuple):
+    """A country that runs."""
+
+    process: subprocess.Popen[bytes]
+    watch: Watch
+    data: Path
+
+    def network(self, line: str) -> Network:
+        """The network of a line's probe."""
+        return Network(LabDialer(Atlas(map_file(self.data)), line), authority_file(self.data))
+
+
+@contextlib.contextmanager
+def country(file: Path, data: Path, zero_ms: int) -> Iterator[Running]:
+    """Start the shipped command, wait for its line, and end it by SIGTERM."""
+    data.mkdir(exist_ok=True)
+    command = [sys.executable, "-m", "probe", "lab", "country", "--scenario", str(file)]
+    with (data / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [*command, "--data", str(data), "--zero-ms", str(zero_ms)], stdout=subprocess.PIPE, stderr=log
+        )
+    try:
+        said = json.loads(process.stdout.readline() or b"{}")
+        assert said.get("country") == file.stem, (data / "log").read_text()
+        yield Running(process, watches.read(watch_toml(scenarios.load(str(file)), zero_ms), "the lab's watch"), data)
+    finally:
+        process.terminate()
+        assert process.wait(10) == 0, (data / "log").read_text()
+        process.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def all_methods(tmp_path_factory):
+    """A country long after zero, where every method is in force at a provider of its name."""
+    happens = {m: f'block = {{ method = "{m}", onset_s = 1 }}' for m in methods()}
+    happens["partial"] = 'block = { method = "mtproto-dropped", onset_s = 1, endpoints = ["dc2"] }'
+    happens["lifted"] = 'block = { method = "tcp-refused", onset_s = 1, lift_s = 2 }'
+    happens["outage"] = "outage = { start_s = 1, end_s = 1e6 }"
+    happens["free"] = ""
+    folder = tmp_path_factory.mktemp("country")
+    file = folder / "methods.toml"
+    file.write_text(scenario_text(happens))
+    with country(file, folder / "data", round(time.time() * 1000) - 60_000) as running:
+        yield running

@@ -1,0 +1,135 @@
+"""What a real probe sees of every method, through a country in a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from infra.lab.door import DROPS_SYNS
+from probe.measurement import Vantage
+from probe.run import measure
+
+TIMEOUT = "generic_timeout_error"
+RESET = "connection_reset"
+BOGUS = ("203.0.113.66:443", "handshake", "ssl_invalid_hostname")
+
+
+@pytest.fixture(scope="module")
+def runs(all_methods):
+    """One run on every line, all at the same time: the steps by line."""
+
+    async def vantage() -> Vantage:
+        return Vantage()
+
+    async def one(line):
+        run = await measure(all_methods.watch, all_methods.network(line), vantage)
+        assert not any(m.internal for m in run)
+        return line, [s for m in run for s in m.steps]
+
+    async def all_of_them():
+        lines = [*(f"{p.id}-1" for p in all_methods.watch.providers), "reference-1"]
+        return dict(await asyncio.gather(*map(one, lines)))
+
+    return asyncio.run(all_of_them())
+
+
+def failures(steps, part):
+    """How steps of one part failed, as (address or path, operation, failure)."""
+    return {
+        (s.address or s.via, s.op, s.failure or s.certificate_failure)
+        for s in steps
+        if s.part == part and (s.failure or s.certificate_failure)
+    }
+
+
+def both(op, failure):
+    """The same at every address of the app and the web site."""
+    return {(f"198.51.100.{n}", op, failure) for n in ("11:443", "22:443", "80:443", "80:80")}
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("free-1", set()),
+        ("lifted-1", set()),
+        ("reference-1", set()),
+        ("dns-nxdomain-1", {("system", "resolve", "dns_nxdomain_error")}),
+        ("dns-bogus-1", {BOGUS}),
+        ("dns-injected-1", {BOGUS}),
+        ("dns-timeout-1", {("system", "resolve", TIMEOUT)}),
+        ("tcp-refused-1", both("connect", "connection_refused")),
+        ("tls-reset-1", {("198.51.100.80:443", "handshake", RESET)}),
+        ("tls-reset-after-sni-1", {("198.51.100.80:443", "handshake", RESET)}),
+        ("tls-timeout-1", {("198.51.100.80:443", "handshake", TIMEOUT)}),
+        ("tls-mitm-1", {("198.51.100.80:443", "handshake", "ssl_unknown_authority")}),
+        ("http-blockpage-1", set()),
+        ("mtproto-dropped-1", {(f"198.51.100.{n}:443", "exchange", TIMEOUT) for n in (11, 22)}),
+        ("partial-1", {("198.51.100.22:443", "exchange", TIMEOUT)}),
+    ],
+)
+def test_a_method_fails_the_step_that_it_should_and_no_other(runs, line, expected):
+    """The failure is where the method puts it, and the control beside it works."""
+    assert failures(runs[line], "target") == expected
+    assert failures(runs[line], "control") == set()
+
+
+def test_a_reset_comes_before_any_byte(runs):
+    """At every address, on connecting or while holding; what is sent into it meets the same reset."""
+    steps = runs["tcp-reset-1"]
+    target = failures(steps, "target")
+    assert {address for address, _, _ in target} == {address for address, _, _ in both("connect", RESET)}
+    assert {failure for _, _, failure in target} == {RESET}
+    assert sum(s.received for s in steps if s.part == "target" and s.op != "resolve") == 0
+    assert failures(steps, "control") == set()
+
+
+def test_a_dropped_syn_times_out(runs):
+    """The connection is never made (Linux), or made and left in silence."""
+    target = failures(runs["tcp-timeout-1"], "target")
+    if DROPS_SYNS:
+        assert target == both("connect", TIMEOUT)
+    assert {failure for _, _, failure in target} == {TIMEOUT}
+    assert failures(runs["tcp-timeout-1"], "control") == set()
+
+
+def test_only_the_contrast_tells_a_name_from_an_address(runs):
+    """A harmless name at the same address passes the filter by name, and not the filter of all TLS."""
+
+    def contrast(line):
+        return {s.failure for s in runs[line] if s.part == "contrast" and s.op == "handshake"}
+
+    assert contrast("tls-reset-after-sni-1") == {None}
+    assert contrast("tls-reset-1") == {RESET}
+
+
+def test_a_forged_answer_is_the_block_servers_and_an_injected_one_comes_first(runs):
+    """One reply where the resolver lies, two different ones where somebody is faster than it."""
+
+    def replies(line):
+        step = next(s for s in runs[line] if (s.part, s.op, s.via) == ("target", "resolve", "system"))
+        return [r.answers for r in step.replies]
+
+    forged, true = ("203.0.113.66",), ("198.51.100.80",)
+    assert replies("dns-bogus-1") == [forged]
+    assert replies("dns-injected-1") == [forged, true]
+    assert replies("free-1") == [true]
+
+
+def test_the_block_page_bears_the_fingerprint(runs):
+    """The page is known to the probes; the site itself answers with its way to https."""
+
+    def page(line):
+        (step,) = [s for s in runs[line] if s.op == "request"]
+        return step.status, step.fingerprint, step.location
+
+    assert page("http-blockpage-1") == (451, "blockonset.lab_order", "")
+    assert page("free-1") == (301, "", "https://web.papergull.example")
+
+
+def test_an_outage_takes_the_control_too(runs):
+    """Nothing works, and the control says so: no evidence of a block."""
+    target = failures(runs["outage-1"], "target")
+    assert {failure for _, _, failure in failures(runs["outage-1"], "control")} == {TIMEOUT}
+    assert {failure for _, _, failure in target} == {TIMEOUT}
+    assert ("second", "resolve", TIMEOUT) in target
