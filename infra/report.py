@@ -1,0 +1,125 @@
+"""What `up --for` says at its end: each provider's answer, for a lab beside the truth, and the custody balance."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import msgspec
+from rich.table import Table
+
+WIDE = 150
+"""Columns of the table when it goes to a file or a pipe."""
+
+
+class Truth(msgspec.Struct, frozen=True, kw_only=True):
+    """What really happened at a provider of the lab; times RFC 3339 UTC."""
+
+    blocked: bool
+    onset: str | None = None
+    lift: str | None = None
+    method: str = ""
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True):
+    """One provider: the answer as the API gives it, and the truth where somebody knows it."""
+
+    provider: str
+    truth: Truth | None
+    answer: dict[str, Any]
+
+
+class Custody(msgspec.Struct, frozen=True, kw_only=True):
+    """Measurements by fate, counted by segment id: sealed = stored + rejected + spooled, or something was lost."""
+
+    sealed: int
+    stored: int
+    rejected: int
+    spooled: int
+
+    @property
+    def balanced(self) -> bool:
+        """Whether nothing was lost and nothing is there twice."""
+        return self.sealed == self.stored + self.rejected + self.spooled
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole of it; `--json` prints this as one document."""
+
+    watch: str
+    cadence_s: float
+    providers: tuple[Line, ...]
+    custody: Custody
+    api: str
+    dashboard: str | None
+
+
+def answer_of(entry: dict[str, Any]) -> dict[str, Any]:
+    """The report's `answer` from one provider's entry in the onsets call."""
+    answer = entry.get("answer")
+    if answer is None:
+        return {
+            "state": "insufficient",
+            "surface": None,
+            "onset": None,
+            "lift": None,
+            "method": "",
+            "p_block": None,
+            "measurements": 0,
+            "probes": 0,
+        }
+    keys = ("state", "onset", "lift", "method", "p_block", "measurements", "probes")
+    return {"surface": entry["surface"]} | {k: answer[k] for k in keys}
+
+
+def error_s(line: Line) -> float | None:
+    """Seconds from the true onset to the estimate; None where one of them is missing."""
+    onset = line.answer["onset"]
+    if line.truth is None or line.truth.onset is None or onset is None or onset["estimate"] is None:
+        return None
+    return (_time(onset["estimate"]) - _time(line.truth.onset)).total_seconds()
+
+
+def table(report: Report) -> Table:
+    """The report for people: one row a provider, times of day in UTC."""
+    judged = any(p.truth for p in report.providers)
+    t = Table(title=f"{report.watch}: when it stopped working, by provider (UTC)", title_justify="left")
+    t.add_column("provider")
+    t.add_column("state")
+    if judged:
+        t.add_column("method, true")
+    t.add_column("method")
+    if judged:
+        t.add_column("onset, true")
+    for name in ("onset", "earliest", "latest"):
+        t.add_column(name)
+    if judged:
+        t.add_column("error, s", justify="right")
+    for p in report.providers:
+        onset = p.answer["onset"] or {}
+        cells = [p.provider, p.answer["state"]]
+        if judged:
+            cells.append(p.truth.method if p.truth else "")
+        cells.append(p.answer["method"])
+        if judged:
+            cells.append(_clock(p.truth.onset if p.truth else None))
+        cells += [_clock(onset.get(k)) for k in ("estimate", "earliest", "latest")]
+        if judged:
+            error = error_s(p)
+            cells.append("" if error is None else f"{error:+.1f}")
+        t.add_row(*cells)
+    c = report.custody
+    t.caption = (
+        f"{c.sealed} measurements sealed = {c.stored} stored + {c.rejected} rejected + {c.spooled} still with probes"
+        + ("" if c.balanced else "  — THE BALANCE DOES NOT HOLD")
+    )
+    t.caption_justify = "left"
+    return t
+
+
+def _time(text: str) -> dt.datetime:
+    return dt.datetime.fromisoformat(text)
+
+
+def _clock(text: str | None) -> str:
+    return f"{_time(text):%H:%M:%S}" if text else ""

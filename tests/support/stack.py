@@ -1,0 +1,84 @@
+"""The one command, started as a person would start it."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+
+import psutil
+
+
+class Up:
+    """A running `blockonset up` on free ports, in a data directory of its own."""
+
+    def __init__(self, data, *options):
+        self.data = data
+        self.log = data.parent / f"{data.name}.up.log"
+        command = [sys.executable, "-m", "probe", "up", "--data", str(data), "--api-port", "0", "--dashboard-port", "0"]
+        with self.log.open("ab") as err:
+            self.process = subprocess.Popen(
+                [*command, *options], stdout=subprocess.PIPE, stderr=err, start_new_session=True, text=True
+            )
+
+    def addresses(self, within_s=60.0):
+        """`{"api", "dashboard"}` once both answer."""
+        deadline = time.monotonic() + within_s
+        while time.monotonic() < deadline:
+            assert self.process.poll() is None, self.log.read_text()
+            with contextlib.suppress(OSError, ValueError, KeyError):
+                holder = json.loads((self.data / "up.json").read_text())
+                self.get(holder["api"] + "/healthz")
+                if holder["dashboard"]:
+                    with urllib.request.urlopen(holder["dashboard"] + "/_stcore/health", timeout=5):
+                        pass
+                return holder
+            time.sleep(0.2)
+        raise AssertionError(f"the stack did not answer within {within_s} s: {self.log.read_text()}")
+
+    def get(self, url):
+        """The JSON at a URL."""
+        with urllib.request.urlopen(url, timeout=10) as response:
+            return json.load(response)
+
+    def children(self):
+        """`{name: pid}` of the stack's processes as they are written down."""
+        return {p["name"]: p["pid"] for p in json.loads((self.data / "processes.json").read_text())}
+
+    def family(self):
+        """The pids of all processes below `up`."""
+        return [p.pid for p in psutil.Process(self.process.pid).children(recursive=True)]
+
+    def finish(self, within_s=240.0):
+        """What it printed, once it has ended by itself with exit code 0."""
+        out, _ = self.process.communicate(timeout=within_s)
+        assert self.process.returncode == 0, self.log.read_text()
+        return out
+
+    def interrupt(self, within_s=40.0):
+        """Ctrl-C, and the exit code."""
+        self.process.send_signal(signal.SIGINT)
+        self.process.communicate(timeout=within_s)
+        return self.process.returncode
+
+    def close(self):
+        """End it and whatever it started, however far it came."""
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.communicate(timeout=40)
+            except subprocess.TimeoutExpired:
+                for pid in self.family():
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
+                self.process.kill()
+                self.process.communicate()
+        self.process.stdout.close()
+
+
+def alive(pids):
+    """Those of the pids that still run."""
+    return [p for p in pids if psutil.pid_exists(p) and psutil.Process(p).status() != psutil.STATUS_ZOMBIE]
