@@ -6,7 +6,6 @@ import datetime as dt
 import zoneinfo
 from typing import Any
 
-UTC = dt.UTC
 _SHORT = dt.timedelta(minutes=5)
 
 

@@ -110,7 +110,7 @@ def banner(watch: dict[str, Any]) -> None:
 
 
 def head(watch: dict[str, Any]) -> None:
-    """The page's head: for a lab's country the banner first, then the watch, and its order in the source's words."""
+    """The page's head: for a lab's country the banner first, then the watch, and its order with its dates."""
     banner(watch)
     zone = clock.zone(watch)
     dates = "".join(_date(d, zone) for d in watch["directive"]["dates"])

@@ -59,7 +59,6 @@ NO_RUNS = "No runs in this window."
 BROKEN = "This page failed. The dashboard's log says why; the data is unharmed, and reloading may help."
 
 WATCH = "Watch"
-ORDER = "Order of {authority}"
 KEY = (
     "Dot: estimate. Bar: 95 % interval. Thin line: while it did not work. Open bar: began before the first "
     "measurement. Diamond, dashed: suspected. Ring: works again."
