@@ -154,12 +154,16 @@ class Consumer:
         try:
             messages = await subscription.fetch(BATCH, timeout=self._wait_s)
         except TimeoutError:
-            self._caught_up = time.monotonic()
-            return
+            messages = []
         fetched = time.monotonic()
+        if not messages:  # nats-py says so in either of these ways
+            self._caught_up = fetched
+            return
         await self._take(client, messages, stop)
         if messages[-1].metadata.num_pending == 0:
             self._caught_up = fetched
+            # A fetch gives what is there at once, and a batch of one costs nearly as much as one of a hundred.
+            await _until(stop, asyncio.sleep(fetched + self._wait_s - time.monotonic()))
 
     async def _take(self, client: Client, messages: Sequence[Msg], stop: asyncio.Event) -> None:
         """Take a batch in. If it breaks on a bug of ours, message by message, so that one can't stop the others."""
@@ -243,10 +247,9 @@ def _is_segment_id(text: str) -> bool:
 async def _until(stop: asyncio.Event, work: Awaitable[T]) -> T | None:
     """What `work` gives, or None when told to stop first."""
     doing, stopping = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
-    await asyncio.wait({doing, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    stopping.cancel()
-    if doing.done():
-        return doing.result()
-    doing.cancel()
-    await asyncio.gather(doing, return_exceptions=True)
-    return None
+    try:
+        await asyncio.wait({doing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        return doing.result() if doing.done() else None
+    finally:
+        stopping.cancel()
+        doing.cancel()

@@ -154,9 +154,12 @@ class Reviser:
             log.exception("our own bug while revising", **place._asdict())
 
     def _stored(self, place: Place) -> tuple[Answer, float] | None:
-        """The last answer that is stored, and when it was made."""
-        found = self._store.read("last_answer", **place._asdict())
-        return (msgspec.json.decode(found[0]["answer"], type=Answer), found[0]["made"] / 1000) if found else None
+        """The last answer under these rules that is stored, and when it was made; None, too, where it can't be read."""
+        found = self._store.read("last_answer", **place._asdict(), rule_set=self._rules.version)
+        try:
+            return (msgspec.json.decode(found[0]["answer"], type=Answer), found[0]["made"] / 1000) if found else None
+        except msgspec.DecodeError:  # of a model whose answers had another shape
+            return None
 
     def _append(self, place: Place, answer: Answer, as_of: int, made: int) -> None:
         onset = answer.onset.estimate if answer.onset else None

@@ -46,7 +46,8 @@ WRITE_SETTINGS: dict[str, Any] = {
     "optimize_and_compare_chain": 0,  # takes 5 ms for every AND in the rules, and has nothing to find there
 }
 
-logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)  # what it logs it also raises
+for _library in ("clickhouse_connect", "urllib3"):
+    logging.getLogger(_library).setLevel(logging.CRITICAL)  # what they log they also raise
 _TEXT = {"FixedString": "string"}
 _BYTES = {"FixedString": "string", "String": "bytes"}
 _QUERIES = Path(__file__).parent / "queries"

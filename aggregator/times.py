@@ -7,6 +7,7 @@ import datetime as dt
 FOREVER = 9_999_999_999_999
 """Later than any time in the store (in the year 2286): the `as_of` of a read that wants all that is known."""
 
+
 def text(ms: int) -> str:
     """Milliseconds since the epoch as RFC 3339 UTC, `2025-05-25T21:40:00.000Z`."""
     at = dt.datetime.fromtimestamp(ms // 1000, dt.UTC)

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import json
 import random
 import secrets
 import socket
@@ -10,63 +9,17 @@ import subprocess
 import sys
 import time
 
-import msgspec
 import pytest
 
 from aggregator.store import Store
 from infra.nats import server as nats
-from probe import receipts, segment
-from probe.connection import connect
 from probe.keys import Key
-from probe.publish import Question
 from tests.support.aggregators import WATCH, Aggregator, agree, dc, handshake, measurement
 from tests.support.custody import eventually, now_ms
+from tests.support.senders import Sender
 
 WITHIN_S = 40
 """How long anything may take on a machine that does other things, too."""
-
-
-class Sender:
-    """A probe that publishes segments and hears receipts, as the real one does."""
-
-    def __init__(self, key, operator):
-        self.key, self.operator = key, operator
-        self.sent, self.told = {}, {}
-
-    @contextlib.asynccontextmanager
-    async def at(self, url):
-        """Connected for the time of a block."""
-        self.connection = await connect(
-            [url], self.key, "probe", inbox_prefix=f"_INBOX_{self.key.id}", within_s=10, most_wait_s=0.5
-        )
-        await self.connection.subscribe(f"r.{self.key.id}", self._hear)
-        try:
-            yield self
-        finally:
-            await self.connection.close()
-
-    async def _hear(self, message):
-        for entry in receipts.open(message.data, self.operator).entries:
-            self.told[entry.segment] = entry.state
-
-    async def send(self, *measurements):
-        """Publish a segment of these measurements, or of a run that works."""
-        sealed = segment.seal(measurements or run(), self.key, len(self.sent) + 1, now_ms())
-        self.sent[sealed.id] = sealed
-        await self.publish(sealed)
-        return sealed
-
-    async def publish(self, sealed):
-        """Publish, and wait for JetStream's acknowledgement."""
-        answer = await self.connection.request(
-            f"m.{self.key.id}", sealed.raw, timeout_s=10, headers={"Nats-Msg-Id": sealed.id}
-        )
-        assert json.loads(answer.data)["stream"] == "MEASUREMENTS"
-
-    async def ask(self, *ids):
-        """What became of these segments, by the aggregator's word."""
-        answer = await self.connection.request(f"q.{self.key.id}", msgspec.json.encode(Question(ids)), timeout_s=10)
-        return {e.segment: e.state for e in receipts.open(answer.data, self.operator).entries}
 
 
 def run():
@@ -110,7 +63,7 @@ async def test_segments_become_receipts_and_answers(place):
     with running(place) as (aggregator, url):
         async with place.sender.at(place.url) as sender:
             for _ in range(3):
-                await sender.send()
+                await sender.send(*run())
             refused = await sender.send(measurement("app", dc(1), watch="elsewhere"))
             await eventually(lambda: len(sender.told) == 4, within_s=WITHIN_S)
             assert sender.told.pop(refused.id) == "rejected"
@@ -126,7 +79,7 @@ async def test_segments_become_receipts_and_answers(place):
         place.start()
         async with place.sender.at(place.url) as sender:
             await eventually(lambda: healthy(aggregator, url), within_s=WITHIN_S)
-            await sender.send()
+            await sender.send(*run())
             await eventually(lambda: len(sender.told) == 4, within_s=WITHIN_S)
         assert aggregator.stop() == 0
     assert custody(place) == {i: 2 for i in sender.sent if i != refused.id}
@@ -172,7 +125,7 @@ async def send_for(sender, seconds):
     """Publish segments without a pause."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        await sender.send()
+        await sender.send(*run())
         await asyncio.sleep(0.02)
 
 

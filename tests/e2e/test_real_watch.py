@@ -1,0 +1,57 @@
+"""A shipped watch runs through the same stack: here in a network namespace of its own, from which nothing can leave."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+WATCH = Path(__file__).parents[2] / "infra" / "watches" / "telegram-vn-2025.toml"
+ISOLATED = ["unshare", "--map-root-user", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"]
+
+
+def can_isolate():
+    """Whether this machine lets us make a network namespace."""
+    if not shutil.which("unshare") or not shutil.which("ip"):
+        return False
+    return subprocess.run([*ISOLATED, "true"], capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.timeout(150)
+def test_a_real_watch_measures_and_accuses_nobody_without_a_network(tmp_path):
+    """With no way out the control fails too: runs are stored, and no provider gets an onset."""
+    if not can_isolate():
+        if os.environ.get("BLOCKONSET_CI"):
+            pytest.fail("network namespaces are needed, and CI may not skip this test")
+        pytest.skip("network namespaces need Linux with unshare and ip")
+    text = (
+        WATCH.read_text(encoding="utf-8")
+        .replace("cadence_s = 600", "cadence_s = 4")
+        .replace("timeout_s = 10", "timeout_s = 1")
+    )
+    watch = tmp_path / "telegram-vn-2025.toml"
+    watch.write_text(text, encoding="utf-8")
+    command = [sys.executable, "-m", "probe", "up", "--watch", str(watch), "--data", str(tmp_path / "data")]
+    options = ["--for", "16", "--json", "--no-dashboard", "--api-port", "0"]
+    vantage = {"BLOCKONSET_VANTAGE_ASN": "18403", "BLOCKONSET_VANTAGE_ACCESS": "fixed"}
+    done = subprocess.run(
+        [*ISOLATED, *command, *options],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env={**os.environ, **vantage},
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    c = found["custody"]
+    assert c["sealed"] >= 5
+    assert c["sealed"] == c["stored"]
+    answers = {p["provider"]: p["answer"] for p in found["providers"]}
+    assert len(answers) == 7
+    assert all(a["onset"] is None for a in answers.values())
+    assert answers["fpt-fixed"]["measurements"] > 0
+    assert all(p["truth"] is None for p in found["providers"])
