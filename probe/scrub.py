@@ -59,9 +59,15 @@ def identifying(measurement: Measurement, own: re.Pattern[str] | None = None) ->
     `own` is what `own_names()` gives, on the probe; on arrival nothing is known of the sender's line.
     """
     for field, value, suspicious in _texts(measurement):
-        if value and (len(value) > _LONGEST_TEXT or suspicious(value) or (own is not None and own.search(value))):
+        if value and _is_telling(value, suspicious, own):
             return field
     return None
+
+
+@functools.lru_cache(maxsize=4096)
+def _is_telling(value: str, suspicious: Callable[[str], bool], own: re.Pattern[str] | None) -> bool:
+    """Whether a text tells of somebody. Remembered: nearly all texts of a run are those of the run before."""
+    return len(value) > _LONGEST_TEXT or suspicious(value) or (own is not None and own.search(value) is not None)
 
 
 def own_names() -> re.Pattern[str] | None:
