@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: run test check pytest fix lock clean help
+.PHONY: run test check pytest fix lock clean help bench-onset
 
 help:
 	@sed -n '1,3p' Makefile | sed 's/^# //'
@@ -34,6 +34,10 @@ $(INSTALLED): requirements.lock pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
+
+# Simulated fleets, this model beside its rivals; writes docs/benchmark-onset.md.
+bench-onset: $(INSTALLED)
+	$(BIN)/python -m aggregator.inference.bench $(ARGS)
 
 # The lock holds names, versions and hashes for every platform, and no host's name.
 lock:

@@ -23,9 +23,9 @@ def run(*arguments, timeout=60):
 
 def test_kill_9_of_the_aggregator_loses_nothing_and_doubles_nothing(up):
     """Killed twice in the middle of ingest, it comes back, and the balance holds by id."""
-    one = up("--lab", "quick", "--for", "40", "--json", "--no-dashboard")
+    one = up("--lab", "quick", "--for", "26", "--json", "--no-dashboard")
     one.addresses()
-    for pause_s in (9, 8):
+    for pause_s in (6, 6):
         time.sleep(pause_s)
         os.kill(one.children()["aggregator"], signal.SIGKILL)
     found = json.loads(one.finish())
