@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: run test check pytest fix lock clean help bench-onset
+.PHONY: run test check pytest fix lock clean help bench-onset bench-probe
 
 help:
 	@sed -n '1,3p' Makefile | sed 's/^# //'
@@ -38,6 +38,12 @@ $(INSTALLED): requirements.lock pyproject.toml
 # Simulated fleets, this model beside its rivals; writes docs/benchmark-onset.md.
 bench-onset: $(INSTALLED)
 	$(BIN)/python -m aggregator.inference.bench $(ARGS)
+
+# Every way of interfering, in network namespaces (Linux, root, nftables), and how light a probe is; writes
+# docs/methods-matrix.md and docs/probe-light.md.
+bench-probe: $(INSTALLED)
+	$(BIN)/python -m infra.bench.probe_matrix $(ARGS)
+	$(BIN)/python -m infra.bench.probe_light
 
 # The lock holds names, versions and hashes for every platform, and no host's name.
 lock:

@@ -91,11 +91,15 @@ _FIELDS = {
     "line": "vantage.line",
     "line_how": "vantage.line_how",
     "line_kind": "vantage.line_kind",
+    "line_kind_how": "vantage.line_kind_how",
     "network_changed": "vantage.changed",
+    "path": "vantage.path",
+    "resolver": "vantage.resolver",
     "at": "at_ms",
     "duration_ms": "duration_ms",
     "loop_lag_ms": "loop_lag_ms",
     "timeout_ms": "timeout_ms",
+    "sweep": "sweep",
     "internal": "internal",
     "software": "software",
 }
@@ -106,7 +110,7 @@ _STEP_FIELDS: dict[str, Callable[[Step], Any]] = {
         name: attrgetter(name)
         for name in (
             *("part", "op", "target", "address", "via", "start_ms", "end_ms", "sent", "received", "answers"),
-            *("certificate", "names", "location", "body_hash", "title_hash", "fingerprint"),
+            *("certificate", "names", "location", "body_hash", "title_hash", "fingerprint", "curve"),
         )
     },
     "failure": lambda s: s.failure or "",

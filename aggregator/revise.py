@@ -13,6 +13,7 @@ import structlog
 
 from aggregator import metrics, times
 from aggregator.inference.answer import Answer, Parameters, Rows
+from aggregator.inference.clean import THROTTLED
 from aggregator.store import StoreError
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ log = structlog.get_logger()
 
 REFERENCE_CADENCES = 1.5
 """A reference speaks for runs this many cadences around it."""
+SPEED_SWEEPS = 1.5
+"""A transfer speaks for runs this many times the watch's `sweep_s` around it."""
 _SOONEST_S = 2.0
 _SAME_AGAIN_S = 30.0
 _LOOK_S = 0.25
@@ -116,6 +119,8 @@ class Reviser:
             surface=place.surface,
             as_of=as_of,
             near_ms=round(REFERENCE_CADENCES * self._watches[place.watch].cadence_s * 1000),
+            hold_ms=round(SPEED_SWEEPS * self._watches[place.watch].sweep_s * 1000),
+            slow=THROTTLED,
         )
         if not c:
             return None
@@ -123,7 +128,6 @@ class Reviser:
             watch=place.watch,
             provider=place.provider,
             surface=place.surface,
-            speed=np.full(len(c["at"]), np.nan),
             **{name: column.astype(_TYPES.get(name, column.dtype)) for name, column in c.items()},
         )
 

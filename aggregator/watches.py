@@ -12,6 +12,7 @@ from cyclopts import App, Parameter
 from rich.console import Console
 from rich.table import Table
 
+from probe import invite as invites
 from probe import signed
 from probe import watch as watches
 from probe.errors import UserError
@@ -131,6 +132,20 @@ def sign(
     except OSError as e:
         raise UserError(f"watch {target}: can't be written: {e.strerror}") from e
     sys.stdout.write(f"{target}: signed by {operator.id}\n")
+
+
+@app.command
+def invite(
+    *,
+    nats: Annotated[list[str], Parameter(help="A collector's URL, tls:// or wss://; once for each.")],
+    signed_watch: Annotated[str, Parameter(help="Where volunteers get the signed watch: an https URL or a path.")],
+    key: Annotated[Path, Parameter(help="The operator's key file.")],
+    api: Annotated[str, Parameter(help="URL of the public API.")] = "",
+    whoami: Annotated[str, Parameter(help="URL that tells a caller its network, as …/v1/whoami.")] = "",
+) -> None:
+    """Print an invite: the one line that a volunteer gives to `blockonset probe setup`."""
+    said = invites.Invite(nats=tuple(nats), watch=signed_watch, api=api, whoami=whoami)
+    sys.stdout.write(invites.write(said, Key.load(key, "operator")) + "\n")
 
 
 @app.command

@@ -12,6 +12,7 @@ from infra.lab.watch import watch_toml
 from infra.processes import Part, blockonset
 from infra.report import Truth
 from probe import watch as watches
+from probe.config import BY_HAND
 from probe.errors import UserError
 from probe.keys import Key
 
@@ -90,6 +91,8 @@ class WatchSubject:
             "BLOCKONSET_NATS": nats_url,
             "BLOCKONSET_OPERATOR": operator,
             "BLOCKONSET_WATCH": str(signed_watch),
+            "BLOCKONSET_DELIVER_EVERY_S": "0",
+            "BLOCKONSET_ACCEPT_RISK": BY_HAND,
         }
         return [Part(name="probe", command=lambda: blockonset("probe", "run"), environment=environment)]
 

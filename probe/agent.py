@@ -5,25 +5,28 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
+import os
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import structlog
 
+from probe import metered, prefixes, state
 from probe import watch as watches
 from probe.backoff import waits
+from probe.delivery import Delivery
 from probe.disk import call
 from probe.errors import UserError
 from probe.keys import Key
 from probe.measurement import EARLIEST_MS
-from probe.publish import Publisher
+from probe.rounds import Rounds
 from probe.run import measure
 from probe.schedule import Schedule
 from probe.spool import Spool
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine
-    from pathlib import Path
 
     from probe.config import Config
     from probe.measurement import Measurement
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
     from probe.watch import Watch
 
 log = structlog.get_logger()
+DAY_MS = 86_400_000
 T = TypeVar("T")
 
 
@@ -41,13 +45,20 @@ class Probe:
     """
 
     def __init__(self, config: Config, network: Network, watch: Watch) -> None:
-        """Raises UserError when the key file can't be used."""
+        """Raises UserError when the key file or the prefix table can't be used."""
         self._config = config
         self._network = network
         self._watch = watch
         self._where = config.where()
         self._key = Key.load_or_create(config.key_file, "user")
         self.id = self._key.id
+        self._notebook = state.Notebook(Path(config.data))
+        self._rounds = Rounds(watch.sweep_s)
+        self._table = prefixes.read(Path(config.prefixes)) if config.prefixes else None
+        if self._table:
+            from probe.vantage import by_table  # noqa: PLC0415 - it loads TLS
+
+            self._where = by_table(self._where, self._table)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Measure at the watch's cadence until told to stop, and deliver all the while.
@@ -56,26 +67,32 @@ class Probe:
         """
         if not (self._config.vantage.asn or self._config.vantage.whoami):
             log.warning("vantage.asn is not set and vantage.whoami neither: these rows count for no provider")
-        async with self._delivery() as spool:
+        async with self._delivery() as (spool, delivery):
+            await call(self._notebook.note, pid=os.getpid(), started_ms=_now_ms())
             schedule = Schedule(self._watch.cadence_s)
-            while not await _stopped(stop, schedule.wait_s()):
-                await self._round(spool, stop)
+            while True:
+                wait_s = schedule.wait_s()
+                await call(self._notebook.note, next_run_ms=_now_ms() + round(wait_s * 1000))
+                if await _stopped(stop, wait_s):
+                    break
+                await self._round(spool, delivery, stop)
 
     async def once(self) -> tuple[Measurement, ...]:
         """Measure one run now, keep it, and deliver it within `flush_s` if that is possible."""
-        async with self._delivery() as spool:
-            run = await measure(self._watch, self._network, self._where)
+        async with self._delivery() as (spool, _):
+            run = await measure(self._watch, self._network, self._where, table=self._table)
             await call(spool.add, run)
             return run
 
     @contextlib.asynccontextmanager
-    async def _delivery(self) -> AsyncIterator[Spool]:
+    async def _delivery(self) -> AsyncIterator[tuple[Spool, Delivery]]:
         """The opened spool, which is delivered for as long as the block lasts and flushed at its end."""
         spool = await call(Spool, self._config.spool_file, max_bytes=self._config.spool_mb * 1_000_000)
         done = asyncio.Event()
-        publishing = asyncio.create_task(Publisher(self._config, self._key, spool).run(done))
+        delivery = Delivery(self._config, self._key, spool, self._notebook)
+        publishing = asyncio.create_task(delivery.run(done))
         try:
-            yield spool
+            yield spool, delivery
             done.set()
             await publishing
         finally:
@@ -83,26 +100,38 @@ class Probe:
             await asyncio.gather(publishing, return_exceptions=True)
             await call(spool.close)
 
-    async def _round(self, spool: Spool, stop: asyncio.Event) -> None:
+    async def _round(self, spool: Spool, delivery: Delivery, stop: asyncio.Event) -> None:
         """One run, unless there is a reason against it. Our own bug spoils this run and not the next."""
         try:
             why_not = await self._why_not(spool)
             if why_not:
-                log.error("not measuring", reason=why_not)
+                if why_not != self._notebook.state.why_not:  # one line for each reason, not one a round
+                    log.error("not measuring", reason=why_not)
+                await call(self._notebook.note, why_not=why_not)
                 return
-            run = await _unless_stopped(stop, measure(self._watch, self._network, self._where))
+            work = measure(self._watch, self._network, self._where, table=self._table, rounds=self._rounds)
+            run = await _unless_stopped(stop, work)
             if run is not None:
                 await self._keep(run, spool, stop)
+                await call(self._notebook.count_run, _now_ms(), **_seen(run))
+                delivery.measured()
         except Exception:
             log.exception("our own bug while measuring")
 
     async def _why_not(self, spool: Spool) -> str:
         """Why there must be no run now; "" when there may be one."""
-        now_ms = time.time_ns() // 1_000_000
+        now_ms = _now_ms()
         if now_ms < EARLIEST_MS:
             return "this machine's clock is not set"
+        if held := state.held(spool.path.parent):
+            return held
         if dt.date.fromisoformat(self._watch.expires) < dt.datetime.now(dt.UTC).date():
             return f"the watch expired on {self._watch.expires}: ask the operator for a new one"
+        oldest_ms = await call(spool.oldest_ms)
+        if oldest_ms is not None and now_ms - oldest_ms > self._config.spool_days * DAY_MS:
+            return f"nothing could be delivered for {self._config.spool_days:g} days (spool_days); what waits is kept"
+        if await metered.is_metered(self._config.metered):
+            return "this connection is metered (metered)"
         cap = self._config.monthly_mb * 1_000_000
         if cap and await call(spool.traffic, now_ms) >= cap:
             return f"this month's {self._config.monthly_mb} MB (monthly_mb) are used"
@@ -120,6 +149,19 @@ class Probe:
                 return
             if await _stopped(stop, next(pauses)):
                 return
+
+
+def _seen(run: tuple[Measurement, ...]) -> dict[str, object]:
+    """What `status` shows of a run."""
+    if not run:
+        return {}
+    vantage = run[0].vantage
+    notice = "" if vantage.path in ("direct", "unknown") else f"path-{vantage.path}"
+    return {"asn": vantage.asn, "access": vantage.access, "notice": notice}
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 def signed_watch(path: Path, operator_id: str) -> Watch:

@@ -1,27 +1,23 @@
-"""`blockonset probe`: measure from this connection. Loaded only when it is asked for, see `probe.parts`."""
+"""`blockonset probe`: measure from this connection. Loaded only when it is asked for, see `probe.parts`.
+
+What a volunteer says (setup, status, pause, panic …) stands in `probe.commands`; here is what measures.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import json as jsonlib
-import signal
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 from cyclopts import App, Parameter
-from rich.console import Console
 
-from probe import agent, render, signed
-from probe import config as configs
-from probe import watch as watches
+from probe import commands, home
 from probe.errors import UserError
 from probe.measurement import Vantage
-from probe.network import Network
 from probe.parts import main
-from probe.run import choose, measure
-from probe.vantage import configured
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["app", "main"]
 
 app = App(name="probe", help="Measure from this connection, and deliver what was measured.")
+commands.add_to(app)
 
 _WIDE = 200
 """Columns of a table that goes to a file or a pipe."""
@@ -45,28 +42,31 @@ Json = Annotated[bool, Parameter(help="Print JSON.")]
 def run(*, config: ConfigFile = None) -> None:
     """Measure at the watch's cadence and deliver, until told to stop (Ctrl-C, SIGTERM).
 
-    Prints {"probe": ID} on a line of its own once it measures.
+    Without --config it takes what `setup` wrote, or else the environment alone. Prints {"probe": ID} on a line of its
+    own once it measures.
     """
-    settings = configs.load(config)
-    watch = agent.signed_watch(Path(settings.watch), settings.operator)
-    probe = agent.Probe(settings, Network(), watch)
-    sys.stdout.write(jsonlib.dumps({"probe": probe.id}) + "\n")
-    sys.stdout.flush()
-    asyncio.run(_until_told(probe))
+    from probe import daemon  # noqa: PLC0415 - here and below: each command loads what it needs
+
+    file = home.config_file(config)
+    daemon.check(file)  # what is wrong is told here, before this process becomes another program
+    os.execv(sys.executable, daemon.command(file))  # noqa: S606 - our own interpreter and module
 
 
 @app.command
 def once(*, config: ConfigFile = None, watch: WatchFile = None, json: Json = False) -> None:
     """Measure one run now and print it. With --config it is kept and delivered, too."""
+    from probe import daemon  # noqa: PLC0415
+    from probe.network import Network  # noqa: PLC0415
+    from probe.run import measure  # noqa: PLC0415
+    from probe.vantage import configured  # noqa: PLC0415
+
     if config is None:
         found = _watch(watch)
         run_ = asyncio.run(measure(found, Network(), configured(Vantage())))
     elif watch is not None:
         raise UserError("give --config or --watch: a configuration names its own, signed watch")
     else:
-        settings = configs.load(config)
-        found = agent.signed_watch(Path(settings.watch), settings.operator)
-        run_ = asyncio.run(agent.Probe(settings, Network(), found).once())
+        run_ = asyncio.run(daemon.probe(home.config_file(config)).once())
     _print(run_, json=json)
 
 
@@ -79,21 +79,20 @@ def check(name: str, /, *, watch: WatchFile = None, json: Json = False) -> None:
     name
         A check, such as telegram, dns, tcp, tls or http.
     """
+    from probe.network import Network  # noqa: PLC0415
+    from probe.run import choose, measure  # noqa: PLC0415
+    from probe.vantage import configured  # noqa: PLC0415
+
     found = _watch(watch)
     choose(found, [name])  # a wrong name is told before the network is got ready
     _print(asyncio.run(measure(found, Network(), configured(Vantage()), checks=[name])), json=json)
 
 
-async def _until_told(probe: agent.Probe) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    await probe.run(stop)
-
-
 def _watch(path: Path | None) -> Watch:
     """A watch that a person named, signed or not. A signature that is there must be right."""
+    from probe import signed  # noqa: PLC0415
+    from probe import watch as watches  # noqa: PLC0415
+
     if path is None:
         raise UserError("say what to measure: --watch FILE (for example infra/watches/telegram-vn-2025.toml)")
     try:
@@ -109,6 +108,10 @@ def _print(measurements: Sequence[Measurement], *, json: bool) -> None:
     if json:
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(measurements), indent=2).decode() + "\n")
         return
+    from rich.console import Console  # noqa: PLC0415
+
+    from probe import render  # noqa: PLC0415
+
     console = Console(width=None if sys.stdout.isatty() else _WIDE)
     for measurement in measurements:
         console.print(render.steps(measurement))

@@ -23,9 +23,12 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
 _PREFIX = "BLOCKONSET_"
-_PATHS = ("data", "watch")
+_PATHS = ("data", "watch", "nats_ca", "prefixes")
 
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
+DELIVER_EVERY_S = 2700.0
+BY_HAND = "operator"
+"""`accept_risk` of whoever runs a probe on a line of their own and needs not be told what it does."""
 
 
 class VantageConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -50,11 +53,17 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     data: str
     """Directory of the probe's key and spool; made where there is none."""
     nats: tuple[str, ...]
-    """URLs of the operator's NATS server, tried in turn."""
+    """URLs of the operator's collectors, tried in turn: put tls:// first, and wss:// after it."""
+    nats_ca: str = ""
+    """File of the certificate authorities that vouch for the collectors; "" is those this machine trusts."""
     operator: str
     """The operator's public key, `O…`: whose watches and receipts are trusted."""
     watch: str
     """File of the signed watch."""
+    deliver_every_s: Annotated[float, Meta(ge=0, le=86_400)] = DELIVER_EVERY_S
+    """About how often the probe connects, only to deliver; 0 is a standing connection that delivers at once."""
+    receipt_wait_s: Seconds = 10.0
+    """How long a connection that was made to deliver waits for receipts. Later ones are asked for next time."""
     seal_s: Annotated[float, Meta(gt=0, le=60)] = 60.0
     """How long a measurement waits for others before its segment is sealed."""
     receipt_timeout_s: Seconds = 60.0
@@ -67,8 +76,20 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """The longest pause between two tries to reach NATS or to deliver."""
     spool_mb: Annotated[int, Meta(ge=1)] = 256
     """How large the spool may grow; when it is full the probe stops measuring."""
+    spool_days: Annotated[float, Meta(gt=0, le=365)] = 30.0
+    """How long the oldest undelivered segment may wait; then the probe stops measuring until it is delivered."""
     monthly_mb: Annotated[int, Meta(ge=0)] = 0
-    """Payload that measuring may take in a month; 0 is no limit."""
+    """What measuring and delivering may take in a month, as estimated on the wire; 0 is no limit."""
+    metered: Literal["auto", "yes", "no"] = "auto"
+    """Whether the connection is paid by use: then the probe pauses. `auto` asks NetworkManager, where there is one."""
+    prefixes: str = ""
+    """File of the operator's prefix table: it tells whose resolver the line uses. "" goes without."""
+    api: str = ""
+    """URL of the operator's public API. Only `status` and `doctor` ask it, and only when somebody calls them."""
+    language: str = ""
+    """Of messages, such as en or vi; "" follows the environment's LANG."""
+    accept_risk: str = ""
+    """The version of the consent text that was read and accepted, where `blockonset probe setup` can't ask."""
     vantage: VantageConfig = VantageConfig()
 
     @property
@@ -80,6 +101,11 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def spool_file(self) -> Path:
         """Where the probe's spool is."""
         return Path(self.data) / "spool.db"
+
+    @property
+    def ca_file(self) -> Path | None:
+        """Where the collectors' certificate authorities are, unless this machine's are meant."""
+        return Path(self.nats_ca) if self.nats_ca else None
 
     def where(self) -> Callable[[], Awaitable[Vantage]]:
         """What tells, before and after each run, which network the probe is in."""
@@ -127,7 +153,7 @@ def _file(path: Path) -> dict[str, Any]:
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as e:
         raise UserError(f"config {path}: not a TOML file: {e}") from e
     for key in _PATHS:
-        if isinstance(table.get(key), str):
+        if isinstance(table.get(key), str) and table[key]:
             table[key] = str(path.absolute().parent / table[key])
     return table
 

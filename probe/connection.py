@@ -3,6 +3,11 @@
 nats-py can reconnect by itself, but closes for good on some errors (an expired user, an authorization error), and its
 pause has no jitter. So there is one mechanism here: every connection is a new nats-py client that never reconnects,
 and when it ends, the next one is made. URLs are tried in turn, one a client, so tcp and ws URLs may be mixed.
+
+tls:// begins with the TLS handshake, as any other TLS does (the server needs `handshake_first` in its `tls` block):
+NATS' own way, a greeting in the clear first, tells everybody on the way what it is, and could be talked out of TLS.
+For tls:// and wss:// the server's certificate must be valid for the URL's host name, by this machine's authorities or
+by those in a file of one's own.
 """
 
 from __future__ import annotations
@@ -10,7 +15,9 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import functools
 import itertools
+import ssl
 from typing import TYPE_CHECKING
 
 import structlog
@@ -20,6 +27,7 @@ from probe.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
+    from pathlib import Path
 
     from nats.aio.client import Client
     from nats.aio.msg import Msg
@@ -28,7 +36,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-SCHEMES = ("nats://", "tls://", "ws://", "wss://")
+SECURE = ("tls://", "wss://")
+SCHEMES = ("nats://", "ws://", *SECURE)
 _CONNECT_S = 5
 _PING_S = 20
 _LOOK_S = 1.0
@@ -38,8 +47,17 @@ _CLOSE_S = 5.0
 class Connection:
     """A connection that is made, and made again, until it is closed. Make one with `connect`."""
 
-    def __init__(self, urls: Sequence[str], key: Key, name: str, inbox_prefix: str, most_wait_s: float) -> None:
+    def __init__(
+        self,
+        urls: Sequence[str],
+        key: Key,
+        name: str,
+        inbox_prefix: str,
+        most_wait_s: float,
+        tls: ssl.SSLContext | None,
+    ) -> None:
         self._urls = urls
+        self._tls = tls
         self._key = key
         self._name = name
         self._inbox_prefix = inbox_prefix
@@ -49,7 +67,13 @@ class Connection:
         self._up = asyncio.Event()
         self._down = asyncio.Event()
         self._task = asyncio.create_task(self._keep(), name=f"nats {name}")
+        self.tried = asyncio.Event()
+        """Set once the first try has gone well or failed."""
         self.last_error = "not tried yet"
+        self.url = ""
+        """Where the present connection leads, or the last one led."""
+        self.bytes = 0
+        """What all connections so far carried in both directions, as NATS counts it: without TLS and packets."""
 
     @property
     def is_up(self) -> bool:
@@ -110,15 +134,18 @@ class Connection:
                 for subject, callback in self._subscriptions:
                     await self._client.subscribe(subject, cb=callback)
             except Exception as e:  # noqa: BLE001 - whatever it is, the next try is the answer
+                self.tried.set()
                 self.last_error = f"{url}: {e or type(e).__name__}"
                 say("NATS does not answer; will try again", error=self.last_error, name=self._name)
                 say = log.debug  # one line for each outage
                 await self._drop()
                 await asyncio.sleep(next(pauses))
                 continue
+            self.url = url
             log.info("connected to NATS", url=url, name=self._name)
             pauses, say = waits(0.2, self._most_wait_s), log.warning
             self._up.set()
+            self.tried.set()
             await self._ended()
             self._up.clear()
             log.info("lost NATS", url=url, name=self._name)
@@ -130,6 +157,10 @@ class Connection:
         from nats.aio.client import Client  # noqa: PLC0415 - 5 MB, only once needed
 
         client = Client()
+        if url.startswith(("ws://", "wss://")):
+            from probe.websocket import WebSocket  # noqa: PLC0415 - rarely needed
+
+            client._transport = WebSocket()  # noqa: SLF001 - else nats-py makes its own, which needs aiohttp
         # With a callback for the signature, nats-py has no public way to say whose it is. Its own way needs the
         # `nkeys` package and the seed's text; with this attribute our own Key signs.
         client._public_nkey = self._key.id  # noqa: SLF001
@@ -159,10 +190,11 @@ class Connection:
                     max_outstanding_pings=2,
                     error_cb=on_error,
                     closed_cb=on_closed,
+                    tls_handshake_first=url.startswith("tls://"),
+                    tls=self._tls,
                 )
         except BaseException as e:
-            with contextlib.suppress(Exception):
-                await client.close()
+            await _abandon(client)
             if failed and isinstance(e, Exception):
                 raise failed[-1] from e
             raise
@@ -182,7 +214,18 @@ class Connection:
             async with asyncio.timeout(_CLOSE_S):
                 if client.is_connected:
                     await client.flush()
+                self.bytes += client.stats["in_bytes"] + client.stats["out_bytes"]
                 await client.close()
+
+
+async def _abandon(client: Client) -> None:
+    """Close a client that never got connected: at once, since a server that is silent in TLS closes nothing."""
+    writer = getattr(client._transport, "_io_writer", None)  # noqa: SLF001 - nats-py has no way to abort
+    if writer is not None:
+        writer.transport.abort()
+    with contextlib.suppress(Exception):
+        async with asyncio.timeout(1.0):
+            await client.close()
 
 
 async def connect(
@@ -193,19 +236,21 @@ async def connect(
     inbox_prefix: str = "_INBOX",
     within_s: float | None = None,
     most_wait_s: float = 30.0,
+    ca_file: Path | None = None,
 ) -> Connection:
     """Start a connection that authenticates as `key` and is kept up until closed.
 
     Returns at once, connecting in the background; with `within_s` it waits for the first connection, and raises
     UserError, naming the URLs and the last error, where there was none in that time. `most_wait_s` bounds the pause
-    between tries. Raises UserError for a URL that is none.
+    between tries, `ca_file` replaces this machine's certificate authorities. Raises UserError for a URL that is none.
     """
     for url in urls:
         if not url.startswith(SCHEMES):
             raise UserError(f"NATS URL {url!r}: must begin with one of {', '.join(SCHEMES)}")
     if not urls:
         raise UserError("no NATS URL is given")
-    connection = Connection(tuple(urls), key, name, inbox_prefix, most_wait_s)
+    tls = _context(ca_file) if any(u.startswith(SECURE) for u in urls) else None
+    connection = Connection(tuple(urls), key, name, inbox_prefix, most_wait_s, tls)
     if within_s is not None:
         try:
             await asyncio.wait_for(connection.ready(), within_s)
@@ -215,3 +260,12 @@ async def connect(
                 f"NATS at {', '.join(urls)} does not answer ({connection.last_error}): is it running?"
             ) from None
     return connection
+
+
+@functools.cache
+def _context(ca_file: Path | None) -> ssl.SSLContext:
+    """What verifies a server. Reading the authorities is dear, so it is done once. Raises UserError."""
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except OSError as e:  # ssl.SSLError is one, too
+        raise UserError(f"{ca_file}: no certificate authorities can be read from it: {e.strerror or e}") from e

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import ipaddress
+import re
 import zoneinfo
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from probe.watch import Watch
 
 WEEK_S = 7 * 86400
+_PATH = re.compile(r"/[!-~]{0,200}")
+"""Printable ASCII, as a request line carries it."""
 
 
 def problem(watch: Watch) -> str:
@@ -30,7 +33,7 @@ def _times(watch: Watch) -> Iterator[str]:
         dt.date.fromisoformat(watch.expires)
     except ValueError:
         yield f"expires: {watch.expires!r} is not a date (YYYY-MM-DD)"
-    for key in ("cadence_s", "timeout_s"):
+    for key in ("cadence_s", "timeout_s", "sweep_s"):
         if not 0 < getattr(watch, key) <= WEEK_S:
             yield f"{key}: must be above 0 and at most a week, in seconds"
     if watch.timeout_s > watch.cadence_s:
@@ -66,7 +69,7 @@ def _surfaces(watch: Watch) -> Iterator[str]:
     if watch.surfaces.web:
         addresses += [("surfaces.web.addresses", a) for a in watch.surfaces.web.addresses]
     endpoints = watch.surfaces.app.endpoints if watch.surfaces.app else ()
-    addresses += [(f"surfaces.app.endpoints, {e.id}", e.address) for e in endpoints]
+    addresses += [(f"surfaces.app.endpoints, {e.id}", a) for e in endpoints for a in e.addresses()]
     for key, text in addresses:
         try:
             ipaddress.ip_address(text)
@@ -77,7 +80,21 @@ def _surfaces(watch: Watch) -> Iterator[str]:
     for e in endpoints:
         if not e.ports or not all(0 < p < 65536 for p in e.ports):
             yield f"surfaces.app.endpoints, {e.id}: ports must be between 1 and 65535, and at least one"
+        if e.address6 and (":" in e.address or ":" not in e.address6):
+            yield f"surfaces.app.endpoints, {e.id}, address6: is an IPv6 address beside an IPv4 one, or is left out"
     yield from _doubled("surfaces.app.endpoints", [e.id for e in endpoints])
+    yield from _transfers(watch)
+
+
+def _transfers(watch: Watch) -> Iterator[str]:
+    web, control = watch.surfaces.web, watch.control
+    paths = {"surfaces.web.transfer": web.transfer if web else "", "control.transfer": control.transfer}
+    for key, path in paths.items():
+        if path and not _PATH.fullmatch(path):
+            yield f"{key}: {path!r} is not a path that begins with / and has no spaces"
+    if web and bool(web.transfer) != bool(control.transfer):
+        empty = "surfaces.web.transfer" if control.transfer else "control.transfer"
+        yield f"{empty}: is missing; speed is told only from both"
 
 
 def _providers(watch: Watch) -> Iterator[str]:

@@ -37,9 +37,21 @@ Addresses = Annotated[tuple[Word, ...], Meta(max_length=64)]
 Part = Literal["target", "contrast", "control"]
 """What a step tests: the service, a harmless name at the service's own address, or something nobody blocks."""
 
-Op = Literal["resolve", "connect", "hold", "handshake", "request", "exchange"]
+Op = Literal["resolve", "connect", "hold", "handshake", "request", "exchange", "transfer"]
 """One network operation: DNS query, TCP connect, waiting in silence on an open connection (does somebody reset it
-before a byte is sent?), TLS handshake, HTTP request, MTProto exchange."""
+before a byte is sent?), TLS handshake, HTTP request, MTProto exchange, a bounded download that is timed."""
+
+MARKS = 8
+"""Into so many equal parts the time of a transfer is divided."""
+
+
+Path = Literal["direct", "vpn", "proxy", "split", "changed", "unknown"]
+"""By which way a run left its machine: by the line itself, through a tunnel or proxy, partly through one, or by
+another way at its end than at its beginning. `unknown` where the system does not tell."""
+
+Resolver = Literal["provider", "other", "router", "filter", "unknown"]
+"""Whose resolver the line uses: one in its provider's network, one in another network, the home's router (which
+passes on to nobody knows whom), one that is known to filter for its users, or not known."""
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -68,8 +80,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid
     address: Word = ""
     """Remote `ip:port` (`[ip]:port` for IPv6) as the watch or the resolver gave it; empty for `resolve`."""
     via: Text = ""
-    """resolve: `system` or `second`; handshake: the server name sent; request: the method and path;
-    exchange: the MTProto transport."""
+    """resolve: `system`, `second`, or `system6` (IPv6 addresses); handshake: the server name sent; request and
+    transfer: the method and path; exchange: the MTProto transport."""
     start_ms: Duration
     """Milliseconds since the measurement's `at`, on a monotonic clock."""
     end_ms: Duration
@@ -103,12 +115,16 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid
     fingerprint: Word = ""
     """The id of the block-page fingerprint that matched."""
 
+    # transfer
+    curve: Annotated[tuple[Count, ...], Meta(max_length=MARKS)] = ()
+    """Payload bytes that had come over the wire by the end of each eighth of the time since the request."""
+
 
 class Vantage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """The network a probe was in, and how each part of that is known.
 
     `*_how` is one of `configured`, `declared` (the volunteer said so), `whoami` (the operator's endpoint answered),
-    `table` (an offline prefix table) or `unknown`.
+    `table` (an offline prefix table), `guessed` (it looks like a phone's hotspot or a modem) or `unknown`.
     """
 
     role: Literal["probe", "reference"] = "probe"
@@ -122,6 +138,10 @@ class Vantage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, for
     """An opaque token for the subscriber's line; empty is unknown, and all unknown lines of a provider are one."""
     line_how: Word = "unknown"
     line_kind: Literal["home", "hotspot", "work", "campus", "server", "unknown"] = "unknown"
+    line_kind_how: Word = "unknown"
+    path: Path = "unknown"
+    """Only rows that left directly, or where nothing is known against it, speak for a provider."""
+    resolver: Resolver = "unknown"
     changed: bool = False
     """The network changed while the run was under way: the row counts for no provider."""
 
@@ -147,6 +167,8 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
     """The worst delay of the probe's event loop during the run: a stalled loop looks like blocking."""
     timeout_ms: Count = 0
     """The step timeout that was in force; the lag is judged against it."""
+    sweep: bool = False
+    """Everything that the watch lists was tested; otherwise one way to each datacentre, as its turn was."""
     internal: Text = ""
     """Our own bug, by exception class and place in our code; such a row is never evidence."""
     software: Word = ""

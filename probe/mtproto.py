@@ -9,15 +9,24 @@ from __future__ import annotations
 import os
 import struct
 import time
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from probe.failures import EOF, Failed, unknown
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers import CipherContext
 
 REQ_PQ_MULTI = 0xBE7E8EF1
 RES_PQ = 0x05162463
 NONCE_BYTES = 16
 
 _INTERMEDIATE_TAG = b"\xee\xee\xee\xee"
+_HEADER_BYTES = 64
+_OTHER_BEGINNINGS = (
+    *(b"\xef", b"\xdd" * 4, b"\xee" * 4),  # abridged, padded intermediate, intermediate
+    *(b"HEAD", b"POST", b"GET ", b"OPTI", b"PVrG", b"\x16\x03\x01\x02"),  # HTTP, a proxy's, TLS
+)
+"""What an obfuscated header may not begin with: a server would take it for another transport."""
 _LARGEST_REPLY = 4096
 _ENVELOPE = struct.Struct("<qqi")  # auth_key_id (0: unencrypted), message id, bytes that follow
 
@@ -52,7 +61,48 @@ class Intermediate:
         return raw[4 : 4 + length] if len(raw) >= 4 + length else None
 
 
-TRANSPORTS: dict[str, type[Transport]] = {"intermediate": Intermediate}
+class Obfuscated:
+    """The intermediate transport under AES-256-CTR, after 64 random-looking bytes that carry key and IV.
+
+    It is what the apps use. Nothing in it is secret from who knows the layout; it only looks like nothing else.
+    """
+
+    def __init__(self) -> None:
+        self._header = _random_header()
+        turned = self._header[55:7:-1]
+        self._key, self._iv = turned[:32], turned[32:48]
+
+    def first(self, message: bytes) -> bytes:
+        """The header, its last eight bytes encrypted, and the message in the stream that goes on from there."""
+        plain = self._header[:56] + _INTERMEDIATE_TAG + self._header[60:]
+        stream = aes_ctr(plain[8:40], plain[40:56])
+        header = plain[:56] + stream.update(plain)[56:]
+        return header + stream.update(struct.pack("<I", len(message)) + message)
+
+    def reply(self, raw: bytes) -> bytes | None:
+        """The first message of the answer's own stream, whose key and IV are the header's, turned round."""
+        try:
+            return Intermediate().reply(aes_ctr(self._key, self._iv).update(raw))
+        except Failed:
+            raise Failed(unknown("not the obfuscated transport")) from None
+
+
+def _random_header() -> bytes:
+    """64 random bytes that no server takes for the beginning of anything else."""
+    while True:
+        header = os.urandom(_HEADER_BYTES)
+        if not header.startswith(_OTHER_BEGINNINGS) and header[4:8] != bytes(4):
+            return header
+
+
+def aes_ctr(key: bytes, iv: bytes) -> CipherContext:
+    """A stream under AES-CTR: encrypting and decrypting are the same. `key` has 32 bytes, `iv` 16."""
+    from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes  # noqa: PLC0415 - not at start
+
+    return Cipher(algorithms.AES256(key), modes.CTR(iv)).encryptor()
+
+
+TRANSPORTS: dict[str, type[Transport]] = {"intermediate": Intermediate, "obfuscated": Obfuscated}
 """The transports by the name that a step gives in `via`."""
 
 

@@ -1,4 +1,4 @@
-"""The network as a probe sees it: resolve, connect, hold, handshake, request, exchange; one timed Step each.
+"""The network as a probe sees it: resolve, connect, hold, handshake, request, exchange, transfer: one Step each.
 
 This is the seam under which the lab puts its country: a `Dialer` says where an address really is. Everything above
 is the same on a volunteer's line and in the lab. A failure on the network is data and never raises; what raises is
@@ -11,12 +11,15 @@ import asyncio
 import contextlib
 import errno
 import math
+import socket
 import ssl
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
 from probe import failures, fingerprints, http1, mtproto, resolver, trust
+from probe import transfer as transfers
 from probe.addresses import endpoint
 from probe.measurement import Op, Part, Step
+from probe.secure import Secure, Session
 from probe.wire import Wire
 
 if TYPE_CHECKING:
@@ -41,9 +44,22 @@ class Dialer(Protocol):
     def system_resolver(self) -> tuple[str, int]:
         """The IP address and port of this machine's resolver, asked over UDP. Raises OSError when there is none."""
 
+    def has_route(self, address: str) -> bool:
+        """Whether this machine has a way to an address at all; nothing is sent. Many lines have none over IPv6."""
+
 
 class RealDialer:
     """The internet as it is."""
+
+    def has_route(self, address: str) -> bool:
+        """What the routing table says."""
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        try:
+            with socket.socket(family, socket.SOCK_DGRAM) as sock:
+                sock.connect((address, 9))  # a datagram socket that is connected only looks the route up
+        except OSError:
+            return False
+        return True
 
     def tcp(self, address: str, port: int) -> tuple[str, int]:
         """The service's own address."""
@@ -78,17 +94,29 @@ class Network:
         self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self.tls.check_hostname = False
         self.tls.verify_mode = ssl.CERT_NONE
+        self.sessions: dict[str, Session] = {}
+        """TLS sessions that can be taken up again, by server name. Each is used once."""
 
-    async def resolve(self, host: str, *, limit: float, clock: Clock, part: Part = "target") -> Step:
-        """Ask the system's resolver over UDP for a name's addresses, and listen on for more replies."""
+    async def resolve(
+        self, host: str, *, limit: float, clock: Clock, part: Part = "target", family: Literal[4, 6] = 4
+    ) -> Step:
+        """Ask the system's resolver over UDP for a name's addresses, and listen on for more replies.
+
+        A reply that was cut short to fit a datagram is asked for again over TCP.
+        """
 
         async def ask(facts: Facts) -> None:
-            ear = resolver.Ear(clock)
+            ear = resolver.Ear(clock, family)
             linger = min(_LONGEST_LINGER_S, limit / 4)
-            with Wire.datagrams(self.dialer.system_resolver()) as wire, _counted(wire, facts), ear.into(facts):
-                await resolver.ask_datagrams(wire, host, ear, clock.within(limit), linger)
+            server = self.dialer.system_resolver()
+            with ear.into(facts):
+                with Wire.datagrams(server) as wire, _counted(wire, facts):
+                    await resolver.ask_datagrams(wire, host, ear, clock.within(limit), linger)
+                if not ear.replies:
+                    await resolver.ask_again(server, host, ear, clock.within(limit))
 
-        return await _timed(ask, math.inf, clock, part=part, op="resolve", target=host, via="system")
+        via = "system" if family == 4 else "system6"
+        return await _timed(ask, math.inf, clock, part=part, op="resolve", target=host, via=via)
 
     async def resolve_second(
         self, host: str, server: tuple[str, int], *, limit: float, clock: Clock, part: Part = "target"
@@ -123,6 +151,7 @@ class Connection:
         self._clock = clock
         self._named = named
         self._wire: Wire | None = None
+        self._secure: Secure | None = None
         self.steps: list[Step] = []
 
     async def open(self, dialer: Dialer, address: str, port: int) -> None:
@@ -143,24 +172,38 @@ class Connection:
 
         await self._then("hold", "", listen)
 
-    async def handshake(self, name: str) -> None:
-        """Shake hands over TLS under a server name, then judge the certificate that was shown for that name."""
+    async def handshake(self, name: str, *, resume: bool = False) -> None:
+        """Shake hands over TLS under a server name, then judge the certificate that was shown for that name.
+
+        With `resume` the last session with that name is taken up again, if its certificate was right and the server
+        agrees: that proves it is the same server, for a third of the bytes.
+        """
 
         async def shake(wire: Wire, facts: Facts) -> None:
-            chain = await _handshake(wire, self._network.tls, name)
-            shown = trust.judge(chain, name, self._network.ca_file)
+            sessions = self._network.sessions
+            secure = Secure(wire, self._network.tls, name, sessions.pop(name, None) if resume else None)
+            shown = trust.judge(await secure.shake(), name, self._network.ca_file)
+            self._secure = secure
             facts.update(certificate=shown.certificate, certificate_failure=shown.failure, names=shown.names)
 
         await self._then("handshake", name, shake)
 
+    async def keep_session(self, name: str) -> None:
+        """After a handshake that showed the right certificate, wait a little for what the next one can take up."""
+        if self._secure and self.steps[-1].certificate_failure is None and not self.failed:
+            session = await self._secure.session(min(_LONGEST_LINGER_S, self._limit / 4))
+            if session:
+                self._network.sessions[name] = session
+
     async def request(self, host: str, method_and_path: str = "GET /") -> None:
-        """Ask for a page over plain HTTP and keep facts about it: never the page."""
+        """Ask for a page, over TLS after a handshake, and keep facts about it: never the page."""
 
         async def ask(wire: Wire, facts: Facts) -> None:
-            await wire.send(http1.request(method_and_path, host))
+            channel = self._secure or wire
+            await channel.send(http1.request(method_and_path, host))
             raw = bytearray()
             try:
-                await _fill(raw, wire)
+                await _fill(raw, channel)
             finally:  # what came before a cut is a fact too: some censors send their page and then reset
                 facts.update(self._page(bytes(raw)))
 
@@ -179,6 +222,17 @@ class Connection:
             mtproto.check_answer(message, nonce)
 
         await self._then("exchange", transport, ask)
+
+    async def transfer(self, host: str, path: str) -> None:
+        """Download for a bounded time and size, and keep how it went. What comes slowly is no failure."""
+
+        async def download(wire: Wire, facts: Facts) -> None:
+            channel = self._secure or wire
+            await channel.send(http1.request(f"GET {path}", host))
+            # It ends by itself before the step's time is over: then what came is no failure.
+            await transfers.download(channel, wire, self._clock, 0.9 * self._clock.within(self._limit), facts)
+
+        await self._then("transfer", f"GET {path}", download)
 
     @property
     def failed(self) -> bool:
@@ -236,28 +290,11 @@ def _counted(wire: Wire, facts: Facts) -> Iterator[None]:
     try:
         yield
     finally:
-        facts.update(sent=wire.sent - sent, received=wire.received - received)
+        facts["sent"] = facts.get("sent", 0) + wire.sent - sent
+        facts["received"] = facts.get("received", 0) + wire.received - received
 
 
-async def _handshake(wire: Wire, context: ssl.SSLContext, name: str) -> list[bytes]:
-    """A TLS handshake over buffers, so that the socket's own errors are seen. The chain that was shown, in DER."""
-    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-    tls = context.wrap_bio(incoming, outgoing, server_hostname=name)
-    done = False
-    while not done:
-        try:
-            tls.do_handshake()
-            done = True
-        except ssl.SSLWantReadError:
-            pass
-        if outgoing.pending:
-            await wire.send(outgoing.read())
-        if not done:
-            incoming.write(await wire.receive())
-    return trust.chain_of(tls)
-
-
-async def _fill(raw: bytearray, wire: Wire) -> None:
+async def _fill(raw: bytearray, wire: Wire | Secure) -> None:
     """Read one HTTP answer up to its end, the stream's end or the largest size. Raises EOFError within its head."""
     while True:
         try:

@@ -19,7 +19,7 @@ from probe import logs
 from probe.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from importlib.metadata import EntryPoint
 
     from cyclopts import App
@@ -42,9 +42,15 @@ blockonset PART --help tells about one of them; blockonset --version about this 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its code: 0 only on success."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    guarded(lambda: _run(words))
+
+
+def guarded(work: Callable[[], None]) -> None:
+    """Do some work with the logs set up; say what goes wrong in a line, and exit with its code."""
     logs.setup(os.environ.get("BLOCKONSET_LOG", "info"))
     try:
-        _run(list(sys.argv[1:] if arguments is None else arguments))
+        work()
     except UserError as e:
         _say(f"error: {e.message}")
         sys.exit(e.code)

@@ -17,26 +17,30 @@ import msgspec
 import structlog
 
 from probe import receipts
-from probe.backoff import waits
 from probe.connection import connect
 from probe.disk import call
 from probe.errors import UserError
 from probe.measurement import EARLIEST_MS
+from probe.state import LAST_SEGMENT, write
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Sequence
+
     from nats.aio.msg import Msg
 
     from probe.config import Config
     from probe.connection import Connection
     from probe.keys import Key
     from probe.spool import Spool, Unsent
+    from probe.state import Notebook
 
 log = structlog.get_logger()
 
 WINDOW = 16
 """How many publishes wait for their acknowledgement at once."""
 
-_FIRST_PAUSE_S = 0.5
+CLOCK_TOLERANCE_MS = 30_000
+"""By how much this clock may differ from the collector's before it is called wrong."""
 
 
 class Question(msgspec.Struct, frozen=True):
@@ -53,86 +57,64 @@ class _Acknowledgement(msgspec.Struct, frozen=True):
 
 
 class Publisher:
-    """Delivers one probe's spool for as long as it runs. It never gives up and never drops anything."""
+    """Delivers one probe's spool for as long as it runs. It never gives up and never drops anything.
 
-    def __init__(self, config: Config, key: Key, spool: Spool) -> None:
+    When it connects, `probe.delivery` says. `notebook` is told how it goes.
+    """
+
+    def __init__(self, config: Config, key: Key, spool: Spool, notebook: Notebook) -> None:
         self._config = config
         self._key = key
         self._spool = spool
-        self._tick_s = min(max(min(config.seal_s, config.receipt_timeout_s) / 4, 0.1), 5.0)
-        self._pauses = waits(_FIRST_PAUSE_S, config.reconnect_most_s)
-        self._not_before = 0.0
-        self._failing = False
+        self._notebook = notebook
         self._told: set[str] = set()
+        self.settled = asyncio.Event()
+        """Set with every receipt that was taken in."""
 
-    async def run(self, stop: asyncio.Event) -> None:
-        """Deliver until told to stop; then seal and deliver the rest, for `flush_s` at most."""
-        # The one place that says when there is a connection: now, for as long as the probe runs.
-        connection = await connect(
-            self._config.nats,
+    def connection(self, urls: Sequence[str]) -> Awaitable[Connection]:
+        """A connection that takes receipts in, being made."""
+        return connect(
+            urls,
             self._key,
             "probe",
             inbox_prefix=f"_INBOX_{self._key.id}",
             most_wait_s=self._config.reconnect_most_s,
+            ca_file=self._config.ca_file,
         )
-        delivering = asyncio.create_task(self._deliver(connection))
-        try:
-            await stop.wait()
-            delivering.cancel()
-            await asyncio.gather(delivering, return_exceptions=True)
-            await self._flush(connection)
-        finally:
-            delivering.cancel()
-            await asyncio.gather(delivering, return_exceptions=True)
-            await connection.close()
 
-    async def _deliver(self, connection: Connection) -> None:
+    async def listen(self, connection: Connection) -> None:
+        """Take in the receipts that come over it."""
         await connection.subscribe(f"r.{self._key.id}", self._on_receipt)
-        while True:
-            await self._turn(connection, self._config.seal_s)
-            await asyncio.sleep(self._tick_s)
 
-    async def _flush(self, connection: Connection) -> None:
-        self._not_before = 0.0
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._config.flush_s):
-                await self._turn(connection, 0.0)
-                while await call(self._spool.spooled):
-                    await asyncio.sleep(self._tick_s / 4)
-                    await self._turn(connection, 0.0)
-        left = await call(self._spool.spooled)
-        if left:
-            log.info("stopped with segments waiting; they are delivered after the next start", segments=left)
+    async def seal(self, after_s: float) -> None:
+        """Seal the runs that have waited so long, and keep a copy of the newest segment for `show`."""
+        if (now_ms := now()) < EARLIEST_MS:
+            return
+        sealed = await call(self._spool.seal_due, self._key, now_ms, round(after_s * 1000))
+        if sealed:
+            with contextlib.suppress(UserError):
+                await call(write, self._spool.path.with_name(LAST_SEGMENT), sealed[-1].raw)
 
-    async def _turn(self, connection: Connection, seal_after_s: float) -> None:
-        """Seal what is due, then send and ask. Whatever goes wrong is tried again at a later turn."""
-        try:
-            if (now_ms := _now_ms()) >= EARLIEST_MS:
-                await call(self._spool.seal_due, self._key, now_ms, round(seal_after_s * 1000))
-            if connection.is_up and time.monotonic() >= self._not_before:
-                await self._send(connection)
-                await self._ask(connection)
-                self._pauses = waits(_FIRST_PAUSE_S, self._config.reconnect_most_s)
-                self._failing = False
-        except (TimeoutError, ConnectionError) as e:
-            self._not_before = time.monotonic() + next(self._pauses)
-            say = log.debug if self._failing else log.warning  # one line for each outage
-            say("not delivered; will try again", error=str(e))
-            self._failing = True
-        except UserError as e:
-            log.error("the spool can't be used; will try again", error=e.message)  # noqa: TRY400 - it says all
-        except Exception:
-            log.exception("our own bug while delivering")
+    async def exchange(self, connection: Connection, timeout_s: float) -> int:
+        """Send what is unsent, ask for receipts that are `timeout_s` late, and return how many messages that took.
 
-    async def _send(self, connection: Connection) -> None:
-        """Publish everything unsent, a window at a time.
+        Raises TimeoutError or ConnectionError when it fails, and what was not done is done the next time.
+        """
+        asked = await self._ask(connection, timeout_s)
+        return asked + await self._send(connection)
+
+    async def _send(self, connection: Connection) -> int:
+        """Publish everything unsent, a window at a time; how many that were.
 
         Raises TimeoutError or ConnectionError once a window has a failure in it.
         """
+        count = 0
         while window := await call(self._spool.unsent, WINDOW):
             results = await asyncio.gather(*(self._publish(connection, u) for u in window), return_exceptions=True)
             for failure in (r for r in results if isinstance(r, BaseException)):
                 raise failure
+            count += len(window)
+        return count
 
     async def _publish(self, connection: Connection, unsent: Unsent) -> None:
         message_id = f"{unsent.id}.{unsent.attempt}" if unsent.attempt else unsent.id
@@ -148,19 +130,19 @@ class Publisher:
             raise ConnectionError(f"not JetStream's acknowledgement: {e}") from e
         if acknowledged.error or not acknowledged.stream:
             raise ConnectionError(f"JetStream refuses the segment: {acknowledged.error.get('description', '')}")
-        await call(self._spool.mark_sent, unsent.id, _now_ms())
+        await call(self._spool.mark_sent, unsent.id, now())
 
-    async def _ask(self, connection: Connection) -> None:
-        """Ask what became of segments whose receipt is overdue."""
-        timeout_ms = round(self._config.receipt_timeout_s * 1000)
-        overdue = await call(self._spool.overdue, _now_ms(), timeout_ms)
+    async def _ask(self, connection: Connection, timeout_s: float) -> int:
+        """Ask what became of segments whose receipt is overdue; how many questions that took."""
+        overdue = await call(self._spool.overdue, now(), round(timeout_s * 1000))
         if not overdue:
-            return
+            return 0
         question = msgspec.json.encode(Question(tuple(overdue)))
         answer = await connection.request(f"q.{self._key.id}", question, timeout_s=self._config.ack_timeout_s)
         for segment_id in overdue:
-            await call(self._spool.mark_sent, segment_id, _now_ms())  # not asked for again before its time
+            await call(self._spool.mark_sent, segment_id, now())  # not asked for again before its time
         await self._on_receipt(answer)
+        return 1
 
     async def _on_receipt(self, message: Msg) -> None:
         """Take a receipt in, if the operator signed it and it is ours; anything else changes nothing."""
@@ -176,13 +158,24 @@ class Publisher:
             log.warning("another probe's receipt, left aside")
             return
         try:
-            await call(self._spool.settle, receipt, _now_ms())
+            await call(self._spool.settle, receipt, now())
         except UserError as e:
             log.error("a receipt can't be noted; its segments are asked for later", error=e.message)  # noqa: TRY400
+        self.settled.set()
+        await self._compare_clocks(receipt.issued_ms)
         for entry in receipt.entries:
             if entry.state == "rejected":
                 log.warning("a segment was rejected", segment=entry.segment, reason=entry.reason)
 
+    async def _compare_clocks(self, issued_ms: int) -> None:
+        """Note how far this clock is off. A receipt is under way for less than the tolerance."""
+        offset = now() - issued_ms
+        if abs(offset) > CLOCK_TOLERANCE_MS and "clock" not in self._told:
+            self._told.add("clock")
+            log.warning("this machine's clock is wrong; rows keep its time", ahead_s=round(offset / 1000))
+        await call(self._notebook.note, clock_offset_ms=offset)
 
-def _now_ms() -> int:
+
+def now() -> int:
+    """Milliseconds since the epoch, by this machine's clock."""
     return time.time_ns() // 1_000_000

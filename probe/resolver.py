@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import secrets
 import struct
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import dns.exception
 import dns.flags
@@ -22,15 +22,16 @@ from probe import failures
 from probe.addresses import is_bogon
 from probe.failures import Failed
 from probe.measurement import Reply
+from probe.wire import Wire
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from probe.clock import Clock
-    from probe.wire import Wire
 
-_ASKS = 2
-"""Datagrams get lost: a query that stays unanswered for half the timeout is asked once more."""
+_ASKS = 6
+"""Datagrams get lost: a query that stays unanswered for a sixth of the timeout is asked again. On a line that loses 2 %
+each way one run in 600 would lose two; on one that loses 10 % each way one in 20,000 loses six."""
 _MOST_REPLIES = 8
 _MOST_ANSWERS = 32
 """What is kept of a flood."""
@@ -40,23 +41,26 @@ class Ear:
     """Sorts what arrives after a query: `replies` to it, in order of arrival, and `problem`, the last of the rest.
 
     Only replies to the query that was answered first are kept: two queries may rightly have different answers.
+    `truncated` is a reply that was cut short to fit a datagram: not the answer while TCP may give it (RFC 2181 §9).
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, family: Literal[4, 6] = 4) -> None:
         self._clock = clock
+        self._rdtype = dns.rdatatype.A if family == 4 else dns.rdatatype.AAAA
+        self.truncated: Reply | None = None
         self._asked: dict[int, float] = {}
         self._answered: int | None = None
         self.replies: list[Reply] = []
         self.problem: Failed | None = None
 
     def question(self, host: str) -> bytes:
-        """A query for a name's IPv4 addresses, as a stub resolver asks, under an id of its own."""
-        message = dns.message.make_query(host, dns.rdatatype.A, id=secrets.randbits(16))
+        """A query for a name's addresses of one family, as a stub resolver asks, under an id of its own."""
+        message = dns.message.make_query(host, self._rdtype, id=secrets.randbits(16))
         self._asked[message.id] = self._clock()
         return message.to_wire()
 
-    def hear(self, wire: bytes) -> None:
-        """Take in one message."""
+    def hear(self, wire: bytes, *, whole: bool = False) -> None:
+        """Take in one message, which over a stream is whole whatever it says."""
         try:
             message = dns.message.from_wire(wire, ignore_trailing=True)
         except (dns.exception.DNSException, ValueError, struct.error):
@@ -65,10 +69,14 @@ class Ear:
         if message.id not in self._asked or not message.flags & dns.flags.QR:
             self.problem = Failed(failures.DNS_WRONG_ID)
             return
+        reply = _reply(message, round(self._clock() - self._asked[message.id], 3))
+        if message.flags & dns.flags.TC and not whole:
+            self.truncated = reply
+            return
         if self._answered is None:
             self._answered = message.id
         if message.id == self._answered and len(self.replies) < _MOST_REPLIES:
-            self.replies.append(_reply(message, round(self._clock() - self._asked[message.id], 3)))
+            self.replies.append(reply)
 
     @contextlib.contextmanager
     def into(self, facts: dict[str, Any]) -> Iterator[None]:
@@ -88,23 +96,40 @@ async def ask_datagrams(wire: Wire, host: str, ear: Ear, wait: float, linger: fl
 
     Raises TimeoutError when none came within `wait` seconds, OSError, or Failed when what came was no reply to it.
     """
-    for _ in range(_ASKS):
-        await wire.send(ear.question(host))
-        try:
-            async with asyncio.timeout(wait / _ASKS):
-                while not ear.replies:
-                    ear.hear(await wire.receive())
-        except TimeoutError:
-            continue
-        break
+    something = asyncio.Event()
+    trouble: list[OSError] = []
+
+    def take(data: bytes) -> None:
+        ear.hear(data)
+        if ear.replies or ear.truncated:
+            something.set()
+
+    def failed(error: OSError) -> None:
+        trouble.append(error)
+        something.set()
+
+    with wire.hearing(take, failed):
+        for _ in range(_ASKS):
+            await wire.send(ear.question(host))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(something.wait(), wait / _ASKS)
+            if something.is_set():
+                break
+        if ear.replies:
+            await asyncio.sleep(linger)
+    if not (ear.replies or ear.truncated):
+        raise trouble[0] if trouble else ear.problem or TimeoutError()
+
+
+async def ask_again(server: tuple[str, int], host: str, ear: Ear, wait: float) -> None:
+    """Ask over TCP what did not fit a datagram. Where nobody serves TCP within `wait` seconds, what did must do."""
+    assert ear.truncated is not None
+    with contextlib.suppress(*failures.NETWORK_ERRORS):
+        async with asyncio.timeout(wait):
+            with await Wire.stream(server) as wire:
+                await ask_stream(wire, host, ear)
     if not ear.replies:
-        raise ear.problem or TimeoutError
-    try:
-        async with asyncio.timeout(linger):
-            while True:
-                ear.hear(await wire.receive())
-    except (TimeoutError, OSError):
-        return
+        ear.replies.append(ear.truncated)
 
 
 async def ask_stream(wire: Wire, host: str, ear: Ear) -> None:
@@ -112,7 +137,7 @@ async def ask_stream(wire: Wire, host: str, ear: Ear) -> None:
     question = ear.question(host)
     await wire.send(struct.pack("!H", len(question)) + question)
     (length,) = struct.unpack("!H", await wire.receive_exactly(2))
-    ear.hear(await wire.receive_exactly(length))
+    ear.hear(await wire.receive_exactly(length), whole=True)
     if ear.problem:
         raise ear.problem
 

@@ -15,11 +15,13 @@ import msgspec
 import structlog
 
 from probe import checks as all_checks
-from probe import control, scrub
+from probe import control, resolvers, route, scrub
+from probe import vantage as vantages
 from probe.clock import Clock
 from probe.context import Context
 from probe.errors import UserError
 from probe.measurement import Measurement, Step, Vantage
+from probe.rounds import EVERYTHING
 
 if TYPE_CHECKING:
     import re
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 
     from probe.checks import Check
     from probe.network import Network
+    from probe.prefixes import Table
+    from probe.rounds import Rounds
     from probe.watch import Watch
 
 _log = structlog.get_logger(__name__)
@@ -47,34 +51,45 @@ async def measure(
     *,
     now_ms: Callable[[], int] = wall_ms,
     checks: Collection[str] | None = None,
+    table: Table | None = None,
+    rounds: Rounds | None = None,
 ) -> tuple[Measurement, ...]:
     """Make one run and return a measurement for each check, all under one run id.
 
     `checks` names the checks to make; None is all that the watch has a surface for. It takes at most about two and
     a half of the watch's timeouts. What would identify this line is not in what comes back.
-    Raises UserError for a check that doesn't exist or has no surface in the watch.
+    `table` tells whose the line's resolver is. `rounds` plans a probe's runs one after the other; without it a run
+    tests everything that the watch lists. Raises UserError for a check that has no surface in the watch.
     """
-    chosen = choose(watch, checks)
-    before = await vantage()
+    plan = rounds.plan() if rounds else EVERYTHING
+    chosen = [c for c in choose(watch, checks) if plan.sweep or not c.sweeps_only]
+    before, road = await vantage(), route.of_run(watch, network.dialer)
     at_ms = now_ms()
-    context = Context(watch, network, Clock(_RUN_OVER_STEP * watch.timeout_s))
+    context = Context(watch, network, Clock(_RUN_OVER_STEP * watch.timeout_s), plan)
     work = (control.steps, *(c.steps for c in chosen))
     with Lag(watch.timeout_s) as lag:
         try:
-            beside, *found = await asyncio.gather(*(_outcome(w, context) for w in work))
+            filters, (beside, *found) = await asyncio.gather(
+                resolvers.filtering(context), asyncio.gather(*(_outcome(w, context) for w in work))
+            )
         finally:
             await context.close()
-    after = await vantage()
+    after, road_after = await vantage(), route.of_run(watch, network.dialer)
+    resolver = "filter" if filters else resolvers.line_kind(network.dialer, after.asn, table)
     run = _Run(
         watch=watch,
         at_ms=at_ms,
         run_id=secrets.token_hex(16),
         control=beside,
-        vantage=msgspec.structs.replace(after, changed=before != after),
+        vantage=vantages.seen(before, after, road, road_after, resolver),
         lag_ms=lag.worst_ms,
+        sweep=plan.sweep,
     )
     own = scrub.own_names()
-    return tuple(_cleared(_measurement(run, c, o), own) for c, o in zip(chosen, found, strict=True))
+    made = tuple(_cleared(_measurement(run, c, o), own) for c, o in zip(chosen, found, strict=True) if any(o))
+    if rounds:
+        rounds.learn(made)
+    return made
 
 
 def choose(watch: Watch, names: Collection[str] | None) -> tuple[Check, ...]:
@@ -139,6 +154,7 @@ class _Run(NamedTuple):
     control: _Outcome
     vantage: Vantage
     lag_ms: float
+    sweep: bool
 
 
 async def _outcome(work: Callable[[Context], Awaitable[list[Step]]], context: Context) -> _Outcome:
@@ -176,6 +192,7 @@ def _measurement(run: _Run, check: Check, outcome: _Outcome) -> Measurement:
         steps=steps,
         vantage=run.vantage,
         loop_lag_ms=run.lag_ms,
+        sweep=run.sweep,
         timeout_ms=round(run.watch.timeout_s * 1000),
         internal=outcome.internal or run.control.internal,
         software=software(),

@@ -23,6 +23,7 @@ from probe import segment
 from probe import spool_statements as sql
 from probe.errors import UserError
 from probe.measurement import Measurement
+from probe.traffic import wire_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -84,6 +85,8 @@ class Spool:
             raise SpoolError(f"spool {path}: can't be opened: {e.strerror}") from e
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.ftruncate(self._lock, 0)
+            os.pwrite(self._lock, str(os.getpid()).encode(), 0)  # whom `panic` and `pause` ask to stop
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
             with self._errors():
                 self._db = self._open(max_bytes)
@@ -105,10 +108,10 @@ class Spool:
         now_ms = now_ms if now_ms is not None else round(time.time() * 1000)
         fit = [segment.fit(m) for m in measurements]
         rows = [(m.run_id, now_ms, msgspec.json.encode(m)) for m in fit]
-        used = sum(s.sent + s.received for m in fit for s in m.steps)
+        used = wire_bytes(fit)
         with self._transaction():
             self._db.executemany("INSERT INTO pending (run_id, added_ms, body) VALUES (?, ?, ?)", rows)
-            self._db.execute(sql.TRAFFIC, (_month(now_ms), used))
+            self._db.execute(sql.TRAFFIC, (month(now_ms), used))
 
     def seal_due(self, key: Key, now_ms: int, seal_after_ms: int) -> list[Sealed]:
         """Seal the runs that have waited for `seal_after_ms`, and those that fill a segment. Runs stay whole.
@@ -158,8 +161,19 @@ class Spool:
         return self._number("SELECT count(*) FROM segments WHERE state = 'spooled'")
 
     def traffic(self, now_ms: int) -> int:
-        """Payload bytes that measuring took in this month (UTC)."""
-        return self._number("SELECT coalesce(sum(bytes), 0) FROM traffic WHERE month = ?", _month(now_ms))
+        """Bytes that measuring and delivering took in this month (UTC), as estimated on the wire."""
+        return self._number(sql.USED, month(now_ms))
+
+    def add_traffic(self, used: int, now_ms: int) -> None:
+        """Count bytes that no measurement shows, such as a delivery's."""
+        with self._errors():
+            self._db.execute(sql.TRAFFIC, (month(now_ms), used))
+
+    def oldest_ms(self) -> int | None:
+        """When the oldest segment that waits for its receipt was sealed; None when none waits."""
+        with self._errors():
+            found = self._db.execute(sql.OLDEST).fetchone()[0]
+        return None if found is None else int(found)
 
     def ledger(self) -> list[Entry]:
         """Every segment ever sealed here, in order."""
@@ -258,7 +272,7 @@ class Spool:
         try:
             yield
         except sqlite3.Error as e:
-            raise _named(self.path, e) from e
+            raise named(self.path, e) from e
 
 
 def read_ledger(path: Path) -> list[Entry]:
@@ -267,10 +281,11 @@ def read_ledger(path: Path) -> list[Entry]:
         with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
             return [Entry(*row) for row in db.execute(sql.LEDGER)]
     except sqlite3.Error as e:
-        raise _named(path, e) from e
+        raise named(path, e) from e
 
 
-def _named(path: Path, error: sqlite3.Error) -> SpoolError:
+def named(path: Path, error: sqlite3.Error) -> SpoolError:
+    """The error with the file in it, and what to do."""
     match error.sqlite_errorcode & 0xFF if hasattr(error, "sqlite_errorcode") else 0:
         case sqlite3.SQLITE_FULL:
             hint = "the disk is full, or the spool has reached its limit; nothing unsent is dropped, so make room"
@@ -281,5 +296,6 @@ def _named(path: Path, error: sqlite3.Error) -> SpoolError:
     return SpoolError(f"spool {path}: {hint} ({error})")
 
 
-def _month(now_ms: int) -> str:
+def month(now_ms: int) -> str:
+    """The UTC month that traffic is counted under."""
     return dt.datetime.fromtimestamp(now_ms / 1000, dt.UTC).strftime("%Y-%m")

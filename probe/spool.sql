@@ -33,7 +33,7 @@ CREATE TABLE segments
 
 CREATE INDEX segments_spooled ON segments (sequence) WHERE state = 'spooled';
 
--- Payload bytes that measuring took, by month of the probe's clock (UTC).
+-- Bytes that measuring and delivering took, estimated as on the wire, by month of the probe's clock (UTC).
 CREATE TABLE traffic
 (
     month  TEXT PRIMARY KEY,               -- YYYY-MM

@@ -39,3 +39,7 @@ UPDATE segments SET state = ?, reason = ?, freed_ms = ?, raw = NULL WHERE segmen
 """
 RUNS = "SELECT run_id, count(*), min(added_ms) FROM pending GROUP BY run_id ORDER BY min(n)"
 TRAFFIC = "INSERT INTO traffic VALUES (?, ?) ON CONFLICT (month) DO UPDATE SET bytes = bytes + excluded.bytes"
+USED = "SELECT coalesce(sum(bytes), 0) FROM traffic WHERE month = ?"
+OLDEST = "SELECT min(sealed_ms) FROM segments WHERE state = 'spooled'"
+WAITING = "SELECT coalesce(sum(length(raw)), 0), min(sealed_ms) FROM segments WHERE state = 'spooled'"
+LAST = "SELECT raw FROM segments WHERE state = 'spooled' ORDER BY sequence DESC LIMIT 1"

@@ -104,8 +104,9 @@ def chain_of(tls: ssl.SSLObject) -> list[bytes]:
 def judge(chain: Sequence[bytes], host: str, ca_file: Path | None) -> Shown:
     """Judge the chain that a server showed for `host`: DER certificates, the leaf first.
 
-    Faults are named in the order in which OONI's probe finds them: the certificate's own dates, the host name, the
-    authority. Verifying costs milliseconds and a service shows the same chain at every run: done once an hour.
+    Faults are named in this order: the host name, the authority, the certificate's own dates. So a certificate that
+    is only out of date is the host's own, seen by a wrong clock or left to expire. Verifying costs milliseconds and
+    a service shows the same chain at every run: done once an hour.
     """
     return _judge(tuple(chain), host, ca_file, int(time.time() // 3600))
 
@@ -125,17 +126,18 @@ def _judge(chain: tuple[bytes, ...], host: str, ca_file: Path | None, _hour: int
 def _failure(
     leaf: x509.Certificate, rest: list[x509.Certificate], names: tuple[str, ...], host: str, ca_file: Path | None
 ) -> str | None:
-    now = dt.datetime.now(dt.UTC)
-    if not leaf.not_valid_before_utc <= now <= leaf.not_valid_after_utc:
-        return failures.SSL_INVALID_CERTIFICATE
     if not any(_covers(name, host.lower()) for name in names):
         return failures.SSL_INVALID_HOSTNAME
-    policy = verification.PolicyBuilder().store(anchors(ca_file)).time(now)
+    now = dt.datetime.now(dt.UTC)
+    dated = leaf.not_valid_before_utc <= now <= leaf.not_valid_after_utc
+    # The authority is judged at a time when the leaf was valid, so that a wrong clock is not taken for a forgery.
+    when = now if dated else leaf.not_valid_before_utc + (leaf.not_valid_after_utc - leaf.not_valid_before_utc) / 2
+    policy = verification.PolicyBuilder().store(anchors(ca_file)).time(when)
     try:
         policy.build_server_verifier(x509.DNSName(host)).verify(leaf, rest)
     except verification.VerificationError:
         return failures.SSL_UNKNOWN_AUTHORITY
-    return None
+    return None if dated else failures.SSL_INVALID_CERTIFICATE
 
 
 def _names(leaf: x509.Certificate) -> tuple[str, ...]:

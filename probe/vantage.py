@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import msgspec
+import structlog
 
+from probe import route
+from probe.addresses import is_bogon
 from probe.errors import UserError
 from probe.measurement import Vantage
 from probe.scrub import own_address
@@ -19,7 +22,18 @@ from probe.scrub import own_address
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from probe.measurement import Path, Resolver
+    from probe.prefixes import Table
+
+log = structlog.get_logger()
+
 _LARGEST_ANSWER = 4096
+_WHY = {
+    "vpn": "a VPN or another tunnel carries them: switch it off to measure, or pause the probe",
+    "proxy": "this machine is set up to use a proxy (the variables http_proxy and the like)",
+    "split": "a VPN or a second connection carries a part of them, and the line itself the rest",
+    "changed": "the network changed while a run was under way",
+}
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,6 +50,52 @@ def configured(vantage: Vantage) -> Callable[[], Awaitable[Vantage]]:
         return vantage
 
     return answer
+
+
+def by_table(where: Callable[[], Awaitable[Vantage]], table: Table) -> Callable[[], Awaitable[Vantage]]:
+    """The vantage, with the network's number from a table where nothing else tells it.
+
+    That needs an address of this machine that the internet sees, as IPv6 gives; behind IPv4's translation there is
+    none. The address is looked up and forgotten.
+    """
+
+    async def answer() -> Vantage:
+        vantage = await where()
+        for family in (socket.AF_INET6, socket.AF_INET):
+            address = own_address(family)
+            found = table.find(address) if address and not is_bogon(address) and not vantage.asn else None
+            if found:
+                return msgspec.structs.replace(vantage, asn=found.asn, asn_how="table", country=found.country)
+        return vantage
+
+    return answer
+
+
+def seen(before: Vantage, after: Vantage, road: route.Look, road_after: route.Look, resolver: Resolver) -> Vantage:
+    """The vantage of a run from what was seen before and after it. Whoever runs the probe is told of a detour once."""
+    path = route.between(road, road_after)
+    _notice.path(path)
+    changed = before != after or path == "changed"
+    return msgspec.structs.replace(after, path=path, resolver=resolver, changed=changed)
+
+
+class _Notice:
+    """Says what keeps runs from counting when that begins, and when it ends: never which interface or address."""
+
+    def __init__(self) -> None:
+        self._said: Path = "direct"
+
+    def path(self, path: Path) -> None:
+        if path in {self._said, "unknown"}:
+            return
+        self._said = path
+        if path == "direct":
+            log.info("measuring over the line itself again")
+        else:
+            log.warning("these runs count for no provider", why=_WHY[path])
+
+
+_notice = _Notice()
 
 
 class Whoami:

@@ -109,11 +109,17 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One address of a service's app, with the ports that it answers on."""
+    """One datacentre of a service's app: its address, or one of each family, and the ports that it answers on."""
 
     id: Id
     address: str
+    address6: str = ""
+    """Its IPv6 address beside an IPv4 one; a datacentre with IPv6 alone has that as its `address`."""
     ports: tuple[int, ...]
+
+    def addresses(self) -> tuple[str, ...]:
+        """Its one or two addresses."""
+        return (self.address, self.address6) if self.address6 else (self.address,)
 
 
 class App(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -130,6 +136,10 @@ class Web(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """Addresses the name is known to have; a probe may contact these and whatever the name resolves to."""
     contrast: str = ""
     """A harmless server name to offer at the same address: only the contrast shows that a name is what is cut."""
+    transfer: str = ""
+    """The path of something of 64 KB or more, to see how fast it comes; needs the control's as well."""
+    sockets: tuple[str, ...] = ()
+    """Host names of the site's web socket endpoints; a probe may contact whatever they resolve to."""
 
 
 class Surfaces(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -148,6 +158,11 @@ class Control(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     host: str
     addresses: tuple[str, ...] = ()
+    canary: str = ""
+    """A name that exists and that resolvers which filter for their users deny by custom: `use-application-dns.net`.
+    Only asked for, at the line's own resolver, and never contacted."""
+    transfer: str = ""
+    """The path of something of 64 KB or more: the measure for `surfaces.web.transfer`."""
 
 
 class Resolver(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -170,6 +185,8 @@ class Watch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """A date; a probe with an expired watch stops."""
     cadence_s: float
     timeout_s: float
+    sweep_s: float = 6 * 3600.0
+    """How often a probe tests everything that is listed; the runs between test one way to each datacentre."""
     dns_lag_s: float = 1200.0
     """How long resolvers may go on serving an answer after it changed: the Exp mean of the onset's delay."""
     fictional: bool = False
@@ -200,7 +217,7 @@ class Watch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     def allows(self, address: str, port: int) -> bool:
         """Whether a probe may contact this address for a named endpoint, resolver or control."""
-        if self.surfaces.app and any(e.address == address and port in e.ports for e in self.surfaces.app.endpoints):
+        if self.surfaces.app and any(address in e.addresses() and port in e.ports for e in self.surfaces.app.endpoints):
             return True
         if (address, port) == (self.second_resolver.address, self.second_resolver.port):
             return True

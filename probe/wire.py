@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
-from typing import Self
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 _AT_ONCE = 16 * 1024
 
@@ -12,8 +16,10 @@ _AT_ONCE = 16 * 1024
 class Wire:
     """A connected, non-blocking socket: a stream or, for DNS, datagrams. Used with `with`, so that it always closes.
 
-    `sent` and `received` count payload bytes.
+    `sent` and `received` count payload bytes; `heard` is told of every change of `received`.
     """
+
+    heard: Callable[[], None] | None = None
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
@@ -54,7 +60,35 @@ class Wire:
         if self._stream and not data:
             raise EOFError
         self.received += len(data)
+        if self.heard:
+            self.heard()
         return data
+
+    @contextlib.contextmanager
+    def hearing(self, take: Callable[[bytes], None], failed: Callable[[OSError], None]) -> Iterator[None]:
+        """Pass on datagrams as they come, for as long as it is entered.
+
+        Unlike `receive` it loses none to a timer that ran out while the loop stalled.
+        """
+        loop = asyncio.get_running_loop()
+
+        def readable() -> None:
+            try:
+                while True:
+                    data = self._socket.recv(_AT_ONCE)
+                    self.received += len(data)
+                    take(data)
+            except BlockingIOError:
+                return
+            except OSError as e:
+                failed(e)
+
+        loop.add_reader(self._socket, readable)
+        try:
+            yield
+        finally:
+            readable()  # what came while the loop stalled
+            loop.remove_reader(self._socket)
 
     async def receive_exactly(self, count: int) -> bytes:
         """So many bytes of a stream and none after them."""

@@ -14,7 +14,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 
 from aggregator.api import answers, audience, evidence, manual, operation, problems, series
 from aggregator.api.reading import Reads, Source
-from aggregator.prefixes import PrefixTable
+from probe.prefixes import PrefixTable
 from probe.watch import Watch
 
 _ABOUT = """\

@@ -11,7 +11,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from aggregator.api.problems import documented
 from aggregator.api.reading import Asked, Sources
 from aggregator.api.shapes import WhoAmI
-from aggregator.prefixes import Network
+from probe.prefixes import Network
 
 _NO_TABLE = "no prefix table here: start the aggregator with --prefixes FILE (or BLOCKONSET_PREFIXES)"
 

@@ -17,7 +17,7 @@ from litestar.params import PathParameter, QueryParameter, SkipValidation
 
 from aggregator import times
 from aggregator.api.problems import documented
-from aggregator.prefixes import PrefixTable
+from probe.prefixes import PrefixTable
 from probe.watch import Provider, Watch
 
 Asked = Request[Any, Any, Any]

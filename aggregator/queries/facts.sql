@@ -8,17 +8,23 @@ WITH
     ['generic_timeout_error', 'timed_out'] AS timeouts,
     ['ssl_unknown_authority', 'ssl_invalid_hostname', 'ssl_invalid_certificate'] AS bad_certificates,
     -- The line itself has no such route (IPv6 at most homes): that tells nothing about the service.
-    ['network_unreachable', 'address_family_not_supported', 'address_not_available'] AS no_route
+    ['network_unreachable', 'address_family_not_supported', 'address_not_available'] AS no_route,
+    -- Bytes a second. A control that is slower can't tell a throttled service (known cases: 128 to 150 kbit/s) from a
+    -- slow line; a service that is faster is not throttled whatever the control does.
+    65536 AS fast_enough,
+    32768 AS slow_enough,
+    -- Below this part of the control's speed a service is slow: THROTTLED in aggregator/inference/clean.py.
+    0.25 AS throttled
 SELECT
     *,
-    multiIf(control_steps = 0, '', empty(control_failures), 'ok', 'fail') AS control,
+    multiIf(control_steps = 0, '', empty(control_failures) AND control_reached > 0, 'ok', 'fail') AS control,
 
-    -- dns
+    -- dns: judged by IPv4 addresses, which every name that a person uses has
     notEmpty(system_answers) ? '' : system_worst AS system_failure,
     notEmpty(second_answers) ? '' : second_worst AS second_failure,
     second_replied AND empty(second_answers) AS second_denies,
     -- what the name should give: the second path's answers, or where that is closed, the watch's own addresses
-    arraySort(notEmpty(second_answers) ? second_answers : arrayFilter(a -> NOT has(system_answers, a), tried)) AS known_answers,
+    arraySort(notEmpty(second_answers) ? second_answers : arrayFilter(a -> NOT has(own_answers, a), tried)) AS known_answers,
     notEmpty(system_answers) AND notEmpty(known_answers) AND NOT hasAny(system_answers, known_answers) AS dns_disjoint,
     arrayFilter(
         a -> arrayExists(
@@ -26,7 +32,8 @@ SELECT
         system_answers) AS bogons,
 
     -- web: every set cut down to the addresses that the line's own resolver gave, where it gave any
-    empty(system_answers) ? tried : arrayIntersect(tried, system_answers) AS reach,
+    arrayConcat(system_answers, system6_answers) AS own_answers,
+    empty(own_answers) ? tried : arrayIntersect(tried, own_answers) AS reach,
     arraySort(arrayIntersect(handshake_ok, reach)) AS tls_ok,
     arraySort(arrayIntersect(handshake_bad_certificate, reach)) AS tls_bad_certificate,
     arraySort(arrayIntersect(handshake_reset, reach)) AS tls_reset,
@@ -38,15 +45,36 @@ SELECT
     arraySort(arrayIntersect(handshake_ok, known_answers)) AS known_tls_ok,
     arraySort(arrayIntersect(handshake_bad_certificate, known_answers)) AS known_bad_certificate,
 
-    -- app: endpoints, each with its port
-    length(endpoints_tried) AS endpoints,
-    length(endpoints_failed) AS failed,
-    endpoints = 0 ? nan : failed / endpoints AS share_failed,
-    greatest(app_refused, app_reset, app_timeout, app_dropped, app_closed) AS app_most,
+    -- web: a transfer beside the control's. One that stood still for most of its time was broken off, not throttled.
+    arrayCount(n -> n > 0, arrayDifference(arrayConcat([0], target_curve))) >= 4 AS came_steadily,
+    multiIf(
+        target_rate = 0 OR control_rate < fast_enough, nan,
+        target_rate > throttled * control_rate OR (came_steadily AND target_rate < slow_enough), target_rate / control_rate,
+        nan
+    ) AS speed,
+
+    -- app: one share a datacentre, so that a sweep of many connections and a light run of one each can be compared
+    arrayMap((dc, tries) -> dc_failed.2[indexOf(dc_failed.1, dc)] / tries, dc_tried.1, dc_tried.2) AS dc_shares,
+    length(dc_shares) AS endpoints,
+    arrayCount(share -> share > 0, dc_shares) AS failed,
+    endpoints = 0 ? nan : arrayAvg(dc_shares) AS share_failed,
+    greatest(app_refused, app_reset, app_timeout, app_dropped, app_cut, app_closed) AS app_most,
     multiIf(
         app_most = 0, '', app_refused = app_most, 'refused', app_reset = app_most, 'reset',
-        app_timeout = app_most, 'timeout', app_dropped = app_most, 'dropped', 'closed'
-    ) AS app_failure
+        app_timeout = app_most, 'timeout', app_dropped = app_most, 'dropped', app_cut = app_most, 'cut', 'closed'
+    ) AS app_failure,
+    plain_tried > 0 AND plain_failed = plain_tried AND obfuscated_tried > 0 AND obfuscated_failed = 0 AS plain_only,
+    obfuscated_tried > 0 AND obfuscated_failed = obfuscated_tried AND plain_tried > 0 AND plain_failed = 0 AS obfuscated_only,
+    concat(
+        toString(failed), ' of ', toString(endpoints), ' endpoints failed',
+        sweep ? ' (' || toString(arraySum(dc_failed.2)) || ' of ' || toString(arraySum(dc_tried.2)) || ' connections)' : '',
+        plain_failed + obfuscated_failed = 0 ? '' : '; exchanges that failed: ' || arrayStringConcat(arrayFilter(t -> t != '', [
+            plain_tried = 0 ? '' : 'intermediate ' || toString(plain_failed) || ' of ' || toString(plain_tried),
+            obfuscated_tried = 0 ? '' : 'obfuscated ' || toString(obfuscated_failed) || ' of ' || toString(obfuscated_tried)]), ', '),
+        plain_only ? '; the plain transport is cut and the obfuscated one lives: the traffic is inspected' : '',
+        obfuscated_only ? '; the obfuscated transport is cut and the plain one lives: the traffic is inspected' : '',
+        app6_tried = 0 ? '' : '; over IPv6 ' || toString(app6_failed) || ' of ' || toString(app6_tried) || ' failed'
+    ) AS app_seen
 FROM
 (
     SELECT
@@ -64,11 +92,19 @@ FROM
         -- the run itself
         max(internal) AS internal_error,
         max(network_changed) AS changed,
+        maxIf(path, path NOT IN ('direct', 'unknown')) AS detour,
+        max(resolver) AS line_resolver,
         max(loop_lag_ms) AS worst_lag_ms,
         min(timeout_ms) AS least_timeout_ms,
         countIf(has(timeouts, trouble)) AS timed_out,
         countIf(part = 'control') AS control_steps,
-        arraySort(groupUniqArrayIf(op || ' ' || trouble, part = 'control' AND trouble != '')) AS control_failures,
+        countIf(part = 'control' AND op = 'handshake' AND trouble = '') AS control_reached,
+        -- over IPv6 the control's failure spoils what was tested over IPv6, and no more where the line has IPv4
+        arraySort(groupUniqArrayIf(
+            op || ' ' || trouble,
+            part = 'control' AND trouble != '' AND op != 'transfer' AND via != 'system6' AND NOT (ipv6 AND beside4)
+        )) AS control_failures,
+        max(sweep) AS sweep,
         countIf(part = 'target') AS target_steps,
         countIf(missed) AS misses,
         argMinIf(trouble, (step_rank, start_ms), missed) AS failure,
@@ -76,6 +112,7 @@ FROM
         -- dns
         countIf(by_system) AS system_asked,
         arraySort(groupUniqArrayArrayIf(answers, by_system)) AS system_answers,
+        arraySort(groupUniqArrayArrayIf(answers, part = 'target' AND op = 'resolve' AND via = 'system6' AND own)) AS system6_answers,
         maxIf(trouble, by_system) AS system_worst,
         countIf(by_system AND injected) > 0 AS dns_injected,
         arraySort(groupUniqArrayArrayIf(answers, by_second)) AS second_answers,
@@ -86,6 +123,7 @@ FROM
         groupUniqArrayIf(ip, web AND op IN ('connect', 'hold', 'handshake')) AS tried,
         groupUniqArrayIf(ip, web AND op = 'handshake' AND trouble = '') AS handshake_ok,
         groupUniqArrayIf(ip, web AND op = 'handshake' AND has(bad_certificates, trouble)) AS handshake_bad_certificate,
+        groupUniqArrayIf(ip, web AND op = 'handshake' AND trouble = 'ssl_invalid_certificate') AS handshake_outdated,
         groupUniqArrayIf(ip, web AND op = 'handshake' AND trouble = 'connection_reset') AS handshake_reset,
         groupUniqArrayIf(ip, web AND op = 'handshake' AND has(timeouts, trouble)) AS handshake_timeout,
         groupUniqArrayIf(ip, web AND op = 'handshake' AND trouble = 'eof_error') AS handshake_eof,
@@ -94,17 +132,38 @@ FROM
         groupUniqArrayIf(ip, web AND op IN ('connect', 'hold') AND trouble = 'connection_reset') AS connect_reset,
         groupUniqArrayIf(ip, web AND op = 'connect' AND has(timeouts, trouble)) AS connect_timeout,
         -- web, port 80
-        arraySort(groupUniqArrayIf(fingerprint, part = 'target' AND fingerprint != '')) AS fingerprints,
+        arraySort(groupUniqArrayIf(
+            fingerprint, part = 'target' AND own AND fingerprint != '' AND endsWith(address, ':80'))) AS fingerprints,
 
-        -- app
-        groupUniqArrayIf((step_target, address), app) AS endpoints_tried,
-        arraySort(groupUniqArrayIf((step_target, address), app AND trouble != '')) AS endpoints_failed,
-        uniqExactIf((step_target, address), app AND op = 'connect' AND trouble = 'connection_refused') AS app_refused,
-        -- before any byte came back, a reset is TCP's
-        uniqExactIf((step_target, address), app AND trouble = 'connection_reset' AND taken = 0) AS app_reset,
-        uniqExactIf((step_target, address), app AND op = 'connect' AND has(timeouts, trouble)) AS app_timeout,
-        uniqExactIf((step_target, address), app AND op = 'exchange' AND has(timeouts, trouble)) AS app_dropped,
-        uniqExactIf((step_target, address), app AND op = 'exchange' AND trouble = 'eof_error') AS app_closed
+        -- web, what only sweeps test
+        maxIf(rate, part = 'target' AND op = 'transfer' AND trouble = '') AS target_rate,
+        maxIf(rate, part = 'control' AND op = 'transfer' AND trouble = '' AND taken >= 16384) AS control_rate,
+        groupArrayArrayIf(curve, part = 'target' AND op = 'transfer') AS target_curve,
+        maxIf(
+            multiIf(trouble = 'connection_reset', 'a reset', has(timeouts, trouble), 'silence', '')
+            || ' after ' || toString(taken) || ' bytes',
+            part = 'target' AND op = 'transfer' AND (trouble = 'connection_reset' OR has(timeouts, trouble))
+        ) AS transfer_cut,
+        arraySort(groupUniqArrayIf(toString(step_target), surface = 'web' AND part = 'target' AND NOT own)) AS sockets,
+        arraySort(groupUniqArrayIf(
+            toString(step_target),
+            surface = 'web' AND part = 'target' AND NOT own AND op != 'request' AND trouble != '')) AS sockets_failed,
+
+        -- app: by connection. What comes before a byte was sent is TCP's.
+        sumMapIf([toString(step_target)], [1], app AND op = 'connect') AS dc_tried,
+        sumMapIf([toString(step_target)], [1], app AND trouble != '') AS dc_failed,
+        countIf(app AND op = 'connect' AND trouble = 'connection_refused') AS app_refused,
+        countIf(app AND op IN ('connect', 'hold') AND trouble = 'connection_reset') AS app_reset,
+        countIf(app AND op = 'connect' AND has(timeouts, trouble)) AS app_timeout,
+        countIf(app AND op = 'exchange' AND has(timeouts, trouble)) AS app_dropped,
+        countIf(app AND op = 'exchange' AND trouble = 'connection_reset' AND taken = 0) AS app_cut,
+        countIf(app AND op = 'exchange' AND trouble = 'eof_error') AS app_closed,
+        countIf(app AND op = 'exchange' AND via = 'intermediate') AS plain_tried,
+        countIf(app AND op = 'exchange' AND via = 'intermediate' AND trouble != '') AS plain_failed,
+        countIf(app AND op = 'exchange' AND via = 'obfuscated') AS obfuscated_tried,
+        countIf(app AND op = 'exchange' AND via = 'obfuscated' AND trouble != '') AS obfuscated_failed,
+        countIf(app6 AND op = 'connect') AS app6_tried,
+        countIf(app6 AND trouble != '') AS app6_failed
     FROM
     (
         SELECT
@@ -120,18 +179,36 @@ FROM
             steps.answers AS answers,
             steps.injected AS injected,
             steps.fingerprint AS fingerprint,
+            steps.via AS via,
+            steps.curve AS curve,
+            steps.received * 1000 / greatest(steps.end_ms - steps.start_ms, 1) AS rate,
+            startsWith(address, '[') AS ipv6,
+            step_target = target AS own,
             step_failure != '' ? step_failure : steps.certificate_failure AS trouble,
             replaceRegexpOne(address, '^\\[?(.*?)\\]?:\\d+$', '\\1') AS ip,
-            part = 'target' AND op = 'resolve' AND steps.via = 'system' AS by_system,
-            part = 'target' AND op = 'resolve' AND steps.via = 'second' AS by_second,
-            surface = 'web' AND part = 'target' AND endsWith(address, ':443') AS web,
-            surface = 'app' AND part = 'target' AND NOT has(no_route, step_failure) AS app,
+            part = 'target' AND op = 'resolve' AND via = 'system' AND own AS by_system,
+            part = 'target' AND op = 'resolve' AND via = 'second' AND own AS by_second,
+            surface = 'web' AND part = 'target' AND own AND endsWith(address, ':443')
+                AND check != 'transfer' AND op != 'request' AND (NOT ipv6 OR control6) AS web,
+            surface = 'app' AND part = 'target' AND NOT has(no_route, step_failure) AS reachable,
+            -- judged over IPv4, as apps go, and over IPv6 where the line has nothing else
+            reachable AND (tried4 ? NOT ipv6 : control6) AS app,
+            reachable AND tried4 AND ipv6 AND control6 AS app6,
             -- what a person would have noticed: not the second path, and not plain HTTP
             part = 'target' AND trouble != '' AND (by_system OR web OR app) AS missed,
             indexOf(['resolve', 'connect', 'hold', 'handshake', 'request', 'exchange'], op) AS step_rank
         FROM
         (
-            SELECT *
+            SELECT
+                *,
+                arrayExists((p, a) -> p = 'control' AND a != '' AND a NOT LIKE '[%', steps.part, steps.address) AS beside4,
+                arrayExists((p, a) -> p = 'control' AND a LIKE '[%', steps.part, steps.address)
+                    AND NOT arrayExists(
+                        (p, a, f, c) -> p = 'control' AND a LIKE '[%' AND (f != '' OR c != ''),
+                        steps.part, steps.address, steps.failure, steps.certificate_failure) AS control6,
+                arrayExists(
+                    (p, a, f) -> p = 'target' AND a != '' AND a NOT LIKE '[%' AND NOT has(no_route, f),
+                    steps.part, steps.address, steps.failure) AS tried4
             FROM measurements
             WHERE received >= fromUnixTimestamp64Milli({since:Int64}, 'UTC')
                 AND received <= fromUnixTimestamp64Milli({until:Int64}, 'UTC')

@@ -3,7 +3,7 @@
 INSERT INTO verdicts
 (
     rule_set, watch, provider, surface, role, probe, line, at, received, run_id, segment_id,
-    verdict, rule, method, failure, share_failed, control, evidence
+    verdict, rule, method, failure, share_failed, speed, control, evidence
 )
 SELECT
     {rule_set:String}, watch, provider, surface, role, probe, line, at, received, run_id, segment_id,
@@ -12,6 +12,7 @@ SELECT
     {{methods}}[matched],
     failure,
     share_failed,
+    speed,
     control,
     {{evidence}}
 FROM

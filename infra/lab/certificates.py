@@ -31,11 +31,11 @@ class Issuer:
         self._name = _name(name)
         self.certificate = self._sign(_builder(self._name, self._name, self._key), authority=True)
 
-    def issue(self, host: str) -> bytes:
-        """A server certificate for `host` and its private key, PEM."""
+    def issue(self, host: str, since: dt.timedelta = -dt.timedelta(days=1)) -> bytes:
+        """A server certificate for `host`, valid from `since` from now on, and its private key, PEM."""
         key = ec.generate_private_key(ec.SECP256R1())
         builder = (
-            _builder(_name(host), self._name, key)
+            _builder(_name(host), self._name, key, since)
             .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         )
@@ -95,7 +95,12 @@ def _context(pem: Path) -> ssl.SSLContext:
     return context
 
 
-def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
+def _builder(
+    subject: x509.Name,
+    issuer: x509.Name,
+    key: ec.EllipticCurvePrivateKey,
+    since: dt.timedelta = -dt.timedelta(days=1),
+) -> x509.CertificateBuilder:
     now = dt.datetime.now(dt.UTC)
     return (
         x509.CertificateBuilder()
@@ -103,7 +108,7 @@ def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivate
         .issuer_name(issuer)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_before(now + since)
         .not_valid_after(now + _VALID)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
     )

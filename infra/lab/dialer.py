@@ -53,6 +53,10 @@ class LabDialer:
             raise OSError(errno.ENETUNREACH, f"{address}:{port} is not in the lab")
         return LOOPBACK, mapped
 
+    def has_route(self, address: str) -> bool:
+        """The lab has no IPv6."""
+        return ":" not in address
+
     def system_resolver(self) -> tuple[str, int]:
         """The provider's resolver, UDP."""
         return LOOPBACK, self._atlas.ways(self._line).resolver

@@ -27,6 +27,8 @@ DROPS_SYNS = sys.platform == "linux"
 """Whether a listening socket with a full queue drops a SYN; where it refuses, silence after the accept stands in."""
 _PATIENCE_S = 10.0
 _AT_ONCE = 64
+_SLICE_S = 0.05
+"""How often a slice of what is paced goes out."""
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
@@ -136,11 +138,18 @@ class Conversation:
         self._connection = connection
         self._talker = talker
         self._ended = ended
+        self._unsaid = b""
+        self._pace = 0
+        self._then: str = "listen"
+        self._later: asyncio.TimerHandle | None = None
         loop.add_reader(connection, self._hear)
 
     def end(self, *, reset: bool = False) -> None:
         """Close, or reset, the connection."""
         self._loop.remove_reader(self._connection)
+        self._loop.remove_writer(self._connection)
+        if self._later:
+            self._later.cancel()
         if reset:
             _reset(self._connection)
         else:
@@ -160,14 +169,37 @@ class Conversation:
         self._say(self._talker.hear(data))
 
     def _say(self, said: Said) -> None:
-        if said.data:
-            # Answers are a few kilobytes and fit into the socket's buffer; a client that went away needs none.
-            with contextlib.suppress(OSError):
-                self._connection.sendall(said.data)
+        if said.then == "reset":
+            self.end(reset=True)
+            return
         if said.then == "deaf":
             self._talker = Deaf()
-        elif said.then != "listen":
-            self.end(reset=said.then == "reset")
+        self._unsaid += said.data
+        self._pace = said.pace
+        if self._then != "close":
+            self._then = said.then
+        if not self._later:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """Send what the socket takes now, or one slice at the pace that is set; the rest later."""
+        self._loop.remove_writer(self._connection)
+        self._later = None
+        slice_ = max(1, round(self._pace * _SLICE_S)) if self._pace else len(self._unsaid)
+        try:
+            sent = self._connection.send(self._unsaid[:slice_]) if self._unsaid else 0
+        except BlockingIOError:
+            sent = 0
+        except OSError:  # a client that went away needs no answer
+            self.end()
+            return
+        self._unsaid = self._unsaid[sent:]
+        if self._unsaid and self._pace:
+            self._later = self._loop.call_later(_SLICE_S, self._go_on)
+        elif self._unsaid:
+            self._loop.add_writer(self._connection, self._go_on)
+        elif self._then == "close":
+            self.end()
 
 
 class Datagrams:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from infra.lab.door import Datagrams, Door
 from infra.lab.interference import PASS, in_force
 from infra.lab.resolver import DnsOverTcp, Zone
-from infra.lab.talk import Deaf, Http, Mtproto, NameFilter, Resets, Tls, response
+from infra.lab.talk import Deaf, Http, Mtproto, NameFilter, Paced, Resets, Tls, response
 
 if TYPE_CHECKING:
     import asyncio
@@ -24,6 +24,8 @@ BLOCK_PAGE = """<!doctype html>
 """
 """Known to the probes by a row of `probe/fingerprints.csv`."""
 _SITE = "<!doctype html><html><head><title>Papergull</title></head><body><p>Papergull for the web.</p></body></html>\n"
+_LARGE = "".join(f"{n:015d}\n" for n in range(6144))
+"""96 KB: more than a transfer takes."""
 _PLAIN = "<!doctype html><html><head><title>Lighthouse</title></head><body><p>The light is on.</p></body></html>\n"
 
 
@@ -104,6 +106,7 @@ class Gateway:
 
     def _build(self, loop: asyncio.AbstractEventLoop) -> None:
         s, zone, certificates = self._country
+        lighthouse = functools.partial(_page, _PLAIN, s.control.transfer)
 
         def door(address: str, port: int, spot: Spot, welcome: Callable[[], Talker]) -> None:
             self._doors[address, port] = spot, Door(loop, welcome)
@@ -116,7 +119,7 @@ class Gateway:
             door(address, 443, Spot("web"), self._web_tls)
             door(address, 80, Spot("web"), self._web_http)
         for address in s.control.addresses:
-            door(address, 443, _OTHER, lambda: Tls(certificates.control, Http(_lighthouse)))
+            door(address, 443, _OTHER, lambda: Tls(certificates.control, Http(lighthouse)))
         door(s.second_resolver.address, s.second_resolver.port, _OTHER, lambda: DnsOverTcp(zone.honest))
         door(s.block_server.address, 80, _OTHER, lambda: Http(_notice))
         door(s.block_server.address, 443, _OTHER, lambda: Tls(certificates.notice, Http(_notice)))
@@ -132,11 +135,12 @@ class Gateway:
             return Resets()
         if how == "ignore":
             return Deaf()
-        site = Tls(certificates.impostor if how == "impostor" else certificates.site, Http(_site))
+        web = self._country.scenario.surfaces.web
+        page = functools.partial(_page, _SITE, web.transfer if web else "")
+        site = Tls(certificates.impostor if how == "impostor" else certificates.site, Http(page))
         if how == "reset-name":
-            web = self._country.scenario.surfaces.web
             return NameFilter(web.host if web else "", site)
-        return site
+        return Paced(now.pace, site) if now.touches("web") and now.pace else site
 
     def _web_http(self) -> Talker:
         now = self._interference
@@ -144,12 +148,9 @@ class Gateway:
         return Http(_notice if paged else _to_https)
 
 
-def _site(_host: str, _path: str) -> bytes:
-    return response("200 OK", _SITE)
-
-
-def _lighthouse(_host: str, _path: str) -> bytes:
-    return response("200 OK", _PLAIN)
+def _page(front: str, transfer: str, _host: str, path: str) -> bytes:
+    """The front page, or at the path of the watch's transfers something larger."""
+    return response("200 OK", _LARGE if transfer and path == transfer else front)
 
 
 def _notice(_host: str, _path: str) -> bytes:

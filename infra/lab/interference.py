@@ -6,7 +6,7 @@ import functools
 import random
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 
@@ -26,6 +26,8 @@ class Interference(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     tls: Literal["serve", "reset", "reset-name", "ignore", "impostor"] = "serve"
     http: Literal["serve", "page"] = "serve"
     mtproto: Literal["serve", "ignore"] = "serve"
+    pace: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """Bytes a second that the web site's answers over TLS get through at; 0 is without limit."""
     endpoints: tuple[str, ...] = ()
     """The app's endpoints that are touched; empty means all of them."""
 

@@ -115,6 +115,8 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     cadence_s: float
     timeout_s: float
     dns_lag_s: float
+    sweep_s: float = 21600.0
+    """How often a probe tests everything; the rest of its runs are light."""
     runs_s: float
     """How long it takes until everything has happened and been seen."""
     references: Annotated[int, msgspec.Meta(ge=0, le=4)] = 1
@@ -212,10 +214,11 @@ def _belongs_to_somebody(s: Scenario) -> str:
     ]
     hosts = [("control.host", s.control.host), ("block_server.host", s.block_server.host)]
     if app:
-        addresses += [("surfaces.app.endpoints", e.address) for e in app.endpoints]
+        addresses += [("surfaces.app.endpoints", a) for e in app.endpoints for a in e.addresses()]
     if web:
         addresses += [("surfaces.web.addresses", a) for a in web.addresses]
         hosts += [("surfaces.web.host", web.host), ("surfaces.web.contrast", web.contrast or "none.example")]
+        hosts += [("surfaces.web.sockets", host) for host in web.sockets]
     for key, text in addresses:
         try:
             address = ipaddress.ip_address(text)

@@ -12,16 +12,21 @@ import time
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from infra.lab.hello import server_name
+from infra.lab.transports import Carrier, NotMtprotoError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
 class Said(NamedTuple):
-    """`then`: listen on, `close`, `reset`, or be `deaf`: keep the connection and never answer again."""
+    """`then`: listen on, `close`, `reset`, or be `deaf`: keep the connection and never answer again.
+
+    `pace` is how many bytes a second go out at most; 0 is as many as the socket takes.
+    """
 
     data: bytes = b""
     then: Literal["listen", "close", "reset", "deaf"] = "listen"
+    pace: int = 0
 
 
 class Talker(Protocol):
@@ -70,6 +75,18 @@ class NameFilter:
             return Said(then="reset")
         data, self._hello = self._hello, None
         return self._far_end.hear(data)
+
+
+class Paced:
+    """A box that lets the far end's answers through at so many bytes a second."""
+
+    def __init__(self, rate: int, far_end: Talker) -> None:
+        self._rate = rate
+        self._far_end = far_end
+
+    def hear(self, data: bytes) -> Said:
+        """What the far end says, slowly."""
+        return self._far_end.hear(data)._replace(pace=self._rate)
 
 
 class Tls:
@@ -130,12 +147,11 @@ def response(status: str, body: str, *fields: str) -> bytes:
 
 
 class Mtproto:
-    """The opening of MTProto over the intermediate transport: `req_pq_multi` is answered by `resPQ`.
+    """The opening of MTProto over any of its transports: `req_pq_multi` is answered by `resPQ`.
 
-    Layout: https://core.telegram.org/mtproto/mtproto-transports and https://core.telegram.org/mtproto/auth_key.
+    Layout: https://core.telegram.org/mtproto/auth_key.
     """
 
-    TAG = b"\xee\xee\xee\xee"
     REQ_PQ_MULTI = 0xBE7E8EF1
     RES_PQ = 0x05162463
     VECTOR = 0x1CB5C415
@@ -143,29 +159,25 @@ class Mtproto:
     """The six least primes above 2^30: pq is the product of two."""
     FINGERPRINT = 0x6C61622D6B657931
     """Of the service's RSA key, which nothing here goes on to use."""
-    _LIMIT = 1024
 
     def __init__(self) -> None:
-        self._heard = b""
+        self._carrier = Carrier()
 
     def hear(self, data: bytes) -> Said:
         """Answer one whole request; anything that isn't MTProto ends the connection, as the real service does."""
-        self._heard += data
-        if not self.TAG.startswith(self._heard[:4]) or len(self._heard) > self._LIMIT:
+        try:
+            self._carrier.hear(data)
+        except NotMtprotoError:
             return Said(then="close")
-        if len(self._heard) < 8:
+        message = self._carrier.message()
+        if message is None:
             return Said()
-        (length,) = struct.unpack_from("<I", self._heard, 4)
-        message = self._heard[8 : 8 + length]
-        if len(message) < length:
-            return Said()
-        if length != 40:
+        if len(message) != 40:
             return Said(then="close")
         key_id, _, size, constructor, nonce = struct.unpack("<qqiI16s", message)
         if (key_id, size, constructor) != (0, 20, self.REQ_PQ_MULTI):
             return Said(then="close")
-        self._heard = self.TAG + self._heard[8 + length :]
-        return Said(self._res_pq(nonce))
+        return Said(self._carrier.frame(self._res_pq(nonce)))
 
     def _res_pq(self, nonce: bytes) -> bytes:
         p, q = secrets.SystemRandom().sample(self.PRIMES, 2)
@@ -174,5 +186,4 @@ class Mtproto:
         body += bytes([len(pq)]) + pq + bytes(3)  # a TL string is padded to whole words
         body += struct.pack("<IiQ", self.VECTOR, 1, self.FINGERPRINT)
         message_id = (time.time_ns() * 2**32 // 10**9) // 4 * 4 + 1  # 1 mod 4: an answer
-        message = struct.pack("<qqi", 0, message_id, len(body)) + body
-        return struct.pack("<I", len(message)) + message
+        return struct.pack("<qqi", 0, message_id, len(body)) + body

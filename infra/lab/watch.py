@@ -50,6 +50,7 @@ def watch_toml(scenario: Scenario, zero_ms: int) -> bytes:
         "cadence_s": scenario.cadence_s,
         "timeout_s": scenario.timeout_s,
         "dns_lag_s": scenario.dns_lag_s,
+        "sweep_s": scenario.sweep_s,
         "fictional": True,
         "directive": {
             "authority": scenario.directive.authority,

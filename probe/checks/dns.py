@@ -14,4 +14,4 @@ SURFACE = "web"
 
 async def check(context: Context) -> list[Step]:
     """Report the run's resolution: the system's resolver with every reply it gave, and the second path."""
-    return list(await context.resolution())
+    return [step for step in await context.resolution() if step is not None]

@@ -1,4 +1,4 @@
-"""Can a connection be made, and is it left alone before a byte is sent?"""
+"""Can a connection be made, and is it left alone before a byte is sent? In light runs the TLS check tells as much."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 NAME = "tcp"
 SURFACE = "web"
+SWEEPS_ONLY = True
 
 
 async def check(context: Context) -> list[Step]:

@@ -1,13 +1,16 @@
-"""Do Telegram's datacentres answer in MTProto? One endpoint and port at a time, so that a partial block shows."""
+"""Do Telegram's datacentres answer in MTProto? One connection at a time, so that a partial block shows."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING
 
+from probe.rounds import chosen
+
 if TYPE_CHECKING:
     from probe.context import Context
     from probe.measurement import Step
+    from probe.rounds import Way
     from probe.watch import Endpoint
 
 NAME = "telegram"
@@ -15,14 +18,17 @@ SURFACE = "app"
 
 
 async def check(context: Context) -> list[Step]:
-    """Connect to every endpoint and port of the watch, and ask for resPQ over the intermediate transport."""
+    """Connect to the datacentres in the ways that are this run's, and ask each for resPQ."""
     app = context.watch.surfaces.app
     assert app is not None
-    found = await asyncio.gather(*(_endpoint(context, e, port) for e in app.endpoints for port in e.ports))
+    these = chosen(context.plan, app.endpoints, context.has_route)
+    found = await asyncio.gather(*(_endpoint(context, endpoint, way) for endpoint, way in these))
     return [step for steps in found for step in steps]
 
 
-async def _endpoint(context: Context, endpoint: Endpoint, port: int) -> list[Step]:
-    with await context.connect(endpoint.id, endpoint.address, port) as connection:
-        await connection.exchange("intermediate")
+async def _endpoint(context: Context, endpoint: Endpoint, way: Way) -> list[Step]:
+    """Connect, hold the connection in silence, then say the first words: so it shows which of these was cut."""
+    with await context.connect(endpoint.id, way.address, way.port) as connection:
+        await connection.hold(context.hold_s)
+        await connection.exchange(way.transport)
     return connection.steps

@@ -1,4 +1,4 @@
-"""Does TLS work under the service's name, and under a harmless one at the same address?"""
+"""Does TLS work under the service's name, and if not, under a harmless one at the same address?"""
 
 from __future__ import annotations
 
@@ -7,23 +7,32 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from probe.context import Context
-    from probe.measurement import Part, Step
+    from probe.measurement import Step
 
 NAME = "tls"
 SURFACE = "web"
 
 
 async def check(context: Context) -> list[Step]:
-    """Shake hands at each address of the web host, as itself and as the contrast when the watch gives one."""
-    names: list[tuple[str, Part]] = [(context.web.host, "target")]
-    if context.web.contrast:
-        names.append((context.web.contrast, "contrast"))
-    addresses = await context.web_addresses()
-    found = await asyncio.gather(*(_handshake(context, a, name, part) for a in addresses for name, part in names))
+    """Hold a connection in silence, then shake hands, at each address; a sweep asks for the front page too.
+
+    The watch's contrast is offered where that fails, and in a sweep: a handshake is the dearest thing in a light run,
+    and the contrast tells something only beside a failure.
+    """
+    found = await asyncio.gather(*(_address(context, a) for a in await context.web_addresses()))
     return [step for steps in found for step in steps]
 
 
-async def _handshake(context: Context, address: str, name: str, part: Part) -> list[Step]:
-    with await context.connect(context.web.host, address, 443, part) as connection:
-        await connection.handshake(name)
-    return connection.steps
+async def _address(context: Context, address: str) -> list[Step]:
+    contrast = context.web.contrast
+    with await context.connect(context.web.host, address, 443) as connection:
+        await connection.hold(context.hold_s)
+        await connection.handshake(context.web.host)
+        failed = connection.steps[-1].op == "handshake" and connection.failed
+        if context.plan.sweep:
+            await connection.request(context.web.host)
+    if not contrast or not (failed or context.plan.sweep):
+        return connection.steps
+    with await context.connect(context.web.host, address, 443, "contrast") as other:
+        await other.handshake(contrast)
+    return [*connection.steps, *other.steps]

@@ -16,7 +16,7 @@ from aggregator.revise import Place, Reviser, parameters
 from aggregator.store import StoreError
 from probe import segment
 from probe.keys import Key
-from tests.support.aggregators import AT_MS, TEST_WATCH, control, dc, measurement
+from tests.support.aggregators import AT_MS, TEST_WATCH, agree, control, dc, handshake, measurement, transfer
 
 RULES = rules.load(rules.newest())
 CADENCE_MS = 2000
@@ -34,7 +34,7 @@ class Country:
     def __init__(self, store):
         Country.count += 1
         self.now = self.start = AT_MS + Country.count * 1_000_000
-        self.watch = msgspec.structs.replace(TEST_WATCH, id=f"test-{Country.count}")
+        self.watch = msgspec.structs.replace(TEST_WATCH, id=f"test-{Country.count}", sweep_s=60.0)
         watches = {self.watch.id: self.watch}
         self.ingest = Ingest(store, Key.create("operator"), watches, RULES, now_ms=lambda: self.now)
         self.ingest.repair()
@@ -42,13 +42,13 @@ class Country:
         self.place = Place(self.watch.id, "north-fixed", "app")
         self._probes = [Key.create("user") for _ in range(3)]
 
-    def measure(self, *runs):
+    def measure(self, *runs, surface="app"):
         """Take in (step of time, probe, steps, changes) as one batch, half a second after the last."""
         self.now = self.start + max(n for n, *_ in runs) * CADENCE_MS + 500
         made = {}
         for n, probe, steps, changes in runs:
             fields = {"vantage": {"line": f"line-{probe}"}, "at_ms": self.start + n * CADENCE_MS} | changes
-            m = measurement("app", steps, run_id=secrets.token_hex(16), watch=self.watch.id, **fields)
+            m = measurement(surface, steps, run_id=secrets.token_hex(16), watch=self.watch.id, **fields)
             made.setdefault(probe, []).append(m)
         batch = []
         for probe, measurements in made.items():
@@ -57,9 +57,9 @@ class Country:
             batch += [Incoming(key.id, segment.seal(p, key, 1, self.start).raw) for p in parts]
         return self.ingest.take(batch)
 
-    def rows(self, as_of=None):
+    def rows(self, as_of=None, surface="app"):
         """The rows that the inference would read."""
-        return self.reviser.rows(self.place, as_of or self.ingest.complete_ms)
+        return self.reviser.rows(self.place._replace(surface=surface), as_of or self.ingest.complete_ms)
 
     def revisions(self, store):
         """Every stored revision, oldest first."""
@@ -114,6 +114,47 @@ def test_a_failure_beside_references_that_all_failed_is_the_services_own(country
     judged = store.read("judged_verdicts", rule_set=RULES.version, **country.place._asdict(), near_ms=3000)
     assert [v["verdict"] for v in judged] == ["blocked", "down", "blocked", "blocked"]
     assert {v["verdict_alone"] for v in judged} == {"blocked"}
+
+
+def test_a_sweeps_share_can_be_compared_with_a_light_runs(country):
+    """Two of five datacentres are cut: each counts once, in however many ways it was tested."""
+    cut = {"exchange": "generic_timeout_error"}
+    light = [s for n in range(1, 6) for s in dc(n, **(cut if n in (2, 4) else {}))]
+    swept = [
+        s
+        for n in range(1, 6)
+        for via in ("intermediate", "obfuscated")
+        for port in (80, 443, 5222)
+        for s in dc(n, via=via, address=f"203.0.113.{n}:{port}", **(cut if n in (2, 4) else {}))
+    ]
+    transports = [s for n in range(1, 5) for s in (*dc(n, **cut), *dc(n, via="obfuscated"))]
+    country.measure((0, 0, light, {}), (1, 0, swept, {"sweep": True}), (2, 0, transports, {"sweep": True}))
+    assert [round(s, 6) for s in country.rows().share_failed.tolist()] == [0.4, 0.4, 0.5]
+    assert country.rows().outcome.tolist() == [FAIL, FAIL, FAIL]
+
+
+def test_a_run_between_two_sweeps_is_as_fast_as_they_were(country):
+    """Throttling begins somewhere between a fast sweep and a slow one: there a run that worked tells nothing."""
+    fast = (*agree(), *handshake(), transfer("control"), transfer(rate=400_000))
+    slow = (*agree(), *handshake(), transfer("control"), transfer(rate=16_000))
+    works = (*agree(), *handshake())
+    steps = [fast, works, works, slow, works, slow, works, fast, works]
+    country.measure(*((n, 0, s, {}) for n, s in enumerate(steps)), surface="web")
+    rows = country.rows(surface="web")
+    assert rows.outcome.tolist() == [OK, INCONCLUSIVE, INCONCLUSIVE, FAIL, OK, FAIL, INCONCLUSIVE, OK, OK]
+    speeds = [None if np.isnan(s) else round(s, 3) for s in rows.speed.tolist()]
+    assert speeds == [0.8, None, None, 0.032, 0.032, 0.032, None, 0.8, None]
+    assert rows.method.tolist() == ["", "", "", "throttled", "", "throttled", "", "", ""]
+
+
+def test_a_sweep_speaks_for_a_while_only(country):
+    """One and a half of the watch's intervals."""
+    slow = (*agree(), *handshake(), transfer("control"), transfer(rate=16_000))
+    works = (*agree(), *handshake())
+    far = round(1.5 * country.watch.sweep_s * 1000 / CADENCE_MS)
+    country.measure((0, 0, slow, {}), (far, 0, works, {}), (far + 1, 0, works, {}), surface="web")
+    assert [round(s, 3) for s in country.rows(surface="web").speed.tolist()[:2]] == [0.032, 0.032]
+    assert np.isnan(country.rows(surface="web").speed[2])
 
 
 def test_a_reference_whose_own_control_failed_says_nothing(country):

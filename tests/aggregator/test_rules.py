@@ -26,6 +26,7 @@ from tests.support.aggregators import (
     measurement,
     resolve,
     step,
+    transfer,
 )  # fmt: skip
 
 RULES = rules.load(rules.newest())
@@ -55,7 +56,29 @@ def endpoints(good, *bad):
     return (*steps, *(s for n, how in enumerate(bad) for s in dc(good + n + 1, **how)))
 
 
+def both_ways(count, **how):
+    """So many endpoints whose plain transport fails and whose obfuscated one works."""
+    return [s for n in range(1, count + 1) for s in (*dc(n, **how), *dc(n, via="obfuscated"))]
+
+
+def control6(failure=None):
+    """The control over IPv6, on a line whose resolver works."""
+    c = {"part": "control", "target": "control.example", "address": "[2001:db8::9]:443"}
+    return (
+        step("resolve", via="system", part="control", target="control.example", answers=("203.0.113.9",), rcode=0),
+        step("connect", failure=failure, **c),
+        *(() if failure else (step("handshake", **c),)),
+    )
+
+
+def agree6():
+    """The name's IPv6 address."""
+    return (resolve("system6", V6_IP),)
+
+
 FINE = (*agree(), *handshake())
+V6_IP = "2001:db8::1"
+V6 = f"[{V6_IP}]:443"
 
 TABLE = [
     # the run itself
@@ -67,6 +90,21 @@ TABLE = [
     web("web-works", *FINE, loop_lag_ms=500.0, name="in-spite-of-lag"),
     web("tls-reset", *agree(), *handshake(failure=RESET), loop_lag_ms=500.0, name="in-spite-of-lag"),
     web("network-changed", *agree(), *handshake(failure=TIMEOUT), vantage={"changed": True}),
+    web("not-direct", *agree(), *handshake(failure=TIMEOUT), vantage={"path": "vpn"}),
+    app("not-direct", *endpoints(0, {"connect": TIMEOUT}), vantage={"path": "split"}),
+    web("tls-timeout", *agree(), *handshake(failure=TIMEOUT), vantage={"path": "unknown"}, name="path-not-known"),
+    web("tls-timeout", *agree(), *handshake(failure=TIMEOUT), vantage={"path": "direct"}, name="direct"),
+    web("resolver-not-the-providers", NXDOMAIN, SECOND, *handshake(), vantage={"resolver": "filter"}),
+    web("resolver-not-the-providers", resolve("system", Y), SECOND, *handshake(Y, **WRONG), *handshake(X),
+        vantage={"resolver": "other"}, name="another-address"),
+    web("dns-nxdomain", NXDOMAIN, SECOND, vantage={"resolver": "provider"}, name="by-the-providers-own"),
+    web("dns-injected", resolve("system", Y, replies=TWO_REPLIES), SECOND, vantage={"resolver": "other"},
+        name="on-the-way-to-another-resolver"),
+    web("tls-timeout", *agree(), *handshake(failure=TIMEOUT), vantage={"resolver": "filter"},
+        name="names-not-at-issue"),
+    web("certificate-out-of-date", *agree(), *handshake(certificate_failure="ssl_invalid_certificate")),
+    web("tls-mitm", resolve("system", X, Y), SECOND, *handshake(certificate_failure="ssl_invalid_certificate"),
+        *handshake(Y, **WRONG), name="wrong-and-not-just-old"),
     web("no-control", *agree(), *handshake(failure=TIMEOUT), beside=()),
     web("control-failed", *agree(), *handshake(failure=TIMEOUT), beside=control(TIMEOUT)),
     web("control-failed", *FINE, beside=control(**WRONG), name="captive-portal"),
@@ -120,11 +158,43 @@ TABLE = [
     app("app-works", *endpoints(2), *dc(9, connect="network_unreachable", address="[2001:db8::1]:443"),
         name="no-ipv6-here"),
     app("app-refused", *endpoints(0, {"connect": REFUSED}, {"connect": REFUSED}, {"connect": TIMEOUT})),
-    app("app-reset", *endpoints(1, {"exchange": RESET}, {"exchange": RESET})),
+    app("app-reset", *endpoints(1, {"hold": RESET}, {"hold": RESET})),
+    app("app-reset", *endpoints(1, {"connect": RESET}, {"hold": RESET}, {"exchange": TIMEOUT}), name="on-connecting"),
+    app("app-cut-by-first-bytes", *endpoints(1, {"exchange": RESET}, {"exchange": RESET})),
     app("app-timeout", *endpoints(1, {"connect": TIMEOUT}, {"connect": TIMEOUT}, {"exchange": TIMEOUT})),
     app("mtproto-dropped", *endpoints(1, {"exchange": TIMEOUT}, {"exchange": TIMEOUT})),
     app("app-failed", *endpoints(1, {"exchange": EOF}, {"exchange": EOF})),
     app("app-failed", *endpoints(0, {"exchange": RESET, "received": 40}), name="reset-after-an-answer"),
+    # the app in several ways: a datacentre counts by the part of its connections that failed
+    app("mtproto-dropped", *both_ways(3, exchange=TIMEOUT), sweep=True, name="plain-cut-sweep"),
+    app("mtproto-dropped", *dc(1, exchange=TIMEOUT), *dc(2, via="obfuscated"), *dc(3, exchange=TIMEOUT),
+        *dc(4, via="obfuscated"), name="plain-cut-light"),
+    app("app-works", *both_ways(1, exchange=TIMEOUT), *dc(2), *dc(3), sweep=True, name="half-of-one"),
+    app("app-works", *endpoints(3), *dc(1, connect=TIMEOUT, address=V6), beside=(*control(), *control6()),
+        name="judged-over-ipv4"),
+    app("app-timeout", *dc(1, connect=TIMEOUT, address=V6), beside=control6(), name="ipv6-only"),
+    app("nothing-tested", *dc(1, connect=TIMEOUT, address=V6), name="ipv6-without-control"),
+    app("control-failed", *dc(1, address=V6), beside=control6(TIMEOUT), name="ipv6-only-offline"),
+    app("app-works", *endpoints(2), beside=(*control(), *control6(TIMEOUT)), name="ipv6-broken"),
+    # what only sweeps test
+    web("web-works", *FINE, *agree6(), *handshake(V6_IP), *handshake(failure=TIMEOUT), name="ipv6-works",
+        beside=(*control(), *control6())),
+    web("tls-timeout", *agree(), *handshake(failure=TIMEOUT), *agree6(), *handshake(V6_IP),
+        name="ipv6-without-control"),
+    web("throttled", *FINE, transfer("control", 1_000_000), transfer(rate=16_000), sweep=True),
+    web("web-works", *FINE, transfer("control", 40_000), transfer(rate=9_000), name="a-slow-line"),
+    web("web-works", *FINE, transfer("control", 1_000_000), transfer(rate=200_000), name="slower-but-not-slow"),
+    web("web-works", *FINE, transfer("control", 1_000_000), transfer(rate=16_000, curve=(9, 9, 9, 9, 9, 9, 9, 65536)),
+        name="it-stood-still"),
+    web("web-works", *FINE, transfer(rate=16_000), name="no-control-to-compare"),
+    web("web-works", *FINE, transfer("control", 1_000_000, size=2000), transfer(rate=16_000), name="control-too-short"),
+    web("cut-after-bytes", *FINE, transfer("control"), transfer(failure=TIMEOUT, size=16_000)),
+    web("cut-after-bytes", *FINE, transfer("control"), transfer(failure=RESET, size=16_000), name="reset"),
+    web("web-works", *FINE, transfer("control"), transfer(failure=EOF, size=16_000), name="a-server-that-closes"),
+    web("web-works", *FINE, transfer("control", failure=TIMEOUT), transfer(failure=TIMEOUT), name="both-stalled"),
+    web("web-works", *FINE, step("resolve", via="system", target="socket.example", failure="dns_nxdomain_error"),
+        name="web-socket-host-gone"),
+    web("web-works", *FINE, step("request", address=f"{X}:443", failure=RESET), name="front-page-cut"),
 ]  # fmt: skip
 
 
@@ -162,8 +232,8 @@ def test_every_rule_decides_some_run():
 
 
 def test_every_method_that_is_measured_has_a_rule():
-    """The closed list of methods has no word without a rule, but for throttling, which no check measures yet."""
-    assert set(rules.METHODS) - {r.method for r in RULES.rules} == {"throttled"}
+    """The closed list of methods has no word without a rule."""
+    assert {r.method for r in RULES.rules} - {None} == set(rules.METHODS)
 
 
 def test_a_run_of_several_checks_is_judged_as_one(store):
@@ -226,8 +296,28 @@ def test_the_bogons_of_the_facts_are_the_probes():
 def test_the_rule_for_a_dead_service_is_the_views():
     """The condition that stands in the rules is the one that the view carries out."""
     (rule,) = [r for r in RULES.rules if r.stage == "read"]
-    view = (rules.DIRECTORY.parent / "sql" / "0002_conclusions.sql").read_text()
+    files = sorted((rules.DIRECTORY.parent / "sql").glob("*.sql"))
+    view = [text for f in files if "VIEW" in (text := f.read_text()) and " judged AS" in text][-1]
     assert f"if({rule.condition}, '{rule.verdict}'," in view
+
+
+def test_the_evidence_tells_which_transport_is_cut(verdicts):
+    """Where one dies and the other lives, somebody looks at the traffic; in a sweep connections are counted too."""
+    (sweep,), (light,) = (verdicts[f"app-mtproto-dropped-plain-cut-{how}"] for how in ("sweep", "light"))
+    assert sweep["evidence"].startswith(
+        "3 of 3 endpoints failed (3 of 6 connections); exchanges that failed: intermediate 3 of 3, obfuscated 0 of 3; "
+        "the plain transport is cut and the obfuscated one lives"
+    )
+    assert light["evidence"].startswith("2 of 4 endpoints failed; exchanges that failed: intermediate 2 of 2")
+
+
+def test_the_evidence_tells_what_else_was_seen(verdicts):
+    """IPv6 beside IPv4, hosts of web sockets, both speeds, how much came."""
+    assert "over IPv6 1 of 1 failed" in verdicts["app-app-works-judged-over-ipv4"][0]["evidence"]
+    sockets = verdicts["web-web-works-web-socket-host-gone"][0]["evidence"]
+    assert "web socket hosts that failed: socket.example" in sockets
+    assert "128 kbit/s from the service, 8000 from the control" in verdicts["web-throttled"][0]["evidence"]
+    assert "silence after 16000 bytes" in verdicts["web-cut-after-bytes"][0]["evidence"]
 
 
 ROW = '[[rule]]\nid = "a"\nsurface = "both"\nlayer = "run"\nreason = "r"\nevidence = "\'e\'"\n'

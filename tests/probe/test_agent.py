@@ -38,7 +38,8 @@ def config(tmp_path):
     """A probe's configuration without its server."""
     return Config(
         data=str(tmp_path / "probe"), watch=str(tmp_path / "watch.signed"), nats=("nats://127.0.0.1:1",),
-        operator=OPERATOR.id, seal_s=0.3, receipt_timeout_s=0.5, ack_timeout_s=1, flush_s=5, reconnect_most_s=0.3,
+        operator=OPERATOR.id, deliver_every_s=0,
+        seal_s=0.3, receipt_timeout_s=0.5, ack_timeout_s=1, flush_s=5, reconnect_most_s=0.3,
         vantage=VantageConfig(asn=64500, access="fixed", line="a"),
     )  # fmt: skip
 
@@ -166,14 +167,14 @@ async def test_a_full_disk_stops_measuring_and_the_run_in_hand_is_kept(config, s
 PROBE = """
 import asyncio, sys
 from pathlib import Path
-from probe import agent, cli, config, watch
+from probe import agent, config, daemon, watch
 from probe.network import Network
 from tests.support.servers import Map, refusing
 settings = config.load(Path(sys.argv[1]), {})
 with refusing() as port:
     network = Network(Map(resolver=port), Path(sys.argv[2]))
     probe = agent.Probe(settings, network, agent.signed_watch(Path(settings.watch), settings.operator))
-    asyncio.run(cli._until_told(probe))
+    asyncio.run(daemon.until_told(probe))
 """
 
 
@@ -184,7 +185,7 @@ def start(tmp_path, config, server, authority):
     file = tmp_path / "probe.toml"
     file.write_text(
         f'data = "{config.data}"\nwatch = "{config.watch}"\nnats = ["{server.url}"]\noperator = "{OPERATOR.id}"\n'
-        "seal_s = 0.2\nreceipt_timeout_s = 0.5\nreconnect_most_s = 0.3\n[vantage]\nasn = 64500\n"
+        "deliver_every_s = 0\nseal_s = 0.2\nreceipt_timeout_s = 0.5\nreconnect_most_s = 0.3\n[vantage]\nasn = 64500\n"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", PROBE, str(file), str(authority.file)], cwd=Path(__file__).parents[2]

@@ -136,8 +136,9 @@ async def test_a_certificate_of_an_intermediate_authority_verifies_when_that_is_
         (lambda _, stranger: stranger.issue(HOST), "ssl_unknown_authority"),
         (lambda own, _: own.issue(HOST, days=(-9, -2)), "ssl_invalid_certificate"),
         (lambda own, _: own.issue(HOST, days=(2, 9)), "ssl_invalid_certificate"),
-        # OONI's order: the certificate's dates, the name, the authority.
-        (lambda _, stranger: stranger.issue("wrong.example", days=(-9, -2)), "ssl_invalid_certificate"),
+        # The order: the name, the authority, the certificate's dates.
+        (lambda _, stranger: stranger.issue("wrong.example", days=(-9, -2)), "ssl_invalid_hostname"),
+        (lambda _, stranger: stranger.issue(HOST, days=(-9, -2)), "ssl_unknown_authority"),
         (lambda _, stranger: stranger.issue("wrong.example"), "ssl_invalid_hostname"),
         (lambda own, _: own.issue("*.example"), None),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 
 import pytest
@@ -20,6 +21,8 @@ def resolve(network, dialer, clock):
     """Ask a loopback resolver over UDP."""
 
     async def ask(replies, limit=PATIENT):
+        if replies is None:  # the test has a resolver of its own
+            return await network.resolve(HOST, limit=limit, clock=clock)
         async with servers.dns_udp(replies) as dialer.resolver:
             return await network.resolve(HOST, limit=limit, clock=clock)
 
@@ -87,11 +90,11 @@ async def test_a_private_address_is_recorded_as_bogus(resolve):
 
 
 async def test_silence_is_a_timeout(resolve):
-    """After the query was sent twice."""
+    """After the query was sent six times."""
     seen = []
     step = await resolve(lambda q: seen.append(q) or [], LIMIT)
     assert (step.failure, step.rcode, step.replies) == ("generic_timeout_error", None, ())
-    assert len(seen) == 2
+    assert len(seen) == 6
     assert LIMIT * 1000 <= step.end_ms - step.start_ms < LIMIT * 2000
 
 
@@ -165,3 +168,27 @@ async def test_a_second_path_that_is_closed_is_refused(network, dialer, clock):
     with servers.refusing() as dialer.ports["198.51.100.53", 53]:
         step = await network.resolve_second(HOST, ("198.51.100.53", 53), limit=LIMIT, clock=clock)
     assert step.failure == "connection_refused"
+
+
+async def test_a_reply_cut_short_is_asked_for_again_over_tcp(resolve, dialer):
+    """What had no room in a datagram comes whole; the piece is no reply beside it."""
+    async with contextlib.AsyncExitStack() as stack:
+        port = await stack.enter_async_context(servers.dns_udp(lambda q: [(0.0, answer(q, TRUE[0], cut=True))]))
+        await stack.enter_async_context(servers.tcp(servers.dns_tcp(lambda q: answer(q, *TRUE)), port=port))
+        dialer.resolver = port
+        step = await resolve(None)
+    assert (step.failure, step.answers) == (None, TRUE)
+    assert [r.answers for r in step.replies] == [TRUE]
+
+
+async def test_where_no_tcp_is_served_the_piece_has_to_do(resolve):
+    """Many home routers serve none."""
+    step = await resolve(lambda q: [(0.0, answer(q, TRUE[0], cut=True))])
+    assert (step.failure, step.answers) == (None, TRUE[:1])
+
+
+async def test_ipv6_addresses_are_asked_for_by_their_own_type(network, dialer, clock):
+    """Of a name that has both families, only those come."""
+    async with servers.dns_udp(lambda q: [(0.0, answer(q, *TRUE, "2001:db8:f::7"))]) as dialer.resolver:
+        step = await network.resolve(HOST, limit=PATIENT, clock=clock, family=6)
+    assert (step.via, step.answers, step.failure) == ("system6", ("2001:db8:f::7",), None)

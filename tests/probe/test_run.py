@@ -9,14 +9,19 @@ import time
 import msgspec
 import pytest
 
-from probe import checks, run, scrub
+from probe import checks, control, run, scrub
+from probe.clock import Clock
+from probe.context import Context
 from probe.errors import UserError
 from probe.measurement import Vantage
+from probe.rounds import Plan, Rounds
 from probe.run import Lag, measure
+from probe.traffic import of_step, stream, wire_bytes
 from probe.vantage import configured
 from tests.support import servers
 from tests.support.town import CONTROL, CONTROL_ADDRESS, ENDPOINTS, HOST, SECOND, WEB
 
+CONTROL6 = "2001:db8:c::10"
 HERE = Vantage(asn=64500, asn_how="configured", access="fixed", access_how="configured")
 
 
@@ -200,3 +205,64 @@ async def test_a_cancelled_run_leaves_nothing_under_way(town, network):
     await asyncio.sleep(0.05)
     ours = [t for t in asyncio.all_tasks() - before if "probe" in str(t.get_coro())]
     assert ours == []
+
+
+async def test_runs_that_are_planned_sweep_first_and_are_light_then(town, network):
+    """A light run says so, leaves out what only sweeps test, and takes a tenth of the exchanges of the real thing."""
+    web = msgspec.structs.replace(town.watch.surfaces.web, sockets=(CONTROL,))
+    watch = msgspec.structs.replace(town.watch, surfaces=msgspec.structs.replace(town.watch.surfaces, web=web))
+    rounds = Rounds(3600.0)
+    first, second = [await measure(watch, network, configured(HERE), rounds=rounds) for _ in range(2)]
+    assert {m.sweep for m in first} == {True}
+    assert {m.sweep for m in second} == {False}
+    assert {m.check for m in first} - {m.check for m in second} == {"sockets", "tcp"}
+    of = [sum(s.op == "exchange" for m in run_ for s in m.steps) for run_ in (first, second)]
+    assert of == [6, 3]
+
+
+async def test_a_light_run_is_light(town, network):
+    """15 KB with five datacentres and a public chain, 4 KB more than the tests', where one is shown: once."""
+    rounds = Rounds(3600.0)
+    await measure(town.watch, network, configured(HERE), rounds=rounds)
+    light = await measure(town.watch, network, configured(HERE), rounds=rounds)
+    steps = [*light[0].steps, *(s for m in light[1:] for s in parts(m, "target"))]
+    one = [of_step(s) for s in steps if s.target == "dc1"]
+    assert [s.part for s in steps if s.op == "handshake" and s.received > 500] == ["target"]
+    assert wire_bytes(light) + 2 * sum(one) + stream(4000) <= 15_000
+
+
+async def test_light_runs_take_up_the_session_with_the_control(town, network, authority, stranger):
+    """No certificates travel then; whoever is not that server has to show one, and it is judged."""
+    plans = [Plan(sweep=True, turn=0), *(Plan(sweep=False, turn=n) for n in range(2))]
+
+    async def shake(plan):
+        steps = await control.steps(Context(town.watch, network, Clock(), plan))
+        return steps[-1]
+
+    first, *light = [await shake(plan) for plan in plans]
+    assert {(s.failure, s.certificate_failure, s.certificate) for s in (first, *light)} == {
+        (None, None, first.certificate)
+    }
+    assert all(s.received < first.received / 2 for s in light)
+    assert (await shake(plans[0])).received == pytest.approx(first.received, abs=20)
+    await town.put(CONTROL_ADDRESS, 443, servers.keeps_open, stranger.issue(CONTROL))
+    assert (await shake(plans[1])).certificate_failure == "ssl_unknown_authority"
+    assert CONTROL not in network.sessions
+
+
+async def test_the_control_is_tested_over_both_families_where_there_are_both(town, network, authority):
+    """A light run only connects over IPv6; a line without IPv4 shakes hands there."""
+    town.dialer.ipv6 = True
+    town.names[CONTROL] = (CONTROL_ADDRESS, CONTROL6)
+    await town.put(CONTROL6, 443, servers.keeps_open, authority.issue(CONTROL))
+
+    async def seen(*, sweep, ipv4=True):
+        context = Context(town.watch, network, Clock(), Plan(sweep=sweep, turn=0))
+        context.ipv4 = ipv4
+        return [(s.op, "6" if s.via == "system6" or "[" in s.address else "4") for s in await control.steps(context)]
+
+    four = [("resolve", "4"), ("connect", "4"), ("handshake", "4")]
+    six = [("resolve", "6"), ("connect", "6"), ("handshake", "6")]
+    assert await seen(sweep=True) == [*four, *six]
+    assert await seen(sweep=False) == [*four, *six[:2]]
+    assert await seen(sweep=False, ipv4=False) == [four[0], *six]

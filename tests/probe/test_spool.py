@@ -16,6 +16,7 @@ from probe import spool as spools
 from probe.keys import Key
 from probe.measurement import Receipt, ReceiptEntry
 from probe.spool import Spool, SpoolError
+from probe.traffic import OPEN_AND_CLOSE
 from tests.support.custody import measurement, now_ms, run_of
 
 KEY = Key.create("user")
@@ -229,10 +230,12 @@ def test_a_directory_that_cannot_be_made_is_named(tmp_path):
 
 
 def test_bytes_are_counted_by_month(spool):
-    """Sent and received payload of every step, in the month of the probe's clock."""
+    """What every step took on the wire, in the month of the probe's clock; deliveries are added."""
     steps = (msgspec.structs.replace(measurement().steps[0], sent=100, received=1000),)
     spool.add([measurement(steps=steps)] * 2, NOW)
-    assert spool.traffic(NOW) == 2200
+    assert spool.traffic(NOW) == 2 * (1100 + OPEN_AND_CLOSE)
+    spool.add_traffic(5000, NOW)
+    assert spool.traffic(NOW) == 2 * (1100 + OPEN_AND_CLOSE) + 5000
     assert spool.traffic(NOW + 40 * 86_400_000) == 0
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
+import structlog.testing
 
-from probe import vantage
+from probe import prefixes, vantage
 from probe.errors import UserError
 from probe.measurement import Vantage
+from probe.route import Look
 from probe.vantage import Whoami, configured
 from tests.support import servers
 
@@ -85,3 +87,38 @@ def test_an_address_that_is_none_is_named(url):
     """At the start."""
     with pytest.raises(UserError, match=url):
         Whoami(url, BASE)
+
+
+def test_a_detour_is_told_once_and_its_end_too():
+    """Never by an interface's name or an address."""
+    look = {p: Look((), p) for p in ("direct", "vpn", "unknown")}
+    notice = vantage._Notice()
+    with structlog.testing.capture_logs() as said:
+        for path in ("direct", "vpn", "vpn", "unknown", "vpn", "direct", "direct"):
+            notice.path(path)
+    assert [(s["log_level"], "why" in s) for s in said] == [("warning", True), ("info", False)]
+    found = vantage.seen(BASE, BASE, look["vpn"], look["vpn"], "provider")
+    assert (found.path, found.resolver, found.changed) == ("vpn", "provider", False)
+    assert vantage.seen(BASE, BASE, look["direct"], look["vpn"], "unknown").changed
+
+
+@pytest.mark.parametrize(
+    ("address", "base", "asn", "how"),
+    [
+        ("203.0.113.7", Vantage(), 64500, "table"),
+        ("192.168.1.7", Vantage(), 0, "unknown"),
+        ("198.51.100.7", Vantage(), 0, "unknown"),
+        ("", Vantage(), 0, "unknown"),
+        ("203.0.113.7", Vantage(asn=64999, asn_how="configured"), 64999, "configured"),
+    ],
+)
+async def test_an_offline_table_tells_the_network_of_an_address_that_the_internet_sees(
+    source, tmp_path, address, base, asn, how
+):
+    """Where nothing else told it."""
+    source[0] = address
+    file = tmp_path / "prefixes.csv"
+    file.write_text("# date: 2026-05-01\nprefix,asn,country\n203.0.113.0/24,64500,ZZ\n")
+    found = await vantage.by_table(configured(base), prefixes.read(file))()
+    assert (found.asn, found.asn_how) == (asn, how)
+    assert "203.0.113.7" not in repr(found)

@@ -39,7 +39,12 @@ def test_every_shipped_watch_reads(path):
         ('id = "fpt-fixed"', 'id = "FPT fixed"', "id"),
         ("asn = 18403", "asn = 0", "fpt-fixed, networks"),
         ('address = "149.154.175.53"', 'address = "149.154.175.530"', "149.154.175.530"),
-        ('ports = [443] },\n  { id = "dc2"', 'ports = [0] },\n  { id = "dc2"', "dc1: ports"),
+        ('ports = [80, 443, 5222] },\n  { id = "dc2"', 'ports = [0] },\n  { id = "dc2"', "dc1: ports"),
+        ("cadence_s = 600", "cadence_s = 600\nsweep_s = 0", "sweep_s"),
+        ("[control]", '[control]\ntransfer = "/big"', "surfaces.web.transfer: is missing"),
+        ("[surfaces.web]", '[surfaces.web]\ntransfer = "/big"', "control.transfer: is missing"),
+        ("[control]", '[control]\ntransfer = "/a b"', "control.transfer: '/a b' is not a path"),
+        ('address6 = "2001:b28:f23d:f001::a"', 'address6 = "198.51.100.1"', "dc1, address6"),
         ("format = 1", "format = 2", "format"),
         ("format = 1", "format = ", "not a TOML file"),
     ],
@@ -100,6 +105,7 @@ def test_only_what_is_listed_may_be_contacted():
     """An endpoint on its ports, the second resolver, nothing else."""
     watch = watches.read(TEXT.encode(), "here.toml")
     assert watch.allows("149.154.167.51", 443)
+    assert watch.allows("2001:67c:4e8:f002::a", 5222)
     assert not watch.allows("149.154.167.51", 22)
     assert watch.allows("9.9.9.9", 53)
     assert not watch.allows("9.9.9.9", 443)

@@ -12,6 +12,7 @@ import threading
 import urllib.request
 
 from probe import watch as watches
+from probe.addresses import endpoint
 from probe.measurement import Measurement, Step, Vantage
 
 WATCH = b"""
@@ -70,13 +71,13 @@ def agree(*answers):
 
 def connect(ip=X, failure=None, port=443, **facts):
     """A TCP connection."""
-    return step("connect", address=f"{ip}:{port}", failure=failure, **facts)
+    return step("connect", address=endpoint(ip, port), failure=failure, **facts)
 
 
 def handshake(ip=X, failure=None, **facts):
     """A TLS handshake on a connection that was made."""
     at = {k: v for k, v in facts.items() if k == "part"}
-    return connect(ip, **at), step("handshake", address=f"{ip}:443", failure=failure, **facts)
+    return connect(ip, **at), step("handshake", address=endpoint(ip, 443), failure=failure, **facts)
 
 
 def control(failure=None, **facts):
@@ -89,11 +90,23 @@ def control(failure=None, **facts):
     )
 
 
-def dc(number, *, connect=None, exchange=None, address=None, **facts):
-    """One endpoint of the app: how connecting failed, or else how the exchange did."""
+def dc(number, *, connect=None, hold=None, exchange=None, address=None, via="intermediate", **facts):
+    """One connection to an endpoint of the app: how connecting failed, or the silence after it, or the exchange."""
     at = {"target": f"dc{number}", "address": address or f"203.0.113.{number}:443"}
-    first = step("connect", failure=connect, **at)
-    return (first,) if connect else (first, step("exchange", via="intermediate", failure=exchange, **(at | facts)))
+    first, silence = step("connect", failure=connect, **at), step("hold", failure=hold, **at)
+    if connect or hold:
+        return (first, silence)[: 1 + bool(hold)]
+    return first, silence, step("exchange", via=via, failure=exchange, **(at | facts))
+
+
+def transfer(part="target", rate=500_000, failure=None, *, size=65536, curve=None, target="web.example"):
+    """A download with its rate in bytes a second, as even as could be unless a curve is given."""
+    took = size * 1000 / rate
+    at = {"part": part, "target": target, "address": "203.0.113.9:443" if part == "control" else f"{X}:443"}
+    even = tuple(size * n // 8 for n in range(1, 9))
+    return step(
+        "transfer", via="GET /big", start_ms=0.0, end_ms=took, received=size, failure=failure, curve=curve or even, **at
+    )
 
 
 def measurement(surface, steps, *, check=None, run_id=None, beside=None, **changes):

@@ -34,7 +34,7 @@ class Authority:
         self._folder = folder
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = _name(name)
-        certificate = (parent or self)._sign(_builder(self._name, self._key.public_key()), ca=True)
+        certificate = (parent or self)._sign(_builder(self._name, self._key.public_key(), (-30, 30)), ca=True)
         own = certificate.public_bytes(serialization.Encoding.PEM)
         self.file = folder / "authority.pem"
         self.file.write_bytes(own)

@@ -8,15 +8,20 @@ import socket
 import struct
 from typing import TYPE_CHECKING
 
+import dns.flags
 import dns.message
 import dns.rcode
+import dns.rdatatype
 import dns.rrset
+
+from probe.mtproto import aes_ctr
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
     Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+    Cipher = Callable[[bytes], bytes]
 
 HERE = "127.0.0.1"
 
@@ -28,6 +33,7 @@ class Map:
         self.ports: dict[tuple[str, int], int] = {}
         self.resolver = resolver
         self.dialed: list[tuple[str, int]] = []
+        self.ipv6 = False
 
     def tcp(self, address: str, port: int) -> tuple[str, int]:
         """The loopback port of a test's address."""
@@ -36,13 +42,17 @@ class Map:
             raise OSError(101, "not in the test")
         return HERE, self.ports[address, port]
 
+    def has_route(self, address: str) -> bool:
+        """IPv4, and what IPv6 addresses the test has; or all."""
+        return self.ipv6 or ":" not in address or any(address == known for known, _ in self.ports)
+
     def system_resolver(self) -> tuple[str, int]:
         """The test's own resolver."""
         return HERE, self.resolver
 
 
 @contextlib.asynccontextmanager
-async def tcp(handler: Handler, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
+async def tcp(handler: Handler, tls: ssl.SSLContext | None = None, port: int = 0) -> AsyncIterator[int]:
     """A TCP server; its connections are cut off when it closes."""
     tasks: set[asyncio.Task[None]] = set()
 
@@ -56,7 +66,7 @@ async def tcp(handler: Handler, tls: ssl.SSLContext | None = None) -> AsyncItera
             tasks.discard(task)
             writer.transport.abort()
 
-    server = await asyncio.start_server(serve, HERE, 0, ssl=tls, backlog=1024)
+    server = await asyncio.start_server(serve, HERE, port, ssl=tls, backlog=1024)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
@@ -138,14 +148,58 @@ async def keeps_open(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> N
 
 
 async def telegram(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Answer req_pq_multi over the intermediate transport with a resPQ."""
-    assert await reader.readexactly(4) == b"\xee" * 4
-    (length,) = struct.unpack("<I", await reader.readexactly(4))
-    message = await reader.readexactly(length)
+    """Answer req_pq_multi with a resPQ, over the intermediate transport or the obfuscated one."""
+    hear, say = await transport(reader)
+    (length,) = struct.unpack("<I", hear(await reader.readexactly(4)))
+    message = hear(await reader.readexactly(length))
     auth_key, _, size, constructor = struct.unpack_from("<qqiI", message)
     assert (auth_key, size, constructor) == (0, 20, 0xBE7E8EF1)
-    writer.write(intermediate(res_pq(message[24:40])))
+    writer.write(say(intermediate(res_pq(message[24:40]))))
     await reader.read(1)
+
+
+async def transport(reader: asyncio.StreamReader) -> tuple[Cipher, Cipher]:
+    """Read how a connection begins: what turns its bytes into plain ones, and plain ones into an answer's."""
+    header = await reader.readexactly(4)
+    if header == b"\xee" * 4:
+        return bytes, bytes
+    header += await reader.readexactly(60)
+    turned = header[55:7:-1]
+    hear, say = aes_ctr(header[8:40], header[40:56]), aes_ctr(turned[:32], turned[32:])
+    assert hear.update(header)[56:60] == b"\xee" * 4
+    return hear.update, say.update
+
+
+async def cuts_plain(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Fall silent when the first bytes are those of the intermediate transport; let what looks random through."""
+    first = await reader.read(4096)
+    if first.startswith(b"\xee" * 4):
+        await silent(reader, writer)
+    again = asyncio.StreamReader()
+    again.feed_data(first)
+    again.feed_eof()
+    await telegram(again, writer)
+    await reader.read(1)
+
+
+def site(body: bytes = b"<title>It is</title>", *, pause: float = 0.0, pieces: int = 1, promised: int = 0) -> Handler:
+    """Behind TLS: answer a request with a page in so many pieces, a pause before each; then close.
+
+    `promised` bytes are announced when more than there are.
+    """
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % max(len(body), promised))
+        size = -(-len(body) // pieces)
+        for at in range(0, len(body), size):
+            await asyncio.sleep(pause)
+            writer.write(body[at : at + size])
+            await writer.drain()
+        if promised:
+            await reader.read(1)
+
+    return handle
 
 
 def res_pq(nonce: bytes, constructor: int = 0x05162463) -> bytes:
@@ -164,11 +218,15 @@ Answer = tuple[float, bytes]
 """A reply and how many seconds after the query it goes out."""
 
 
-def answer(query: bytes, *addresses: str, rcode: int = 0, shift: int = 0, ttl: int = 60) -> bytes:
-    """A DNS reply with these A records; `shift` spoils its id."""
+def answer(query: bytes, *addresses: str, rcode: int = 0, shift: int = 0, ttl: int = 60, cut: bool = False) -> bytes:
+    """A DNS reply with those of the addresses that are of the family asked for; `shift` spoils its id."""
     message = dns.message.make_response(dns.message.from_wire(query))
-    if addresses:
-        message.answer.append(dns.rrset.from_text(message.question[0].name, ttl, "IN", "A", *addresses))
+    asked = message.question[0]
+    fit = [a for a in addresses if (":" in a) == (asked.rdtype == dns.rdatatype.AAAA)]
+    if fit:
+        message.answer.append(dns.rrset.from_text_list(asked.name, ttl, "IN", asked.rdtype, fit))
+    if cut:
+        message.flags |= dns.flags.TC
     message.set_rcode(rcode)
     message.id = (message.id + shift) % 65536
     return message.to_wire()

@@ -76,7 +76,7 @@ class Town:
         """Start everything."""
         self.dialer.resolver = await self._stack.enter_async_context(servers.dns_udp(self._replies))
         await self.put(SECOND, 53, servers.dns_tcp(lambda q: answer(q, *self.names[self.asked(q)])))
-        await self.put(WEB, 443, servers.keeps_open, self._authority.issue(HOST))
+        await self.put(WEB, 443, servers.site(), self._authority.issue(HOST))
         await self.put(WEB, 80, servers.says(b"HTTP/1.1 301 Moved\r\nLocation: https://service.example/\r\n\r\n"))
         await self.put(CONTROL_ADDRESS, 443, servers.keeps_open, self._authority.issue(CONTROL))
         for address in ENDPOINTS:

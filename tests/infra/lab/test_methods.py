@@ -64,6 +64,7 @@ def both(op, failure):
         ("tls-timeout-1", {("198.51.100.80:443", "handshake", TIMEOUT)}),
         ("tls-mitm-1", {("198.51.100.80:443", "handshake", "ssl_unknown_authority")}),
         ("http-blockpage-1", set()),
+        ("throttled-1", set()),
         ("mtproto-dropped-1", {(f"198.51.100.{n}:443", "exchange", TIMEOUT) for n in (11, 22)}),
         ("partial-1", {("198.51.100.22:443", "exchange", TIMEOUT)}),
     ],
@@ -120,11 +121,25 @@ def test_the_block_page_bears_the_fingerprint(runs):
     """The page is known to the probes; the site itself answers with its way to https."""
 
     def page(line):
-        (step,) = [s for s in runs[line] if s.op == "request"]
+        (step,) = [s for s in runs[line] if s.op == "request" and s.address.endswith(":80")]
         return step.status, step.fingerprint, step.location
 
     assert page("http-blockpage-1") == (451, "blockonset.lab_order", "")
     assert page("free-1") == (301, "", "https://web.papergull.example")
+
+
+def test_throttling_shows_beside_the_controls_speed(runs):
+    """The service's bytes come at 128 kbit/s, evenly; the control's, and those of others, as fast as they can."""
+
+    def rate(line, part):
+        (step,) = [s for s in runs[line] if s.op == "transfer" and s.part == part]
+        return step.received / (step.end_ms - step.start_ms) * 1000
+
+    assert 8000 < rate("throttled-1", "target") < 20000
+    for line, part in (("throttled-1", "control"), ("free-1", "target"), ("free-1", "control")):
+        assert rate(line, part) > 4 * rate("throttled-1", "target")
+    (slow,) = [s for s in runs["throttled-1"] if s.op == "transfer" and s.part == "target"]
+    assert len({*slow.curve}) >= 5
 
 
 def test_an_outage_takes_the_control_too(runs):

@@ -96,5 +96,6 @@ def test_every_method_of_the_table_is_one_that_a_verdict_can_name():
     closed = {
         *("dns-nxdomain", "dns-bogus", "dns-injected", "dns-timeout", "tcp-refused", "tcp-reset", "tcp-timeout"),
         *("tls-reset", "tls-reset-after-sni", "tls-timeout", "tls-mitm", "http-blockpage", "mtproto-dropped"),
+        "throttled",
     }
     assert set(methods()) == closed

@@ -17,9 +17,17 @@ def folder(tmp_path, monkeypatch):
 
 
 def test_the_shipped_checks_are_found_in_the_order_of_their_names():
-    """Four of the web, one of the app."""
-    found = [(c.name, c.surface) for c in checks.discover()]
-    assert found == [("dns", "web"), ("http", "web"), ("tcp", "web"), ("telegram", "app"), ("tls", "web")]
+    """Six of the web, three of them in sweeps alone; one of the app."""
+    found = [(c.name, c.surface, c.sweeps_only) for c in checks.discover()]
+    assert found == [
+        ("dns", "web", False),
+        ("http", "web", False),
+        ("sockets", "web", True),
+        ("tcp", "web", True),
+        ("telegram", "app", False),
+        ("tls", "web", False),
+        ("transfer", "web", True),
+    ]
 
 
 def test_a_new_file_is_a_new_check(folder):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from probe.checks import dns
+from probe.context import Context
+from probe.rounds import Plan
 from tests.support.town import FORGED, HOST, WEB
 
 
@@ -23,3 +25,22 @@ async def test_a_forged_answer_stands_beside_the_true_one(context, town):
 async def test_the_resolution_is_made_once_for_the_run(context):
     """Whoever asks again is given the same steps."""
     assert await dns.check(context) == await dns.check(context)
+
+
+async def test_a_line_with_ipv6_asks_for_ipv6_addresses_too(town, network, clock, dialer):
+    """Of the system's resolver; a name that has none is recorded so."""
+    dialer.ipv6 = True
+    context = Context(town.watch, network, clock)
+    assert [(s.via, s.answers, s.failure) for s in await dns.check(context)] == [
+        ("system", (WEB,), None),
+        ("second", (WEB,), None),
+        ("system6", (), "dns_no_answer"),
+    ]
+    town.names[HOST] = (WEB, "2001:db8:f::80")
+    context = Context(town.watch, network, clock)
+    assert (await dns.check(context))[2].answers == ("2001:db8:f::80",)
+    assert await context.web_addresses() == (WEB, "2001:db8:f::80")
+    context.plan = Plan(sweep=False, turn=0)
+    assert await context.web_addresses() == (WEB,)
+    context.ipv4 = False
+    assert await context.web_addresses() == ("2001:db8:f::80",)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 
 import msgspec
 
 from probe.checks import tls
 from probe.context import Context
+from probe.rounds import Plan
 from tests.support import servers
 from tests.support.town import CONTRAST, FORGED, HOST, WEB
 
@@ -69,3 +71,23 @@ async def test_a_watch_without_a_contrast_has_none_tested(town, network, clock):
     surfaces = msgspec.structs.replace(town.watch.surfaces, web=web)
     steps = await tls.check(Context(msgspec.structs.replace(town.watch, surfaces=surfaces), network, clock))
     assert handshakes(steps) == [("target", HOST, None, None)]
+
+
+async def test_a_light_run_offers_the_contrast_only_beside_a_failure(context, town):
+    """A handshake is the dearest thing in it."""
+    context.plan = Plan(sweep=False, turn=0)
+    steps = await tls.check(context)
+    assert [(s.part, s.op) for s in steps] == [("target", op) for op in ("connect", "hold", "handshake")]
+    await town.put(WEB, 443, servers.resets_after_reading)
+    found = handshakes(await tls.check(context))
+    assert [(part, failure) for part, _, failure, _ in found] == [
+        ("target", "connection_reset"),
+        ("contrast", "connection_reset"),
+    ]
+
+
+async def test_a_sweep_reads_the_front_page_over_tls(context):
+    """Status and title, never the page."""
+    (page,) = [s for s in await tls.check(context) if s.op == "request"]
+    assert (page.address, page.via, page.status, page.failure) == (f"{WEB}:443", "GET /", 200, None)
+    assert page.title_hash == hashlib.sha256(b"It is").hexdigest()

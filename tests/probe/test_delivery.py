@@ -7,9 +7,10 @@ import pytest
 
 from infra.nats import server as nats
 from probe.config import Config
+from probe.delivery import Delivery
 from probe.keys import Key
-from probe.publish import Publisher
 from probe.spool import Spool
+from probe.state import Notebook
 from tests.support.custody import Collector, eventually, now_ms, run_of
 
 CORE, PROBE, OPERATOR = Key.create("user"), Key.create("user"), Key.create("operator")
@@ -39,10 +40,17 @@ def spool(tmp_path):
 @contextlib.asynccontextmanager
 async def publishing(url, spool, **settings):
     """A publisher for the time of a block; it is stopped and flushed at its end."""
-    quick = {"seal_s": 0.1, "receipt_timeout_s": 0.3, "ack_timeout_s": 1, "flush_s": 5, "reconnect_most_s": 0.3}
+    quick = {
+        "deliver_every_s": 0,
+        "seal_s": 0.1,
+        "receipt_timeout_s": 0.3,
+        "ack_timeout_s": 1,
+        "flush_s": 5,
+        "reconnect_most_s": 0.3,
+    }
     config = Config(data="unused", watch="unused", nats=(url,), operator=OPERATOR.id, **(quick | settings))
     stop = asyncio.Event()
-    task = asyncio.create_task(Publisher(config, PROBE, spool).run(stop))
+    task = asyncio.create_task(Delivery(config, PROBE, spool, Notebook(spool.path.parent)).run(stop))
     try:
         yield
     finally:

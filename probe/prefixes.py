@@ -5,6 +5,9 @@ A CSV file of `prefix,asn,country` whose first line says when it was made:
     # date: 2026-05-01
     prefix,asn,country
     203.0.113.0/24,64500,ZZ
+
+Or a MaxMind database (`.mmdb`) with AS numbers, as GeoLite2-ASN or DB-IP's: read from the disk as it is asked, so it
+fits a probe, where a whole internet as CSV would not. It needs the extra `table`.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from probe.errors import UserError
 
@@ -28,6 +32,47 @@ class Network:
 
     asn: int
     country: str
+
+
+class Table(Protocol):
+    """What tells which network an address is in. `date` is when it was made."""
+
+    @property
+    def date(self) -> dt.date:
+        """When it was made."""
+
+    def find(self, address: str) -> Network | None:
+        """The network of an address; None where the table has none. Raises ValueError for what is no IP address."""
+
+
+def read(path: Path) -> Table:
+    """The table in a file, by its ending. Raises UserError that names the file and what to do."""
+    return MaxMind(path) if path.suffix == ".mmdb" else PrefixTable.read(path)
+
+
+class MaxMind:
+    """A MaxMind database of AS numbers. Raises UserError where it or the package can't be used."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            import maxminddb  # noqa: PLC0415 - an extra
+        except ImportError as e:
+            raise UserError(f"{path}: reading it needs the package maxminddb: pip install 'blockonset[table]'") from e
+        try:
+            self._reader = maxminddb.open_database(path, maxminddb.MODE_AUTO)
+        except (OSError, ValueError, maxminddb.InvalidDatabaseError) as e:
+            raise UserError(f"{path}: the prefix table can't be read: {e}") from e
+        self.date = dt.datetime.fromtimestamp(self._reader.metadata().build_epoch, dt.UTC).date()
+
+    def find(self, address: str) -> Network | None:
+        """The network of an address; None where the database has none. Raises ValueError for what is no IP address."""
+        row = self._reader.get(address)
+        asn = row.get("autonomous_system_number") if isinstance(row, dict) else None
+        if not isinstance(row, dict) or not isinstance(asn, int):
+            return None
+        country = row.get("country")
+        code = country.get("iso_code", "") if isinstance(country, dict) else ""
+        return Network(asn, str(code))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,36 @@
+"""The hosts of the site's web sockets."""
+
+from __future__ import annotations
+
+import msgspec
+
+from probe.checks import sockets
+from probe.context import Context
+from tests.support import servers
+
+SOCKETS = {"one.socket.example": "198.51.100.91", "two.socket.example": "198.51.100.92"}
+
+
+async def test_each_host_is_resolved_and_asked(town, network, clock, authority):
+    """One answers, one is reset; nothing but what they resolved to is contacted."""
+    for host, address in SOCKETS.items():
+        town.names[host] = (address,)
+    (one, two), (here, there) = SOCKETS, SOCKETS.values()
+    await town.put(here, 443, servers.site(), authority.issue(one))
+    await town.put(there, 443, servers.resets_after_reading)
+    web = msgspec.structs.replace(town.watch.surfaces.web, sockets=(one, two, "three.socket.example"))
+    watch = msgspec.structs.replace(town.watch, surfaces=msgspec.structs.replace(town.watch.surfaces, web=web))
+    town.names["three.socket.example"] = ()
+    steps = await sockets.check(Context(watch, network, clock))
+    assert [(s.target, s.op, s.failure) for s in steps] == [
+        *((one, op, None) for op in ("resolve", "connect", "handshake", "request")),
+        *((two, op, None) for op in ("resolve", "connect")),
+        (two, "handshake", "connection_reset"),
+        ("three.socket.example", "resolve", "dns_no_answer"),
+    ]
+    assert set(town.dialer.dialed) == {(here, 443), (there, 443)}
+
+
+async def test_a_watch_without_any_has_none_tested(context):
+    """The steps are none."""
+    assert await sockets.check(context) == []
