@@ -35,7 +35,7 @@ Moment = Annotated[str | None, Parameter(help="RFC 3339, or seconds since 1970."
 
 @app.default
 def infer(
-    *files: Annotated[str, Parameter(help='Files, "-" for standard input.')],
+    *files: Annotated[str, Parameter(help='Files, "-" for standard input.', allow_leading_hyphen=True)],
     as_of: Annotated[str | None, Parameter(help="Read only rows received by then (RFC 3339 or seconds).")] = None,
     start: Moment = None,
     end: Moment = None,
@@ -57,6 +57,9 @@ def infer(
     """Say for each provider when the service stopped working, with an interval, or why that can't be said."""
     if not files:
         raise UserError("name a file of measurements, or - for standard input (with --format)")
+    for name in files:
+        if name.startswith("-") and len(name) > 1:
+            raise UserError(f"unknown option {name}; blockonset infer --help tells what there is")
     skipped: list[str] = []
     report = skipped.append if skip_bad else reading.stop
     rows = Gathered(row for file in files for row in reading.read(file, format, report))

@@ -20,6 +20,11 @@ from aggregator.inference.summary import Summary
 MODEL = "onset-1"
 """Changes whenever the same rows could give another answer."""
 SURE, LIKELY = 0.9, 0.5
+SLACK_S = 60.0
+DELAYS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)
+"""In lags: how late a line may see an end of a block, when it is asked whether it followed."""
+OFTEN = 0.25
+"""A line that fails more often than this can't show that a service is reachable."""
 ENOUGH = 5
 """Successes that it takes to say a service is reachable."""
 PARTIAL = 0.9
@@ -28,14 +33,19 @@ MOSTLY = 0.75
 """Below this share of runs failing, too."""
 
 
-def interval(cells: Cells, level: float, unknown_until: int) -> Interval:
-    """The equal-tailed interval and the median; null where they lie before the first row."""
+def clock_slack(cadence_ms: int) -> int:
+    """How far off, in ms, a clock may be that is taken for right: the interval is wider by it at both ends."""
+    return round(min(SLACK_S * 1000, cadence_ms / 20))
+
+
+def interval(cells: Cells, level: float, unknown_until: int, slack: int) -> Interval:
+    """The equal-tailed interval, wider by `slack` ms at each end, and the median; null before the first row."""
     tail = (1 - level) / 2
     low, middle, high = (cells.quantile(q) for q in (tail, 0.5, 1 - tail))
     return Interval(
         estimate=None if middle is None else times.text(middle),
-        earliest=None if low is None else times.text(low),
-        latest=times.text(unknown_until if high is None else high),
+        earliest=None if low is None else times.text(low - slack),
+        latest=times.text((unknown_until if high is None else high) + slack),
         level=level,
     )
 
@@ -51,40 +61,56 @@ class Inside:
     """Series with runs inside."""
 
 
-def look_inside(fit: Clean, summary: Summary, found: list[Found], lines: posterior.Lines) -> Inside:
-    """The rows and lines inside the blocks, each between the medians of its onset and lift."""
+def look_inside(fit: Clean, summary: Summary, found: list[Found], lines: posterior.Lines, lag_ms: float) -> Inside:
+    """The rows and lines inside the blocks, each between the medians of its onset and lift.
+
+    A line may see each end late: whether it follows is averaged over delays of both ends.
+    """
     first, last = int(fit.at[0]), int(fit.at[-1]) + 1
+    late = np.rint(np.array(DELAYS) * lag_ms).astype(np.int64)
     inside = np.zeros(fit.at.size, bool)
-    k, n = np.zeros_like(summary.k), np.zeros_like(summary.n)
+    k, n = (np.zeros((summary.n.size, late.size, late.size), np.int64) for _ in "kn")
     for f in found:
         start = f.onset.quantile(0.5)
         stop = f.lift.quantile(0.5) if f.lift else None
         a, b = first if start is None else start, last if stop is None else stop
-        fails, runs = summary.before(np.array([a, max(a, b)]))
-        k, n = k + fails[:, 1] - fails[:, 0], n + runs[:, 1] - runs[:, 0]
+        (k0, n0), (k1, n1) = summary.before(a + late), summary.before(b + late)
+        some = n1[:, None, :] > n0[:, :, None]
+        k, n = k + (k1[:, None, :] - k0[:, :, None]) * some, n + (n1[:, None, :] - n0[:, :, None]) * some
         inside |= (fit.at >= a) & (fit.at < b)
-    follows = lk.following(k, n, summary.k, summary.n, int(summary.n.max()))
-    top = np.maximum(follows.max(axis=0), lines.apart())
-    hit = lk.AFFECTED * (np.array(lk.BLOCK_WEIGHTS)[:, None] * np.exp(follows - top)).sum(axis=0)
-    return Inside(inside, hit / (hit + np.exp(lines.apart() - top)), n > 0)
+    all_k, all_n = summary.k[:, None, None], summary.n[:, None, None]
+    n = np.minimum(n, all_n)  # two late episodes may overlap
+    k = np.clip(k, n - (all_n - all_k), np.minimum(n, all_k))
+    follows = lk.following(k, n, all_k, all_n, int(summary.n.max()))
+    apart = lines.apart()
+    top = np.maximum(follows.max(axis=(0, 2, 3)), apart)
+    by_kind = np.exp(follows - top[:, None, None]).mean(axis=(2, 3))
+    hit = lk.AFFECTED * (np.array(lk.BLOCK_WEIGHTS) @ by_kind)
+    return Inside(inside, hit / (hit + np.exp(apart - top)), n[:, 0, 0] > 0)
 
 
 def supporting_lines(summary: Summary, found: list[Found], inside: Inside) -> int:
-    """How many independent lines follow the block: they failed inside it, and worked at some other time.
-
-    A line that never worked has a vote only on whether all was blocked before anyone looked.
-    """
+    """How many independent lines follow the block. One that never worked votes only on what was before the start."""
     if not found:
         return 0
-    worked = (summary.k < summary.n) | (found[0].censored > LIKELY)
-    return len(np.unique(summary.line_of[(inside.affected >= LIKELY) & inside.saw & worked]))
+    voting = inside.saw & ((summary.k < summary.n) | (found[0].censored > LIKELY))
+    return len(np.unique(summary.line_of[(inside.affected >= LIKELY) & voting]))
 
 
-def _state(p: float, found: list[Found], supporting: int, summary: Summary) -> State:
+def witnesses(summary: Summary, found: list[Found], inside: Inside) -> int:
+    """How many independent lines could have spoken against the block: they ran inside it, and worked at some time."""
+    if not found:
+        return 0
+    voting = inside.saw & ((summary.k < summary.n) | (found[0].censored > LIKELY))
+    return len(np.unique(summary.line_of[voting]))
+
+
+def _state(p: float, found: list[Found], lines: int, summary: Summary) -> State:
+    """`lines`: how many independent lines could have spoken against it; p falls where one does."""
     if not found or p < LIKELY:
-        works = (summary.n - summary.k >= ENOUGH) & (2 * summary.k <= summary.n)
+        works = (summary.n - summary.k >= ENOUGH) & (summary.k <= OFTEN * summary.n)
         return "reachable" if works.any() else "insufficient"
-    if p < SURE or supporting < 2:
+    if p < SURE or lines < 2:
         return "suspected"
     if found[-1].lift is not None:
         return "lifted"
@@ -157,17 +183,19 @@ def describe(
 ) -> Answer:  # fmt: skip
     """The answer for the episodes that were found, in order of time, or for none."""
     reasons = list(fit.reasons)
-    inside = look_inside(fit, summary, found, lines)
+    inside = look_inside(fit, summary, found, lines, parameters.lag_s * 1000)
     supporting = supporting_lines(summary, found, inside)
     if found and supporting < 2 and found[0].censored > LIKELY:
         found, supporting = [], 0
         reasons.append("no line ever worked, and one line alone can't show a block")
-    state = _state(p, found, supporting, summary)
-    first = int(fit.at[0])
+    if not found and not (summary.k <= OFTEN * summary.n).any():
+        reasons.append("fails too often to be called reachable, and not as a block would")
+    state = _state(p, found, witnesses(summary, found, inside) if supporting else 0, summary)
+    first, slack = int(fit.at[0]), clock_slack(fit.cadence_ms)
     episodes = tuple(
         Episode(
-            onset=interval(f.onset, parameters.level, first),
-            lift=interval(f.lift, parameters.level, first) if f.lift else None,
+            onset=interval(f.onset, parameters.level, first, slack),
+            lift=interval(f.lift, parameters.level, first, slack) if f.lift else None,
         )
         for f in found
     )

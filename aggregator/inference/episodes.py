@@ -22,7 +22,7 @@ MOST = 24
 APART = (0.3, 0.45, 0.65)
 """Shares of failing runs above which stretches are taken for episodes of their own. A high one keeps windows apart
 that lie close together, a low one holds those together that not all lines see; the set that explains most is kept."""
-REPEATING = 0.1
+REPEATING = 0.03
 """Given a block, that it comes and goes."""
 
 
@@ -103,7 +103,7 @@ def _choose(
     return [i for i in range(count) if odds + _log_block(lengths[i], scales) > _log_outage(lengths[i], scales)]
 
 
-def locate_all(summary: Summary, scales: priors.Scales, rough: posterior.Surface, spans: Spans) -> list[Found]:
+def locate_all(summary: Summary, scales: priors.Scales, rough: posterior.Weighed, spans: Spans) -> list[Found]:
     """Each episode's onset and lift, the others taken as given; none reaches past the middle of a gap."""
     k0, n0 = summary.before(spans.starts)
     k1, n1 = summary.before(spans.ends)
@@ -115,9 +115,9 @@ def locate_all(summary: Summary, scales: priors.Scales, rough: posterior.Surface
         high = scales.last if last else int(spans.ends[i] + spans.starts[i + 1]) // 2
         extra = posterior.Extra(k.sum(axis=1) - k[:, i], n.sum(axis=1) - n[:, i])
         b = grid.between(summary, low, high, (int(spans.starts[i]), int(spans.ends[i])))
-        surface = posterior.surface(summary, scales, b, b, not_yet=last, lines=rough.lines, extra=extra)
+        weighed = posterior.weigh(summary, scales, b, b, not_yet=last, lines=rough.lines, extra=extra)
         if not last:
-            surface = posterior.closed(surface)
-        if float(surface.mass.sum()) > 0:
-            found.append(locate(summary, scales, surface, extra))
+            weighed = posterior.closed(weighed)
+        if float(weighed.mass.sum()) > 0:
+            found.append(locate(summary, scales, weighed, extra))
     return found

@@ -12,11 +12,11 @@ import numpy.typing as npt
 from aggregator.inference.likelihood import Floats, Ints
 from aggregator.inference.summary import Summary
 
-COARSE = 40
+COARSE = 32
 POOLED_SEGMENTS = 2
-NEAR = 13
+NEAR = 9
 STEPS_AWAY = (2, 4, 8, 16)
-FINE = 300
+FINE = 160
 NEGLIGIBLE = 1e-3
 """Cells that together hold less than this share of the mass are not divided."""
 WORTH = 2.0
@@ -26,7 +26,8 @@ WORTH = 2.0
 def worst_stretches(fail: npt.NDArray[np.bool_], count: int, threshold: float | None = None) -> list[tuple[int, int]]:
     """Up to `count` disjoint stretches [first, last] of rows where failures most exceed what is usual.
 
-    The stretch with the greatest sum of (failed - threshold); the threshold lies between the overall rate and 1.
+    The stretch with the greatest sum of (failed - threshold). The threshold lies between the overall rate and 1 unless
+    it is given; at the overall rate itself it finds a weak change.
     """
     if threshold is None:
         threshold = 0.25 + 0.6 * float(fail.mean()) if fail.size else 0.0
@@ -58,11 +59,13 @@ def coarse(summary: Summary) -> Ints:
     times, fail = summary.pooled, summary.pooled_fail
     first, last = int(times[0]), int(times[-1])
     points = np.linspace(first, last, COARSE).round().astype(np.int64).tolist()
-    for start, stop in worst_stretches(fail, POOLED_SEGMENTS):
+    mean = float(fail.mean())
+    for start, stop in {*worst_stretches(fail, POOLED_SEGMENTS), *worst_stretches(fail, 1, mean)}:
         points += _around(summary, int(times[start])) + _around(summary, int(times[stop]) + 1)
     if len(summary.times) > 1:
         for own, failures in zip(summary.times, summary.failures, strict=True):
-            for start, stop in worst_stretches(np.diff(failures) > 0, 1):
+            failed = np.diff(failures) > 0
+            for start, stop in {*worst_stretches(failed, 1), *worst_stretches(failed, 1, float(failed.mean()))}:
                 points += [int(own[max(0, start - 1)]), int(own[start]), int(own[stop]) + 1]
                 points.append(int(own[min(own.size - 1, stop + 1)]))
     kept = np.unique(np.array([first, *points], np.int64))
@@ -85,6 +88,8 @@ def fine(summary: Summary, b: Ints, mass: Floats, last: int) -> Ints:
     edges = np.concatenate((b, [last])) if mass.size > b.size else b
     order = np.argsort(-mass[1:], kind="stable")
     total = np.cumsum(mass[1:][order])
+    if total.size == 0 or total[-1] <= 0:
+        return b
     heavy = order[: int(np.searchsorted(total, (1 - NEGLIGIBLE) * total[-1])) + 1]
     inside = np.zeros(edges.size - 1, bool)
     inside[heavy] = True
@@ -93,7 +98,7 @@ def fine(summary: Summary, b: Ints, mass: Floats, last: int) -> Ints:
     rows = np.unique(summary.pooled[within][inside[cell[within]]])
     if rows.size > FINE:
         rows = rows[np.linspace(0, rows.size - 1, FINE).round().astype(np.int64)]
-    share = np.maximum(1, np.rint(FINE * mass[1:] / total[-1])).astype(np.int64)
+    share = np.maximum(1, np.rint(FINE / 2 * mass[1:] / total[-1])).astype(np.int64)
     even = [np.linspace(edges[i], edges[i + 1], share[i] + 1)[1:-1] for i in heavy.tolist()]
     points = np.unique(np.concatenate((edges, rows, np.rint(np.concatenate(even)).astype(np.int64))))
     kept: Ints = points[(points >= summary.pooled[0]) & (points <= summary.pooled[-1])]

@@ -65,7 +65,7 @@ def _some(b: Ints, mass: Floats) -> Ints:
     return kept[np.unique(np.linspace(0, kept.size - 1, FEW).round().astype(np.int64))] if kept.size > FEW else kept
 
 
-def _one_episode(rough: posterior.Surface) -> Floats:
+def _one_episode(rough: posterior.Weighed) -> Floats:
     """The mass of the pairs that overlap the likeliest one: other episodes, elsewhere in the window, are left out."""
     i, k = np.unravel_index(int(rough.mass.argmax()), rough.mass.shape)
     last = rough.onsets[-1] + 1
@@ -76,7 +76,7 @@ def _one_episode(rough: posterior.Surface) -> Floats:
 
 
 def locate(
-    summary: Summary, scales: priors.Scales, rough: posterior.Surface, extra: posterior.Extra | None = None
+    summary: Summary, scales: priors.Scales, rough: posterior.Weighed, extra: posterior.Extra | None = None
 ) -> Found:
     """The onset and the lift on fine grids, from the rough posterior over pairs. `extra`: other blocks, as given."""
     mass = _one_episode(rough)
@@ -86,11 +86,11 @@ def locate(
     onsets = grid.fine(summary, rough.onsets, by_onset, scales.last)
     lifts = grid.fine(summary, rough.lifts, by_lift, scales.last) if lifted else rough.lifts[:0]
     near = _some(rough.lifts, by_lift) if lifted else lifts
-    found = posterior.surface(summary, scales, onsets, near, not_yet=not lifted, lines=rough.lines, extra=extra)
+    found = posterior.weigh(summary, scales, onsets, near, not_yet=not lifted, lines=rough.lines, extra=extra)
     onset = Cells(onsets, found.mass.sum(axis=1))
     censored = float(onset.mass[0] / onset.mass.sum())
     if not lifted:
         return Found(onset, None, censored)
     some = _some(onsets, onset.mass)
-    found = posterior.surface(summary, scales, some, lifts, not_yet=False, lines=rough.lines, extra=extra)
+    found = posterior.weigh(summary, scales, some, lifts, not_yet=False, lines=rough.lines, extra=extra)
     return Found(onset, Cells(lifts, found.mass.sum(axis=0)), censored)

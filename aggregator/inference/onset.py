@@ -17,7 +17,7 @@ from aggregator.inference.summary import Summary
 __all__ = ["Analysis", "analyse", "digest", "infer"]
 
 
-def p_block(rough: posterior.Surface, spans: episodes.Spans | None, prior: float) -> tuple[float, float]:
+def p_block(rough: posterior.Weighed, spans: episodes.Spans | None, prior: float) -> tuple[float, float]:
     """The probability of any block in the window, and of one that comes and goes.
 
     Against none, or outages that no control showed.
@@ -43,6 +43,10 @@ def _log(mass: float) -> float:
     return math.log(max(mass, 1e-300))
 
 
+FEWEST = 8
+"""With fewer measurements nothing is said."""
+
+
 @dataclass(frozen=True, slots=True)
 class Analysis:
     """An answer, with what it was drawn from."""
@@ -57,8 +61,8 @@ class Analysis:
 def analyse(rows: Rows, parameters: Parameters, *, correct_clocks: bool = True) -> Analysis:
     """When the service stopped working on this provider, if it did, with the posteriors behind it."""
     fit = clean(rows, parameters, correct_clocks=correct_clocks)
-    if fit.at.size < 2:
-        nothing = no_answer(rows, parameters, fit, "fewer than two measurements can speak")
+    if fit.at.size < FEWEST:
+        nothing = no_answer(rows, parameters, fit, f"fewer than {FEWEST} measurements can speak")
         return Analysis(nothing, (), 0.0, fit.cadence_ms)
     found, p, summary, lines = judge(fit, parameters)
     answer = describe(rows, parameters, fit, summary, lines, found, p)
@@ -70,7 +74,7 @@ def judge(fit: Clean, parameters: Parameters) -> tuple[list[Found], float, Summa
     summary = Summary.of(fit)
     scales = priors.Scales(int(fit.at[0]), int(fit.at[-1]), float(fit.cadence_ms), parameters.lag_s * 1000)
     b = grid.coarse(summary)
-    rough = posterior.surface(summary, scales, b, b, not_yet=True)
+    rough = posterior.weigh(summary, scales, b, b, not_yet=True)
     spans = episodes.find(summary, scales, rough.lines)
     prior = priors.PRIOR if parameters.prior is None else parameters.prior
     p, repeating = p_block(rough, spans, prior)

@@ -41,7 +41,7 @@ class Lines:
 
 
 @dataclass(frozen=True, slots=True)
-class Surface:
+class Weighed:
     """The posterior over a grid of hypotheses."""
 
     onsets: Ints
@@ -51,8 +51,6 @@ class Surface:
     top: int
     outage: float
     """The same for an outage that no control showed."""
-    full: float
-    """The share of the mass that is a full block's."""
     lines: Lines
 
 
@@ -104,14 +102,13 @@ def smooth(e: Floats, never: Floats, b: Ints, lag: float) -> Floats:
 
 
 def _delayed(e: Floats, never: Floats, onsets: Ints, lifts: Ints, lag: float) -> Floats:
-    """`e` (kinds, series, onsets, lifts) when each line sees both changes late."""
-    late = smooth(np.moveaxis(e, 2, 0), never[None, :, None], onsets, lag)
+    """`e` (series, onsets, lifts) when each line sees both changes late."""
+    late = smooth(np.moveaxis(e, 1, 0), never[:, None], onsets, lag)
     if lifts.size > 1:
-        by_lift = np.moveaxis(late, 3, 0)
-        late = np.moveaxis(
-            np.concatenate((smooth(by_lift[: lifts.size], by_lift[-1], lifts, lag), by_lift[lifts.size :])), 0, 3
-        )
-    return priors.PROMPT * e + (1 - priors.PROMPT) * np.moveaxis(late, 0, 2)
+        by_lift = np.moveaxis(late, 2, 0)
+        smoothed = smooth(by_lift[: lifts.size], by_lift[-1], lifts, lag)
+        late = np.moveaxis(np.concatenate((smoothed, by_lift[lifts.size :])), 0, 2)
+    return priors.PROMPT * e + (1 - priors.PROMPT) * np.moveaxis(late, 0, 1)
 
 
 def _elsewhere(summary: Summary, extra: Extra) -> Floats:
@@ -122,7 +119,7 @@ def _elsewhere(summary: Summary, extra: Extra) -> Floats:
     return mixed
 
 
-def surface(
+def weigh(
     summary: Summary,
     scales: priors.Scales,
     onsets: Ints,
@@ -131,48 +128,64 @@ def surface(
     not_yet: bool,
     lines: Lines | None = None,
     extra: Extra | None = None,
-) -> Surface:
+) -> Weighed:
     """The posterior over all pairs of cells. Without `lines`, they are worked out from the same pairs.
 
     A block that leaves no trace can't be told from none: what such a pair would explain is taken off every pair's mass.
     """
     follows = follow(summary, onsets, lifts, not_yet=not_yet, extra=extra)
     prior = priors.block_mass(onsets, lifts, scales, not_yet=not_yet)
-    fixed = lines.fixed if lines else lk.Fixed.of(summary.k, summary.n)
-    top = np.maximum(follows.max(axis=(0, 2, 3)), fixed.highest() if lines is None else lines.apart())
-    e = np.exp(follows - top[:, None, None])
-    if lines is None:
-        brief = priors.outage_mass(onsets, lifts, scales)
-        own = (1 - lk.BRIEF) * prior / prior.sum() + lk.BRIEF * brief / brief.sum()
-        private = np.maximum((e.mean(axis=0) * own).sum(axis=(1, 2)), 1e-300)
-        lines = Lines(fixed, np.log(private) + top)
-    rest = np.exp(lines.apart() - top)[:, None, None]
-    untouched = fixed.unaffected if extra is None else _elsewhere(summary, extra)
-    never = np.exp(untouched - top)
-    none = lines.no_block()
-    if extra is not None:
-        none = int(
-            (lk.quantise(np.log(np.maximum(lk.AFFECTED * never + rest[:, 0, 0], TINY))) + lk.quantise(top)).sum()
-        )
-    high = lk.quantise(top).sum()
-    logs, weights = [], []
-    for lag, weight in scales.lags():
-        late = _delayed(e, never, onsets, lifts, lag) if lag else e
-        logs.append(lk.quantise(np.log(np.maximum(lk.AFFECTED * late + rest, TINY))).sum(axis=1) + high)
-        weights.append(weight)
-    total = np.stack(logs)
+    lines = lines or _lines(summary, follows, prior, priors.outage_mass(onsets, lifts, scales))
+    untouched = lines.fixed.unaffected if extra is None else _elsewhere(summary, extra)
+    total, none = _totals(follows, lines, untouched, onsets, lifts, scales.lags())
     best = int(total.max())
-    trace = np.exp((total - best) * lk.STEP) - np.exp((none - best) * lk.STEP)
-    relative = np.maximum(trace, 0.0)
-    kinds = np.array(lk.BLOCK_WEIGHTS)
-    by_kind = np.einsum("lk,lkij->kij", np.array(weights), relative) * kinds[:, None, None] * prior
-    mass = by_kind.sum(axis=0)
+    traces = np.maximum(np.exp((total - best) * lk.STEP) - np.exp(min((none - best) * lk.STEP, 1.0)), 0.0)
+    full, weak = lk.BLOCK_WEIGHTS
     outage = 0.0
     if not_yet:
-        outage = float((np.tensordot(kinds, relative[0], 1) * priors.outage_mass(onsets, lifts, scales)).sum())
-    return Surface(onsets, lifts, mass, best, outage, float(by_kind[0].sum() / max(float(mass.sum()), 1e-300)), lines)
+        outages = priors.outage_mass(onsets, lifts, scales)
+        outage = float(((full * traces[0] + weak * traces[-1]) * outages).sum())
+    traces *= np.array([*(full * weight for _, weight in scales.lags()), weak])[:, None, None]
+    traces[-1, 0] *= priors.WEAK_BEFORE if onsets[0] <= scales.first else 1.0
+    return Weighed(onsets, lifts, traces.sum(axis=0) * prior, best, outage, lines)
 
 
-def closed(found: Surface) -> Surface:
+def _lines(summary: Summary, follows: Floats, prior: Floats, brief: Floats) -> Lines:
+    """What each line is worth apart from a block; its own change is averaged over the same pairs of cells.
+
+    `prior` and `brief`: masses of the pairs for a change like a block's and for a short outage.
+    """
+    fixed = lk.Fixed.of(summary.k, summary.n)
+    top = np.maximum(follows.max(axis=(0, 2, 3)), fixed.highest())
+    own = (1 - lk.BRIEF) * prior / prior.sum() + lk.BRIEF * brief / brief.sum()
+    mean = (np.exp(follows - top[:, None, None]).mean(axis=0) * own).sum(axis=(1, 2))
+    return Lines(fixed, np.log(np.maximum(mean, TINY)) + top)
+
+
+def _totals(
+    follows: Floats,
+    lines: Lines,
+    untouched: Floats,
+    onsets: Ints,
+    lifts: Ints,
+    lags: list[tuple[float, float]],
+) -> tuple[Ints, int]:
+    """All lines' log likelihood in STEPs, for each (kind, onset cell, lift cell), and for a block without a trace.
+
+    The kinds here are a full block with each lag, then a weak one. `untouched`: each line's if it follows blocks
+    but saw nothing of this one.
+    """
+    apart = lines.apart()
+    top = np.maximum(follows.max(axis=(0, 2, 3)), apart)
+    e, rest, never = np.exp(follows - top[:, None, None]), np.exp(apart - top), np.exp(untouched - top)
+    high = int(lk.quantise(top).sum())
+    kinds = [_delayed(e[0], never, onsets, lifts, lag) if lag else e[0] for lag, _ in lags]
+    logs = (np.log(np.maximum(lk.AFFECTED * kind + rest[:, None, None], TINY)) for kind in (*kinds, e[1]))
+    totals = [lk.quantise(log).sum(axis=0) + high for log in logs]
+    none = int(lk.quantise(np.log(np.maximum(lk.AFFECTED * never + rest, TINY))).sum()) + high
+    return np.stack(totals), none
+
+
+def closed(found: Weighed) -> Weighed:
     """The same without "not yet": a last lift cell of no mass stands in for it."""
     return replace(found, mass=np.concatenate((found.mass, np.zeros((found.mass.shape[0], 1))), axis=1))

@@ -15,17 +15,18 @@ PRIOR = 0.25
 """Of a block in the window. A per-country product decision; `Parameters.prior` overrides it."""
 BEFORE_START = 0.1
 """Given a block, that it began before the first row."""
+WEAK_BEFORE = 0.1
+"""Factor for a weak block that began before the first row: lines that are simply bad look the same."""
 LASTING = 0.5
 """Given a block, that it lasts to the end of the window; else its length is log-uniform, about."""
-OUTAGES = 0.1
+OUTAGES = 0.05
 """How many outages that no control showed are expected in a window."""
 OUTAGE_S = 3600.0
 """Their mean length, at most; in a fast deployment a cadence or two lags."""
 LAGS = (0.0, 1.0, 3.0)
-LAG_WEIGHTS = ((0.5, 0.9), (0.2, 0.05), (0.3, 0.05))
-"""The delay with which lines see a change: none, or exponential with this many times the lag as its mean; for a full
-block and for a weak one. A cache serves the old answer to every run or to none: a block that lets part of the runs
-through is seldom one that caches delay."""
+LAG_WEIGHTS = (0.6, 0.2, 0.2)
+"""The delay with which lines see a full block: none, or exponential with this many times the lag as its mean. A cache
+serves the old answer to every run or to none: a weak block, which lets part of the runs through, is supposed prompt."""
 PROMPT = 0.1
 """Under a lag, the share of lines that see the change at once."""
 
@@ -49,10 +50,10 @@ class Scales:
         """The mean length of an outage that no control showed."""
         return min(OUTAGE_S * 1000, max(self.cadence, 2 * self.lag))
 
-    def lags(self) -> list[tuple[float, tuple[float, float]]]:
-        """(mean delay, weights by kind of block) of each supposed lag."""
+    def lags(self) -> list[tuple[float, float]]:
+        """(mean delay, weight) of each supposed lag of a full block."""
         if self.lag <= 0:
-            return [(0.0, (1.0, 1.0))]
+            return [(0.0, 1.0)]
         return [(m * self.lag, w) for m, w in zip(LAGS, LAG_WEIGHTS, strict=True)]
 
 

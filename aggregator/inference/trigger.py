@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aggregator.inference.answer import FAIL, INCONCLUSIVE, OK, Rows
-from aggregator.inference.clean import THROTTLED, codes
+from aggregator.inference.clean import DELIVERY_S, THROTTLED, codes
 from aggregator.inference.likelihood import ANY, FULL, NANO, QUIET, Floats, Ints, rising
 
 FOLLOWS = 0.6
@@ -39,6 +39,8 @@ ROUNDS, OWN_ROUNDS = 3, 2
 """An outage is on while two lines' controls failed within the last ROUNDS rows a line; a line whose own control failed
 within OWN_ROUNDS has no say."""
 OUTAGE_MS = 2_400_000.0
+SETTLED = 20
+"""Rows of a probe after which a least delay that is still long means a slow clock."""
 FLOOR = -30.0
 """The score where nothing is supposed."""
 
@@ -138,6 +140,18 @@ def _bb(tables: Ints, k: Any, n: Any) -> Any:
     return (tables[0][k] + tables[1][n - k] - tables[2][n]) * NANO
 
 
+class _Clock:
+    """One probe's clock, set right by the least (received - at) that has arrived so far; see `clean.clock_shifts`."""
+
+    def __init__(self) -> None:
+        self._least, self._rows = 1 << 62, 0
+
+    def corrected(self, at: int, received: int) -> int:
+        self._least, self._rows = min(self._least, received - at), self._rows + 1
+        prompt = 0 <= self._least <= DELIVERY_S * 1000 or (self._least > 0 and self._rows < SETTLED)
+        return at if prompt else at + self._least
+
+
 Texts = npt.NDArray[np.str_]
 
 
@@ -153,12 +167,12 @@ def trace(rows: Rows) -> tuple[Ints, Ints, Texts, Floats]:
     fail = (rows.outcome == FAIL) | ((rows.outcome == OK) & (rows.speed < THROTTLED))
     lost = (rows.control == FAIL) | (rows.reference == FAIL)
     speaks = (rows.outcome != INCONCLUSIVE) & ~lost
-    least = np.zeros(len(probes), np.int64)
+    clocks = [_Clock() for _ in probes]
     trigger = Trigger(int(line.max(initial=0)) + 1, rows.at.size)
     scores = np.empty(order.size)
     for place, i in enumerate(order.tolist()):
         p, at, got = int(probe[i]), int(rows.at[i]), int(received[i])
-        least[p] = min(least[p], got - at)
-        late = at + int(least[p])
-        scores[place] = trigger.add(int(line[i]), late, bool(fail[i]), bool(speaks[i]), bool(lost[i]))
+        scores[place] = trigger.add(
+            int(line[i]), clocks[p].corrected(at, got), bool(fail[i]), bool(speaks[i]), bool(lost[i])
+        )
     return received[order], rows.at[order], rows.probe[order], np.round(scores, 4)

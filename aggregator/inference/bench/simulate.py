@@ -295,6 +295,6 @@ STRESS = Fleet(
     skewed=0.15,
     switching=0.08,
     global_outages=6,
-    lagged=1.0,
+    lagged=0.35,
     lag=60 * MINUTE,
 )
