@@ -29,6 +29,8 @@ log = structlog.get_logger()
 _PR_SET_PDEATHSIG = 1
 _RESTARTS_PER_MINUTE = 5
 _LOG_LIMIT = 10 * 2**20
+_SAME_START_S = 2.0
+"""Start times are counted from the boot, whose time the kernel tells in whole seconds and anew when a clock is set."""
 
 
 class _Recorded(msgspec.Struct, frozen=True):
@@ -208,7 +210,8 @@ def _same_process(recorded: _Recorded) -> psutil.Process | None:
     """The recorded process if it still runs; None when it ended, even if its number is in use again."""
     try:
         process = psutil.Process(recorded.pid)
-        same = abs(process.create_time() - recorded.started) < 0.01 and process.status() != psutil.STATUS_ZOMBIE
+        same = abs(process.create_time() - recorded.started) < _SAME_START_S
+        same = same and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return None
     return process if same else None

@@ -31,6 +31,8 @@ class Up:
             assert self.process.poll() is None, self.log.read_text()
             with contextlib.suppress(OSError, ValueError, KeyError):
                 holder = json.loads((self.data / "up.json").read_text())
+                if holder["pid"] != self.process.pid:  # what a killed one left behind, whose API may still answer
+                    raise KeyError
                 self.get(holder["api"] + "/healthz")
                 if holder["dashboard"]:
                     with urllib.request.urlopen(holder["dashboard"] + "/_stcore/health", timeout=5):
