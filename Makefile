@@ -21,8 +21,11 @@ check: $(INSTALLED)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Most tests wait for something: two processes share them out by files, which keep their servers to themselves. JOBS=0
+# runs them in this process alone.
+JOBS ?= 2
 pytest: $(INSTALLED)
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 fix: $(INSTALLED)
 	$(BIN)/ruff check --fix .

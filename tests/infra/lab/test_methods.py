@@ -23,7 +23,10 @@ def runs(all_methods):
         return Vantage()
 
     async def one(line):
-        run = await measure(all_methods.watch, all_methods.network(line), vantage)
+        for _ in range(5):  # a run whose clock was late is no evidence to the rules, and none here
+            run = await measure(all_methods.watch, all_methods.network(line), vantage)
+            if not any(m.loop_lag_ms * 10 > m.timeout_ms for m in run):
+                break
         assert not any(m.internal for m in run)
         return line, [s for m in run for s in m.steps]
 
