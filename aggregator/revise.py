@@ -12,6 +12,7 @@ import numpy as np
 import structlog
 
 from aggregator import metrics, times
+from aggregator.inference import common, compliance
 from aggregator.inference.answer import Answer, Parameters, Rows
 from aggregator.inference.clean import THROTTLED
 from aggregator.store import StoreError
@@ -63,7 +64,7 @@ class Reviser:
         self._known_ms = known_ms
         self._dirty: set[Place] = set()
         self._tried: dict[Place, float] = {}
-        self._last: dict[Place, tuple[Answer, float]] = {}
+        self._last: dict[Place, tuple[Answer, float] | None] = {}
 
     def touch(self, pairs: Iterable[tuple[str, str]]) -> None:
         """New rows of these (watch, provider); "" for the provider means all of the watch's."""
@@ -93,21 +94,39 @@ class Reviser:
     def revise(self, place: Place) -> Answer | None:
         """Infer one answer anew from all that is known, and append it where it says something new.
 
-        None where nothing was measured. Raises StoreError.
+        Others of the watch that changed together with it, or no longer did, are told anew too. None where nothing was
+        measured. Raises StoreError.
         """
-        watch, as_of = self._watches[place.watch], self._known_ms()
+        as_of = self._known_ms()
         rows = self.rows(place, as_of)
         if rows is None:
             return None
-        answer = self._infer(rows, parameters(watch))
-        made = time.time()
-        before = self._last.get(place) or self._stored(place)
-        stale = before is None or made - before[1] >= max(_SAME_AGAIN_S, watch.cadence_s)
-        if before is None or _told(before[0]) != _told(answer) or (stale and before[0] != answer):
+        watch = self._watches[place.watch]
+        answers = {place: self._infer(rows, parameters(watch))}
+        beside = [Place(watch.id, p.id, place.surface) for p in watch.providers if p.id != place.provider]
+        answers |= {other: before[0] for other in beside if (before := self._before(other))}
+        upstreams = {p.id: p.upstreams for p in watch.providers}
+        every = [round(watch.cadence_s * 1000)] * len(answers)
+        marked = common.marked([common.unmarked(a) for a in answers.values()], every, upstreams)
+        for other, answer in zip(answers, marked, strict=True):
+            self._tell(other, answer, as_of)
+        return marked[0]
+
+    def _before(self, place: Place) -> tuple[Answer, float] | None:
+        """The last answer and when it was made, from memory or the store."""
+        if place not in self._last:
+            self._last[place] = self._stored(place)
+        return self._last[place]
+
+    def _tell(self, place: Place, answer: Answer, as_of: int) -> None:
+        """Append an answer if it says something new, or if only its counts changed and the last one is old."""
+        made, before = time.time(), self._before(place)
+        if before is not None and before[0] == answer:
+            return
+        old = max(_SAME_AGAIN_S, self._watches[place.watch].cadence_s)
+        if before is None or _told(before[0]) != _told(answer) or made - before[1] >= old:
             self._append(place, answer, as_of, round(made * 1000))
-            before = (answer, made)
-        self._last[place] = before
-        return answer
+            self._last[place] = (answer, made)
 
     def rows(self, place: Place, as_of: int) -> Rows | None:
         """The rows behind an answer as they were known at `as_of`, or None where there are none. Raises StoreError."""
@@ -191,6 +210,8 @@ def parameters(watch: Watch) -> Parameters:
         cadence_s=watch.cadence_s,
         lag_s=watch.dns_lag_s,
         order_ms=(times.milliseconds(order[0]), times.milliseconds(order[1])) if order else None,
+        dates=compliance.dates(watch),
+        timezone=watch.timezone,
     )
 
 

@@ -50,10 +50,8 @@ class Clean:
 
 def codes(names: npt.NDArray[np.str_]) -> tuple[tuple[str, ...], Ints]:
     """The sorted distinct names, and each row's index among them."""
-    listed: list[str] = names.tolist()
-    distinct = tuple(sorted(set(listed)))
-    place = {name: i for i, name in enumerate(distinct)}
-    return distinct, np.array(list(map(place.__getitem__, listed)), np.int64)
+    distinct = np.unique(names)
+    return tuple(distinct.tolist()), np.searchsorted(distinct, names).astype(np.int64)
 
 
 def cadence_ms(at: Ints, probe: Ints, probes: int, given_s: float | None) -> int:

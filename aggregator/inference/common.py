@@ -18,6 +18,11 @@ def _onset_ms(answer: Answer) -> int | None:
     return None if text is None else times.milliseconds(times.moment(text))
 
 
+def unmarked(answer: Answer) -> Answer:
+    """The answer without REASON, as its own rows alone give it."""
+    return msgspec.structs.replace(answer, reasons=tuple(r for r in answer.reasons if r != REASON))
+
+
 def marked(
     answers: Sequence[Answer], cadences_ms: Sequence[int], upstreams: Mapping[str, Sequence[str]]
 ) -> list[Answer]:

@@ -17,11 +17,11 @@ from aggregator.inference.likelihood import Floats, Ints
 from aggregator.inference.locate import Cells, Found
 from aggregator.inference.summary import Summary
 
-MODEL = "onset-1"
+MODEL = "onset-2"
 """Changes whenever the same rows could give another answer."""
 SURE, LIKELY = 0.9, 0.5
 SLACK_S = 60.0
-DELAYS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)
+DELAYS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 12.0)
 """In lags: how late a line may see an end of a block, when it is asked whether it followed."""
 OFTEN = 0.25
 """A line that fails more often than this can't show that a service is reachable."""
@@ -97,16 +97,8 @@ def supporting_lines(summary: Summary, found: list[Found], inside: Inside) -> in
     return len(np.unique(summary.line_of[(inside.affected >= LIKELY) & voting]))
 
 
-def witnesses(summary: Summary, found: list[Found], inside: Inside) -> int:
-    """How many independent lines could have spoken against the block: they ran inside it, and worked at some time."""
-    if not found:
-        return 0
-    voting = inside.saw & ((summary.k < summary.n) | (found[0].censored > LIKELY))
-    return len(np.unique(summary.line_of[voting]))
-
-
 def _state(p: float, found: list[Found], lines: int, summary: Summary) -> State:
-    """`lines`: how many independent lines could have spoken against it; p falls where one does."""
+    """`lines`: how many independent lines follow the block; one alone never makes more than a suspicion."""
     if not found or p < LIKELY:
         works = (summary.n - summary.k >= ENOUGH) & (summary.k <= OFTEN * summary.n)
         return "reachable" if works.any() else "insufficient"
@@ -190,7 +182,7 @@ def describe(
         reasons.append("no line ever worked, and one line alone can't show a block")
     if not found and not (summary.k <= OFTEN * summary.n).any():
         reasons.append("fails too often to be called reachable, and not as a block would")
-    state = _state(p, found, witnesses(summary, found, inside) if supporting else 0, summary)
+    state = _state(p, found, supporting, summary)
     first, slack = int(fit.at[0]), clock_slack(fit.cadence_ms)
     episodes = tuple(
         Episode(

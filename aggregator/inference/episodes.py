@@ -15,6 +15,7 @@ from aggregator.inference import grid, posterior, priors
 from aggregator.inference import likelihood as lk
 from aggregator.inference.likelihood import Floats, Ints
 from aggregator.inference.locate import Found, locate
+from aggregator.inference.otherwise import Otherwise
 from aggregator.inference.summary import Summary
 
 MOST = 24
@@ -22,8 +23,6 @@ MOST = 24
 APART = (0.3, 0.45, 0.65)
 """Shares of failing runs above which stretches are taken for episodes of their own. A high one keeps windows apart
 that lie close together, a low one holds those together that not all lines see; the set that explains most is kept."""
-REPEATING = 0.03
-"""Given a block, that it comes and goes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +35,6 @@ class Spans:
     """Log of the mass under a block that comes and goes, against no block at all; nats."""
     outages: float
     """The same if each were an outage that no control showed."""
-
-
-def _log_block(length: float, s: priors.Scales) -> float:
-    """Log density of an episode's length."""
-    return -math.log((length + s.outage) * math.log1p(s.window / s.outage))
-
-
-def _log_outage(length: float, s: priors.Scales) -> float:
-    return -length / s.outage - math.log(s.outage)
 
 
 def _likelihood(summary: Summary, lines: posterior.Lines, k_in: Ints, n_in: Ints) -> float:
@@ -64,7 +54,7 @@ def find(summary: Summary, scales: priors.Scales, lines: posterior.Lines) -> Spa
 
 
 def _find(summary: Summary, scales: priors.Scales, lines: posterior.Lines, share: float) -> Spans | None:
-    stretches = grid.worst_stretches(summary.pooled_fail, MOST, share)
+    stretches = grid.worst_stretches(summary.pooled_runs, MOST, share)
     if len(stretches) < 2:
         return None
     starts = summary.pooled[[a for a, _ in stretches]]
@@ -81,9 +71,9 @@ def _find(summary: Summary, scales: priors.Scales, lines: posterior.Lines, share
     gain -= lines.no_block() * lk.STEP
     room = 2 * math.log(scales.cadence / max(1, len(summary.times)))
     lengths = (ends - starts)[order].astype(float)
-    block = sum(math.log(count / scales.window) + _log_block(d, scales) + room for d in lengths.tolist())
-    out = sum(math.log(priors.OUTAGES / scales.window) + _log_outage(d, scales) + room for d in lengths.tolist())
-    return Spans(starts[order], ends[order], math.log(REPEATING) + gain + block, gain + out)
+    block = sum(math.log(count / scales.window) + priors.log_block(d, scales) + room for d in lengths.tolist())
+    out = sum(math.log(priors.OUTAGES / scales.window) + priors.log_outage(d, scales) + room for d in lengths.tolist())
+    return Spans(starts[order], ends[order], math.log(priors.REPEATING) + gain + block, gain + out)
 
 
 def _choose(
@@ -91,7 +81,7 @@ def _choose(
 ) -> list[int]:
     """Which stretches are episodes: of the worst one, the worst two and so on, the set that explains most.
 
-    Sets, since one window of many explains little alone. Those likelier to be an outage are left out.
+    Sets, since one window of many explains little alone. Those likelier to be something else are left out.
     """
     cost = 2 * math.log(scales.window / scales.cadence)
     sets = [
@@ -99,8 +89,7 @@ def _choose(
         for m in range(1, lengths.size + 1)
     ]
     count = 1 + int(np.argmax(sets))
-    odds = math.log(count * REPEATING / priors.OUTAGES)
-    return [i for i in range(count) if odds + _log_block(lengths[i], scales) > _log_outage(lengths[i], scales)]
+    return Otherwise(summary, scales, lines.fixed, k, n, lengths).left_out(list(range(count)))
 
 
 def locate_all(summary: Summary, scales: priors.Scales, rough: posterior.Weighed, spans: Spans) -> list[Found]:

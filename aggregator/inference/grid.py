@@ -7,10 +7,9 @@ is bounded, whatever the number of rows.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from aggregator.inference.likelihood import Floats, Ints
-from aggregator.inference.summary import Summary
+from aggregator.inference.summary import Runs, Summary
 
 COARSE = 32
 POOLED_SEGMENTS = 2
@@ -23,15 +22,15 @@ WORTH = 2.0
 """The least excess of failures, in runs, that makes a stretch worth a denser grid."""
 
 
-def worst_stretches(fail: npt.NDArray[np.bool_], count: int, threshold: float | None = None) -> list[tuple[int, int]]:
+def worst_stretches(runs: Runs, count: int, threshold: float | None = None) -> list[tuple[int, int]]:
     """Up to `count` disjoint stretches [first, last] of rows where failures most exceed what is usual.
 
     The stretch with the greatest sum of (failed - threshold). The threshold lies between the overall rate and 1 unless
     it is given; at the overall rate itself it finds a weak change.
     """
     if threshold is None:
-        threshold = 0.25 + 0.6 * float(fail.mean()) if fail.size else 0.0
-    score: Floats = fail.astype(np.float64) - threshold
+        threshold = 0.25 + 0.6 * runs.rate()
+    score: Floats = np.diff(runs.first) * (runs.fail - threshold)
     found = []
     for _ in range(count):
         total = np.concatenate((np.zeros(1), np.cumsum(score)))
@@ -40,8 +39,8 @@ def worst_stretches(fail: npt.NDArray[np.bool_], count: int, threshold: float | 
         if not excess.size or excess[last] < WORTH:
             break
         first = int(total[: last + 1].argmin())
-        found.append((first, last))
-        score[first : last + 1] = -1e6
+        found.append((int(runs.first[first]), int(runs.first[last + 1]) - 1))
+        score[first : last + 1] = -1e9
     return found
 
 
@@ -56,16 +55,14 @@ def _around(summary: Summary, t: int) -> list[int]:
 
 def coarse(summary: Summary) -> Ints:
     """Boundaries for the whole window: sorted distinct times; the first is the first row's."""
-    times, fail = summary.pooled, summary.pooled_fail
+    times, runs = summary.pooled, summary.pooled_runs
     first, last = int(times[0]), int(times[-1])
     points = np.linspace(first, last, COARSE).round().astype(np.int64).tolist()
-    mean = float(fail.mean())
-    for start, stop in {*worst_stretches(fail, POOLED_SEGMENTS), *worst_stretches(fail, 1, mean)}:
+    for start, stop in {*worst_stretches(runs, POOLED_SEGMENTS), *worst_stretches(runs, 1, runs.rate())}:
         points += _around(summary, int(times[start])) + _around(summary, int(times[stop]) + 1)
     if len(summary.times) > 1:
-        for own, failures in zip(summary.times, summary.failures, strict=True):
-            failed = np.diff(failures) > 0
-            for start, stop in {*worst_stretches(failed, 1), *worst_stretches(failed, 1, float(failed.mean()))}:
+        for own, mine in zip(summary.times, summary.runs, strict=True):
+            for start, stop in {*worst_stretches(mine, 1), *worst_stretches(mine, 1, mine.rate())}:
                 points += [int(own[max(0, start - 1)]), int(own[start]), int(own[stop]) + 1]
                 points.append(int(own[min(own.size - 1, stop + 1)]))
     kept = np.unique(np.array([first, *points], np.int64))
@@ -91,11 +88,8 @@ def fine(summary: Summary, b: Ints, mass: Floats, last: int) -> Ints:
     if total.size == 0 or total[-1] <= 0:
         return b
     heavy = order[: int(np.searchsorted(total, (1 - NEGLIGIBLE) * total[-1])) + 1]
-    inside = np.zeros(edges.size - 1, bool)
-    inside[heavy] = True
-    cell = np.searchsorted(edges, summary.pooled, "left") - 1
-    within = (cell >= 0) & (cell < inside.size)
-    rows = np.unique(summary.pooled[within][inside[cell[within]]])
+    low, high = (np.searchsorted(summary.pooled, ends[heavy], "right") for ends in (edges[:-1], edges[1:]))
+    rows = np.unique(np.concatenate([summary.pooled[a:b] for a, b in zip(low, high, strict=True)]))
     if rows.size > FINE:
         rows = rows[np.linspace(0, rows.size - 1, FINE).round().astype(np.int64)]
     share = np.maximum(1, np.rint(FINE / 2 * mass[1:] / total[-1])).astype(np.int64)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from aggregator.inference import episodes, grid, posterior, priors
 from aggregator.inference import likelihood as lk
 from aggregator.inference.answer import Answer, Parameters, Rows
-from aggregator.inference.clean import Clean, clean
+from aggregator.inference.clean import clean
 from aggregator.inference.describe import LIKELY, describe, no_answer
 from aggregator.inference.digest import digest
 from aggregator.inference.locate import Found, locate
@@ -27,7 +27,7 @@ def p_block(rough: posterior.Weighed, spans: episodes.Spans | None, prior: float
     logs = {
         "none": math.log1p(-prior),
         "outage": math.log1p(-prior) + _log(rough.outage) + once,
-        "block": math.log(prior) + math.log1p(-episodes.REPEATING) + _log(float(rough.mass.sum())) + once,
+        "block": math.log(prior) + math.log1p(-priors.REPEATING) + _log(float(rough.mass.sum())) + once,
     }
     if spans is not None:
         logs["outages"] = math.log1p(-prior) + spans.outages
@@ -64,25 +64,29 @@ def analyse(rows: Rows, parameters: Parameters, *, correct_clocks: bool = True) 
     if fit.at.size < FEWEST:
         nothing = no_answer(rows, parameters, fit, f"fewer than {FEWEST} measurements can speak")
         return Analysis(nothing, (), 0.0, fit.cadence_ms)
-    found, p, summary, lines = judge(fit, parameters)
+    summary = Summary.of(fit)
+    found, p, lines = judge(summary, parameters)
     answer = describe(rows, parameters, fit, summary, lines, found, p)
     return Analysis(answer, tuple(found) if answer.onset else (), p, fit.cadence_ms)
 
 
-def judge(fit: Clean, parameters: Parameters) -> tuple[list[Found], float, Summary, posterior.Lines]:
-    """The episodes and the probability of a block, from the rows that may speak."""
-    summary = Summary.of(fit)
-    scales = priors.Scales(int(fit.at[0]), int(fit.at[-1]), float(fit.cadence_ms), parameters.lag_s * 1000)
+def judge(summary: Summary, parameters: Parameters) -> tuple[list[Found], float, posterior.Lines]:
+    """The episodes, the probability of a block, and each line's part, from the summary of the rows that may speak.
+
+    Its cost hardly depends on how many rows there are.
+    """
+    first, last = int(summary.pooled[0]), int(summary.pooled[-1])
+    scales = priors.Scales(first, last, float(summary.cadence_ms), parameters.lag_s * 1000)
     b = grid.coarse(summary)
     rough = posterior.weigh(summary, scales, b, b, not_yet=True)
     spans = episodes.find(summary, scales, rough.lines)
     prior = priors.PRIOR if parameters.prior is None else parameters.prior
     p, repeating = p_block(rough, spans, prior)
     if p < LIKELY:
-        return [], p, summary, rough.lines
+        return [], p, rough.lines
     if spans is not None and repeating > p / 2:
-        return episodes.locate_all(summary, scales, rough, spans), p, summary, rough.lines
-    return [locate(summary, scales, rough)], p, summary, rough.lines
+        return episodes.locate_all(summary, scales, rough, spans), p, rough.lines
+    return [locate(summary, scales, rough)], p, rough.lines
 
 
 def infer(rows: Rows, parameters: Parameters) -> Answer:

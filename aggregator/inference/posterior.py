@@ -84,31 +84,33 @@ def follow(summary: Summary, onsets: Ints, lifts: Ints, *, not_yet: bool, extra:
     return lk.following(k_in, n_in, summary.k[:, None, None], summary.n[:, None, None], int(summary.n.max()))
 
 
-def smooth(e: Floats, never: Floats, b: Ints, lag: float) -> Floats:
-    """Average over an exponential delay with mean `lag`, along the first axis (cells that end at `b`).
+def smooth(e: Floats, never: Floats, b: Ints, lags: Floats) -> Floats:
+    """Average over exponential delays with the means `lags`, along the first axis (cells that end at `b`).
 
     `never` is the likelihood where the delay outlasts the window. Each cell's value is the mean over true times
-    spread evenly in it; the first cell, before the start, is taken as long past.
+    spread evenly in it; the first cell, before the start, is taken as long past. `lags` broadcasts against `e[0]`.
     """
-    width = np.diff(b).astype(float)
-    stay = np.exp(-width / lag)
-    late = np.where(width > 0, (1 - stay) * lag / np.maximum(width, 1.0), 1.0)
-    out = e.copy()
-    tail = never
+    out = np.broadcast_to(e, (e.shape[0], *np.broadcast_shapes(e.shape[1:], lags.shape))).copy()
+    tail = np.broadcast_to(never, out.shape[1:]).copy()
     for i in range(b.size - 1, 0, -1):
-        out[i] += late[i - 1] * (tail - e[i])
-        tail = (1 - stay[i - 1]) * e[i] + stay[i - 1] * tail
+        width = float(b[i] - b[i - 1])
+        stay = np.exp(-width / lags)
+        tail -= e[i]
+        out[i] += (1 - stay) * lags / width * tail
+        tail *= stay
+        tail += e[i]
     return out
 
 
-def _delayed(e: Floats, never: Floats, onsets: Ints, lifts: Ints, lag: float) -> Floats:
-    """`e` (series, onsets, lifts) when each line sees both changes late."""
-    late = smooth(np.moveaxis(e, 1, 0), never[:, None], onsets, lag)
+def _delayed(e: Floats, never: Floats, onsets: Ints, lifts: Ints, lags: Floats) -> Floats:
+    """`e` (kinds, series, onsets, lifts) when each line sees both changes late; lags are the first axis."""
+    mean = lags[:, None, None, None]
+    late = smooth(np.ascontiguousarray(np.moveaxis(e, 2, 0))[:, None], never[:, None], onsets, mean)
     if lifts.size > 1:
-        by_lift = np.moveaxis(late, 2, 0)
-        smoothed = smooth(by_lift[: lifts.size], by_lift[-1], lifts, lag)
-        late = np.moveaxis(np.concatenate((smoothed, by_lift[lifts.size :])), 0, 2)
-    return priors.PROMPT * e + (1 - priors.PROMPT) * np.moveaxis(late, 0, 1)
+        by_lift = np.ascontiguousarray(np.moveaxis(late, -1, 0))
+        smoothed = smooth(by_lift[: lifts.size], by_lift[-1], lifts, mean[..., 0])
+        late = np.moveaxis(np.concatenate((smoothed, by_lift[lifts.size :])), 0, -1)
+    return priors.PROMPT * e + (1 - priors.PROMPT) * np.moveaxis(late, 0, 3)
 
 
 def _elsewhere(summary: Summary, extra: Extra) -> Floats:
@@ -141,12 +143,13 @@ def weigh(
     best = int(total.max())
     traces = np.maximum(np.exp((total - best) * lk.STEP) - np.exp(min((none - best) * lk.STEP, 1.0)), 0.0)
     full, weak = lk.BLOCK_WEIGHTS
+    some = len(scales.lags())
     outage = 0.0
     if not_yet:
         outages = priors.outage_mass(onsets, lifts, scales)
-        outage = float(((full * traces[0] + weak * traces[-1]) * outages).sum())
-    traces *= np.array([*(full * weight for _, weight in scales.lags()), weak])[:, None, None]
-    traces[-1, 0] *= priors.WEAK_BEFORE if onsets[0] <= scales.first else 1.0
+        outage = float(((full * traces[0] + weak * traces[some]) * outages).sum())
+    traces *= np.array([kind * weight for kind in lk.BLOCK_WEIGHTS for _, weight in scales.lags()])[:, None, None]
+    traces[some:, 0] *= priors.WEAK_BEFORE if onsets[0] <= scales.first else 1.0
     return Weighed(onsets, lifts, traces.sum(axis=0) * prior, best, outage, lines)
 
 
@@ -172,18 +175,21 @@ def _totals(
 ) -> tuple[Ints, int]:
     """All lines' log likelihood in STEPs, for each (kind, onset cell, lift cell), and for a block without a trace.
 
-    The kinds here are a full block with each lag, then a weak one. `untouched`: each line's if it follows blocks
-    but saw nothing of this one.
+    The kinds here are a full block with each lag, then a weak one; the first lag is none.
+    `untouched`: each line's if it follows blocks but saw nothing of this one.
     """
     apart = lines.apart()
     top = np.maximum(follows.max(axis=(0, 2, 3)), apart)
     e, rest, never = np.exp(follows - top[:, None, None]), np.exp(apart - top), np.exp(untouched - top)
     high = int(lk.quantise(top).sum())
-    kinds = [_delayed(e[0], never, onsets, lifts, lag) if lag else e[0] for lag, _ in lags]
-    logs = (np.log(np.maximum(lk.AFFECTED * kind + rest[:, None, None], TINY)) for kind in (*kinds, e[1]))
-    totals = [lk.quantise(log).sum(axis=0) + high for log in logs]
+    late = np.array([lag for lag, _ in lags if lag])
+    kinds = np.concatenate((e[None], _delayed(e, never, onsets, lifts, late))) if late.size else e[None]
+    kinds *= lk.AFFECTED
+    kinds += rest[:, None, None]
+    np.maximum(kinds, TINY, out=kinds)
+    totals = lk.quantise(np.log(kinds, out=kinds)).sum(axis=2) + high
     none = int(lk.quantise(np.log(np.maximum(lk.AFFECTED * never + rest, TINY))).sum()) + high
-    return np.stack(totals), none
+    return totals.swapaxes(0, 1).reshape(-1, *totals.shape[2:]), none
 
 
 def closed(found: Weighed) -> Weighed:

@@ -5,6 +5,7 @@ Each constant is a decision that can be argued with; docs/method.md argues for i
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,12 +20,14 @@ WEAK_BEFORE = 0.1
 """Factor for a weak block that began before the first row: lines that are simply bad look the same."""
 LASTING = 0.5
 """Given a block, that it lasts to the end of the window; else its length is log-uniform, about."""
-OUTAGES = 0.05
+REPEATING = 0.02
+"""Given a block, that it comes and goes."""
+OUTAGES = 0.03
 """How many outages that no control showed are expected in a window."""
-OUTAGE_S = 3600.0
+OUTAGE_S = 2400.0
 """Their mean length, at most; in a fast deployment a cadence or two lags."""
 LAGS = (0.0, 1.0, 3.0)
-LAG_WEIGHTS = (0.6, 0.2, 0.2)
+LAG_WEIGHTS = (0.65, 0.17, 0.18)
 """The delay with which lines see a full block: none, or exponential with this many times the lag as its mean. A cache
 serves the old answer to every run or to none: a weak block, which lets part of the runs through, is supposed prompt."""
 PROMPT = 0.1
@@ -55,6 +58,16 @@ class Scales:
         if self.lag <= 0:
             return [(0.0, 1.0)]
         return [(m * self.lag, w) for m, w in zip(LAGS, LAG_WEIGHTS, strict=True)]
+
+
+def log_block(length: float, s: Scales) -> float:
+    """Log density of a block's length that ended, both in ms; nats."""
+    return -math.log((length + s.outage) * math.log1p(s.window / s.outage))
+
+
+def log_outage(length: float, s: Scales) -> float:
+    """Log density of the length of an outage that no control showed, both in ms; nats."""
+    return -length / s.outage - math.log(s.outage)
 
 
 def onset_mass(b: Ints, s: Scales) -> Floats:

@@ -16,6 +16,26 @@ from aggregator.inference.likelihood import Ints
 
 
 @dataclass(frozen=True, slots=True)
+class Runs:
+    """Outcomes in order of time, as stretches of equal ones."""
+
+    first: Ints
+    """The place of each stretch's first row, and at the end how many rows there are."""
+    fail: npt.NDArray[np.bool_]
+    """Whether the rows of each stretch failed."""
+
+    @classmethod
+    def of(cls, fail: npt.NDArray[np.bool_]) -> Runs:
+        """The stretches of some outcomes."""
+        first = np.flatnonzero(np.diff(fail, prepend=~fail[:1]))
+        return cls(np.append(first, fail.size), fail[first])
+
+    def rate(self) -> float:
+        """The share of rows that failed."""
+        return float(np.diff(self.first)[self.fail].sum()) / max(1, int(self.first[-1]))
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
     """Counts by line, times in ms. A line whose name is unknown ("") stands apart for each probe on it."""
 
@@ -25,8 +45,10 @@ class Summary:
     """For each series, how many of its first i runs failed; one longer than its times."""
     pooled: Ints
     """All times, sorted."""
-    pooled_fail: npt.NDArray[np.bool_]
-    """Whether each of them failed."""
+    pooled_runs: Runs
+    """What came of all of them."""
+    runs: tuple[Runs, ...]
+    """What came of each series."""
     n: Ints
     k: Ints
     lines: int
@@ -50,7 +72,8 @@ class Summary:
             times=tuple(rows.at[p] for p in parts),
             failures=tuple(np.concatenate(([0], np.cumsum(rows.fail[p]))) for p in parts),
             pooled=rows.at,
-            pooled_fail=rows.fail,
+            pooled_runs=Runs.of(rows.fail),
+            runs=tuple(Runs.of(rows.fail[p]) for p in parts),
             n=np.array([p.size for p in parts], np.int64),
             k=np.array([rows.fail[p].sum() for p in parts], np.int64),
             lines=len(distinct),

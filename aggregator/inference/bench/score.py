@@ -38,13 +38,16 @@ class Score:
     """False onsets per 1,000 provider-days, of those that are sure."""
     false_suspected: float
     missed: float
+    """Of the detectable blocks. `suspected` counts as found where one line could show the block."""
+    missed_probes: float
+    """The same, but `suspected` counts as found only where the provider has one probe."""
     detectable: int
 
 
 def score(pairs: list[tuple[Truth, Guess]]) -> Score:
     """The score of guesses beside their truths."""
     errors, widths, below, above = [], [], [], []
-    false = suspected = missed = detectable = 0
+    false = suspected = missed = missed_probes = detectable = 0
     for truth, guess in pairs:
         found = guess.estimate is not None
         if not truth.blocks:
@@ -54,8 +57,8 @@ def score(pairs: list[tuple[Truth, Guess]]) -> Score:
         if truth.seen < VISIBLE or truth.earlier < VISIBLE:
             continue
         detectable += 1
-        if guess.estimate is None or (not guess.sure and truth.lines > 1):
-            missed += 1
+        missed += guess.estimate is None or (not guess.sure and truth.showing > 1)
+        missed_probes += guess.estimate is None or (not guess.sure and truth.lines > 1)
         if guess.estimate is None:
             continue
         onset = truth.blocks[0][0]
@@ -77,5 +80,6 @@ def score(pairs: list[tuple[Truth, Guess]]) -> Score:
         false=false / days if days else np.nan,
         false_suspected=suspected / days if days else np.nan,
         missed=missed / max(detectable, 1),
+        missed_probes=missed_probes / max(detectable, 1),
         detectable=detectable,
     )

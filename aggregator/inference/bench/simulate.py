@@ -19,6 +19,7 @@ Span = tuple[float, float]
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 EPOCH_MS = 1_750_000_000_000
 FOREVER = float("inf")
+TELLING = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +83,8 @@ class Truth:
     earlier: int
     """Successes before it."""
     lines: int
+    showing: int
+    """Lines that could show the first block: at least TELLING failures inside it, and as many successes before."""
     days: float
 
 
@@ -217,6 +220,13 @@ def _probe(rng: np.random.Generator, fleet: Fleet, s: _Setting, name: str) -> di
     }
 
 
+def _shows(t: Floats, probe: dict[str, npt.NDArray[np.generic]], onset: float, lift: float) -> bool:
+    """Whether a probe, measuring at `t`, could show a block by itself."""
+    inside = (t >= onset) & (t < lift) & probe["blocked"].astype(bool)
+    before = (t < onset) & probe["worked"].astype(bool)
+    return int(inside.sum()) >= TELLING and int(before.sum()) >= TELLING
+
+
 def provider(fleet: Fleet, seed: int, number: int, down: list[Span]) -> Case:
     """One provider of a fleet."""
     rng = np.random.default_rng([seed, number])
@@ -245,7 +255,8 @@ def provider(fleet: Fleet, seed: int, number: int, down: list[Span]) -> Case:
     c = {key: np.concatenate([p[key] for p in parts]) for key in parts[0]}
     n = c["at"].size
     onset = blocks[0][0] if blocks else FOREVER
-    first = (c["true"] >= onset) & (c["true"] < (blocks[0][1] if blocks else 0))
+    lift = blocks[0][1] if blocks else 0.0
+    first = (c["true"] >= onset) & (c["true"] < lift)
     rows = Rows(
         watch=fleet.name,
         provider=f"provider-{number:04d}",
@@ -268,6 +279,7 @@ def provider(fleet: Fleet, seed: int, number: int, down: list[Span]) -> Case:
         seen=int((first & c["blocked"]).sum()),
         earlier=int(((c["true"] < onset) & c["worked"]).sum()),
         lines=count,
+        showing=sum(_shows(p["true"].astype(float), p, onset, lift) for p in parts),
         days=fleet.days,
     )
     return Case(rows, truth)

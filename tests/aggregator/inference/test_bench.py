@@ -16,10 +16,10 @@ SMALL = replace(CLEAN, providers=3, days=4.0, cadences=(1800.0,), probes=(3, 3),
 HOUR = 3_600_000
 
 
-def truth(onset: int | None, lines: int = 3) -> Truth:
+def truth(onset: int | None, lines: int = 3, showing: int = 3) -> Truth:
     """A provider that blocks at `onset`, probed hourly for ten days."""
     blocks = () if onset is None else ((onset, None),)
-    return Truth("lasting" if blocks else "none", blocks, HOUR, 20, 20, lines, 10.0)
+    return Truth("lasting" if blocks else "none", blocks, HOUR, 20, 20, lines, showing, 10.0)
 
 
 def test_same_seed_same_fleet() -> None:
@@ -48,14 +48,16 @@ def test_score_counts_what_it_says() -> None:
         (truth(start), Guess(start + HOUR, start - HOUR, start + 2 * HOUR)),
         (truth(start), Guess(start - HOUR, start - 3 * HOUR, start - HOUR)),
         (truth(start), Guess(start, start, start, sure=False)),
-        (truth(start, lines=1), Guess(start, start, start, sure=False)),
+        (truth(start, showing=1), Guess(start, start, start, sure=False)),
+        (truth(start, lines=1, showing=1), Guess(start, start, start, sure=False)),
         (truth(start), Guess(None)),
         (truth(None), Guess(start)),
         (truth(None), Guess(start, sure=False)),
     ]
     found = score(pairs)
-    assert (found.median, found.coverage, found.below) == (0.5, 0.75, 0.25)
-    assert found.missed == pytest.approx(2 / 5)
+    assert (found.median, found.coverage, found.below) == (0.0, 0.8, 0.2)
+    assert found.missed == pytest.approx(2 / 6)
+    assert found.missed_probes == pytest.approx(3 / 6)
     assert (found.false, found.false_suspected) == (50.0, 50.0)
 
 

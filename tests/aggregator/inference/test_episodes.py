@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+
+import numpy as np
 import pytest
 
 from aggregator.inference.answer import Parameters
@@ -54,3 +57,19 @@ def test_short_outage_beside_a_block_is_no_episode() -> None:
     answer = infer(make(Made(cadence=600, length=8 * DAY, blocks=blocks)), Parameters(cadence_s=600))
     assert len(answer.episodes) == 1
     assert abs(seconds(answer.episodes[0].onset.estimate) - 5 * DAY) < 600
+
+
+def test_a_lines_own_trouble_before_a_block_is_no_episode() -> None:
+    """One line of three fails for half a day by itself; days later all are blocked: one block, where all saw it."""
+    rows = make(Made(cadence=600, length=8 * DAY, blocks=((5 * DAY, 1e9),)))
+    own = (
+        (rows.line == np.unique(rows.line)[0])
+        & (rows.at >= BASE + 2 * DAY * 1000)
+        & (rows.at < BASE + 2.5 * DAY * 1000)
+    )
+    answer = infer(
+        dataclasses.replace(rows, outcome=np.where(own, 1, rows.outcome).astype(np.int8)), Parameters(cadence_s=600)
+    )
+    assert (answer.state, len(answer.episodes)) == ("blocked", 1)
+    assert answer.onset is not None
+    assert abs(seconds(answer.onset.estimate) - 5 * DAY) < 1200

@@ -74,6 +74,16 @@ def test_single_line_is_only_suspected() -> None:
     assert answer.onset is not None
 
 
+def test_one_line_beside_one_that_never_worked_is_only_suspected() -> None:
+    """A second line that can bear nothing out does not make one line's evidence two."""
+    rows = make(Made(lines=2, length=200.0, blocks=((60, FOREVER),)))
+    dead = np.where(rows.line == np.unique(rows.line)[1], 1, rows.outcome).astype(np.int8)
+    answer = infer(dataclasses.replace(rows, outcome=dead), LAB)
+    assert answer.state == "suspected"
+    assert answer.onset is not None
+    assert "seen on one independent line only" in answer.reasons
+
+
 def test_two_probes_on_one_line_count_once() -> None:
     """Two probes that share a line are one line."""
     rows = make(Made(lines=2, blocks=((60, FOREVER),)))
