@@ -216,28 +216,45 @@ class Consumer:
         return work.result()
 
     async def _answer(self, message: Msg) -> None:
-        """Answer a probe that asks what became of its segments; anything else gets no answer.
+        """Answer a probe: what became of its segments, whether there is a newer watch, that its withdrawal is kept.
+
+        What makes no sense gets no answer.
 
         While messages wait in the stream, a segment that isn't stored may be among them: then nothing is said of it,
         or the probe would send it again, and the more the slower we are.
         """
         probe = message.subject.removeprefix("q.")
-        try:
-            ids = msgspec.json.decode(message.data, type=Question).segments
-        except msgspec.DecodeError:
-            ids = ()
-        if not is_id(probe, "user") or not 0 < len(ids) <= MOST_IDS or not all(_is_segment_id(i) for i in ids):
+        work = self._work_on(probe, message.data)
+        if work is None:
             log.warning("a question that makes no sense, left aside", subject=message.subject)
             return
-        sure = time.monotonic() - self._caught_up < _UP_TO_DATE_S
-        work = partial(self._ingest.answer, probe, ids, sure=sure)
         try:
             answer = await asyncio.get_running_loop().run_in_executor(self._asking, work)
             await message.respond(answer)
+        except UserError as e:
+            log.warning("a withdrawal that is none, left aside", error=e.message, subject=message.subject)
         except (StoreError, NatsError) as e:
             log.warning("a question went unanswered; it will be asked again", error=str(e))
         else:
             metrics.QUESTIONS.inc()
+
+    def _work_on(self, probe: str, data: bytes) -> Callable[[], bytes] | None:
+        """What answers a question; None for one that makes no sense."""
+        try:
+            asked = msgspec.json.decode(data, type=Question)
+        except msgspec.DecodeError:
+            return None
+        if not is_id(probe, "user"):
+            return None
+        if asked.withdrawal:
+            return partial(self._ingest.withdraw, probe, asked.withdrawal)
+        if asked.watch:
+            return partial(self._ingest.renewal, asked.watch, asked.digest)
+        ids = asked.segments
+        if not 0 < len(ids) <= MOST_IDS or not all(_is_segment_id(i) for i in ids):
+            return None
+        sure = time.monotonic() - self._caught_up < _UP_TO_DATE_S
+        return partial(self._ingest.answer, probe, ids, sure=sure)
 
 
 def _is_segment_id(text: str) -> bool:

@@ -17,7 +17,9 @@ import structlog
 
 from aggregator import columns, metrics
 from aggregator.judge import judge
-from probe import receipts, scrub, segment, signed
+from probe import receipts, scrub, segment, signed, withdrawal
+from probe import watch as watches
+from probe.errors import UserError
 from probe.keys import is_id
 from probe.measurement import Receipt, ReceiptEntry
 from probe.segment import SegmentError
@@ -138,6 +140,34 @@ class Ingest:
         fates = self._fates(ids, probe)
         entries = [_entry(i, fates.get(i)) for i in ids if sure or i in fates]
         return receipts.sign(Receipt(probe=probe, issued_ms=self._now_ms(), entries=tuple(entries)), self._operator)
+
+    def withdraw(self, probe: str, line: str) -> bytes:
+        """Keep a probe's withdrawal; the signed receipt that names it. Raises UserError for one that isn't the probe's.
+
+        Raises StoreError.
+        """
+        asked = withdrawal.read(line)
+        if asked.probe != probe:
+            raise UserError(f"withdrawal: speaks for {asked.probe}, and came from {probe}")
+        if not self._store.read("withdrawn", probe=probe, line=line)[0]["kept"]:
+            row = {"probe": probe, "asked": asked.asked_ms, "received": self._now_ms(), "line": line}
+            self._store.insert("withdrawals", {name: [value] for name, value in row.items()})
+            log.warning("a probe has withdrawn: its rows are shown no more", probe=probe)
+        entry = ReceiptEntry(segment=withdrawal.id_of(line), state="stored")
+        return receipts.sign(Receipt(probe=probe, issued_ms=self._now_ms(), entries=(entry,)), self._operator)
+
+    def renewal(self, name: str, digest: str) -> bytes:
+        """The signed watch of this name as it is served now; empty where `digest` is its own, or there is none.
+
+        Raises StoreError.
+        """
+        watch = self._watches.get(name)
+        if watch is None or watch.digest == digest:
+            return b""
+        kept = next((r for r in self._store.read("watch_texts") if r["watch"] == name), None)
+        if kept is None or kept["digest"] != watch.digest:
+            return b""
+        return watches.sign(kept["text"].encode(), self._operator)
 
     # -- what came
 

@@ -12,7 +12,7 @@ import socket
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -43,6 +43,9 @@ class Subject(Protocol):
     """The watch's text; the stack signs it."""
     advice: str
     """What to tell whoever started it."""
+
+    def agree(self, directory: Path, accepted: str, say: Callable[[str], None]) -> None:
+        """Have whoever starts it agree to what it does. Writes nothing. Raises UserError when they don't."""
 
     def prepare(self, directory: Path) -> Sequence[str]:
         """Make the probes' keys under `directory` and return their ids."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from infra.lab import fleet, scenario
@@ -11,8 +11,8 @@ from infra.lab.truth import truth
 from infra.lab.watch import watch_toml
 from infra.processes import Part, blockonset
 from infra.report import Truth
+from probe import consent, messages, projection, setup
 from probe import watch as watches
-from probe.config import BY_HAND
 from probe.errors import UserError
 from probe.keys import Key
 
@@ -32,6 +32,9 @@ class LabSubject:
             "Everybody in it is invented. The first blocks come within half a minute; all has happened after "
             f"{self._scenario.runs_s:.0f} s."
         )
+
+    def agree(self, directory: Path, accepted: str, say: Callable[[str], None]) -> None:
+        """Nobody has to agree to anything: it contacts nobody."""
 
     def prepare(self, directory: Path) -> Sequence[str]:
         """Make the keys of the fleet."""
@@ -71,7 +74,8 @@ class WatchSubject:
             self.watch_toml = path.read_bytes()
         except OSError as e:
             raise UserError(f"watch {path}: can't be read: {e.strerror}") from e
-        watches.read(self.watch_toml, f"watch {path}")
+        self._watch = watches.read(self.watch_toml, f"watch {path}")
+        self._consent: consent.Consent | None = None
         known = os.environ.get("BLOCKONSET_VANTAGE_ASN")
         self.advice = "One probe measures from this machine's own connection and contacts the service itself." + (
             ""
@@ -80,8 +84,29 @@ class WatchSubject:
             "BLOCKONSET_VANTAGE_ASN=<number> BLOCKONSET_VANTAGE_ACCESS=<fixed|mobile> BLOCKONSET_VANTAGE_LINE=<a word>"
         )
 
+    def agree(self, directory: Path, accepted: str, say: Callable[[str], None]) -> None:
+        """Show whoever starts it what a volunteer is shown, and ask, unless they agreed to the same text before.
+
+        Nothing is written yet. Raises UserError when they don't agree.
+        """
+        if self._watch.fictional:
+            return
+        before = consent.read(_folder(directory))
+        if before is not None and consent.holds(before):
+            self._consent = before
+            return
+        texts = messages.load()
+        projected = projection.of(self._watch, 0.0)
+        say(setup.explain(texts, self._watch, [texts.text("setup", "this_machine")], projected))
+        say(texts.text("setup", "by_hand"))
+        if texts.texts["about"]["reviewed"] != "yes":
+            say(texts.text("consent", "unreviewed"))
+        self._consent = consent.ask(texts, accepted, consent.at_terminal())
+
     def prepare(self, directory: Path) -> Sequence[str]:
-        """Make the probe's key."""
+        """Keep the consent, and make the probe's key."""
+        if self._consent is not None:
+            consent.save(_folder(directory), self._consent)
         return [Key.load_or_create(_folder(directory) / "probe.key", "user").id]
 
     def parts(self, directory: Path, *, nats_url: str, operator: str, signed_watch: Path) -> list[Part]:
@@ -92,7 +117,6 @@ class WatchSubject:
             "BLOCKONSET_OPERATOR": operator,
             "BLOCKONSET_WATCH": str(signed_watch),
             "BLOCKONSET_DELIVER_EVERY_S": "0",
-            "BLOCKONSET_ACCEPT_RISK": BY_HAND,
         }
         return [Part(name="probe", command=lambda: blockonset("probe", "run"), environment=environment)]
 

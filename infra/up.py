@@ -42,6 +42,10 @@ def up(
         float | None, Parameter(name="--for", help="Stop after so many seconds, and print what was found.")
     ] = None,
     json: Annotated[bool, Parameter(help="With --for: print the findings as one JSON document.")] = False,
+    accept_risk: Annotated[
+        str,
+        Parameter(env_var="BLOCKONSET_ACCEPT_RISK", help="With --watch: the version of the text that you agree to."),
+    ] = "",
     fresh: Annotated[bool, Parameter(help="Start anew: empties the data directory first.")] = False,
 ) -> None:
     """Start the whole stack and keep it running until Ctrl-C.
@@ -62,21 +66,29 @@ def up(
     with contextlib.ExitStack() as cleanup:
         if data is None and for_ is not None:
             data = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="blockonset-")))
-        _run(data or Path(".blockonset") / name, lab, watch, ports, for_, as_json=json, fresh=fresh)
+        place = data or Path(".blockonset") / name
+        _run(place, lab, watch, ports, for_, as_json=json, fresh=fresh, accepted=accept_risk)
 
 
 def _run(
-    path: Path, lab: str | None, watch: Path | None, ports: Ports, seconds: float | None, *, as_json: bool, fresh: bool
+    path: Path,
+    lab: str | None,
+    watch: Path | None,
+    ports: Ports,
+    seconds: float | None,
+    *,
+    as_json: bool,
+    fresh: bool,
+    accepted: str,
 ) -> None:
     out = Console(stderr=as_json)
 
-    def make(zero_ms: int) -> Subject:
-        return LabSubject(lab, zero_ms) if lab else WatchSubject(watch or Path())
-
-    make(0)  # a scenario or watch that can't be used is refused before anything is made or wiped
+    # A scenario or watch that can't be used, and what nobody agreed to, is refused before anything is made or wiped.
+    first: Subject = LabSubject(lab, 0) if lab else WatchSubject(watch or Path())
+    first.agree(path, accepted, lambda text: out.print(text, markup=False, highlight=False, soft_wrap=True))
     place = Place.open(path, f"lab {lab}" if lab else f"watch {(watch or Path()).stem}", fresh=fresh, lead_s=START_S)
     with contextlib.closing(place):
-        subject = make(place.mark.zero_ms)
+        subject = LabSubject(lab, place.mark.zero_ms) if lab else first
         stack = Stack(place, subject, ports)
         place.announce(Holder(pid=os.getpid(), api=stack.api, dashboard=stack.dashboard or ""))
         with _interruptible(), contextlib.ExitStack() as cleanup:

@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import datetime as dt
 import os
 import time
+from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import structlog
 
-from probe import metered, prefixes, state
-from probe import watch as watches
+from probe import metered, prefixes, renewal, state
 from probe.backoff import waits
 from probe.delivery import Delivery
 from probe.disk import call
 from probe.errors import UserError
 from probe.keys import Key
 from probe.measurement import EARLIEST_MS
+from probe.moves import Moves
+from probe.network import RealDialer
+from probe.networks import Networks
+from probe.renewal import Renewal
 from probe.rounds import Rounds
 from probe.run import measure
 from probe.schedule import Schedule
 from probe.spool import Spool
+from probe.whereabouts import Whereabouts
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine
@@ -35,6 +39,9 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 DAY_MS = 86_400_000
+EARLY_A_DAY = 24
+LEAST_GAP_S = 120.0
+"""Two runs begin so far apart at least, or half a cadence where that is shorter, however often a network changes."""
 T = TypeVar("T")
 
 
@@ -49,16 +56,13 @@ class Probe:
         self._config = config
         self._network = network
         self._watch = watch
-        self._where = config.where()
         self._key = Key.load_or_create(config.key_file, "user")
         self.id = self._key.id
         self._notebook = state.Notebook(Path(config.data))
         self._rounds = Rounds(watch.sweep_s)
         self._table = prefixes.read(Path(config.prefixes)) if config.prefixes else None
-        if self._table:
-            from probe.vantage import by_table  # noqa: PLC0415 - it loads TLS
-
-            self._where = by_table(self._where, self._table)
+        known = Networks(Path(config.data) / state.NETWORKS, self._key)
+        self._where = Whereabouts(config.where(), lambda: self._watch, network.dialer, known, self._table)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Measure at the watch's cadence until told to stop, and deliver all the while.
@@ -69,13 +73,18 @@ class Probe:
             log.warning("vantage.asn is not set and vantage.whoami neither: these rows count for no provider")
         async with self._delivery() as (spool, delivery):
             await call(self._notebook.note, pid=os.getpid(), started_ms=_now_ms())
-            schedule = Schedule(self._watch.cadence_s)
-            while True:
-                wait_s = schedule.wait_s()
-                await call(self._notebook.note, next_run_ms=_now_ms() + round(wait_s * 1000))
-                if await _stopped(stop, wait_s):
-                    break
-                await self._round(spool, delivery, stop)
+            watch, schedule = self._watch, Schedule(self._watch.cadence_s)
+            async with self._moving() as moved:
+                while True:
+                    if watch is not self._watch:  # a newer one came
+                        watch, schedule = self._watch, Schedule(self._watch.cadence_s)
+                    wait_s = schedule.wait_s()
+                    await call(self._notebook.note, next_run_ms=_now_ms() + round(wait_s * 1000))
+                    if await _turn(stop, wait_s, moved):
+                        schedule.early()
+                    if stop.is_set():
+                        break
+                    await self._round(spool, delivery, stop)
 
     async def once(self) -> tuple[Measurement, ...]:
         """Measure one run now, keep it, and deliver it within `flush_s` if that is possible."""
@@ -89,7 +98,8 @@ class Probe:
         """The opened spool, which is delivered for as long as the block lasts and flushed at its end."""
         spool = await call(Spool, self._config.spool_file, max_bytes=self._config.spool_mb * 1_000_000)
         done = asyncio.Event()
-        delivery = Delivery(self._config, self._key, spool, self._notebook)
+        errand = Renewal(self._config, self._key, lambda: self._watch, self._renew)
+        delivery = Delivery(self._config, self._key, spool, self._notebook, [errand])
         publishing = asyncio.create_task(delivery.run(done))
         try:
             yield spool, delivery
@@ -99,6 +109,24 @@ class Probe:
             publishing.cancel()
             await asyncio.gather(publishing, return_exceptions=True)
             await call(spool.close)
+
+    @contextlib.asynccontextmanager
+    async def _moving(self) -> AsyncIterator[asyncio.Event]:
+        """An event that is set whenever this machine woke up or changed its network. Never set in a lab."""
+        moved = asyncio.Event()
+        if not isinstance(self._network.dialer, RealDialer):
+            yield moved
+            return
+        watching = asyncio.create_task(_watch_moves(moved))
+        try:
+            yield moved
+        finally:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+
+    def _renew(self, watch: Watch) -> None:
+        """Measure by a newer watch from the next run on."""
+        self._watch, self._rounds = watch, Rounds(watch.sweep_s)
 
     async def _round(self, spool: Spool, delivery: Delivery, stop: asyncio.Event) -> None:
         """One run, unless there is a reason against it. Our own bug spoils this run and not the next."""
@@ -111,9 +139,12 @@ class Probe:
                 return
             work = measure(self._watch, self._network, self._where, table=self._table, rounds=self._rounds)
             run = await _unless_stopped(stop, work)
+            if used := self._where.used_bytes():
+                await call(spool.add_traffic, used, _now_ms())
             if run is not None:
+                self._where.learn(run)
                 await self._keep(run, spool, stop)
-                await call(self._notebook.count_run, _now_ms(), **_seen(run))
+                await call(self._notebook.count_run, _now_ms(), network_is_new=self._where.is_new, **_seen(run))
                 delivery.measured()
         except Exception:
             log.exception("our own bug while measuring")
@@ -125,8 +156,8 @@ class Probe:
             return "this machine's clock is not set"
         if held := state.held(spool.path.parent):
             return held
-        if dt.date.fromisoformat(self._watch.expires) < dt.datetime.now(dt.UTC).date():
-            return f"the watch expired on {self._watch.expires}: ask the operator for a new one"
+        if renewal.expired(self._watch):
+            return f"the watch expired on {self._watch.expires}: a newer one is asked for once a day"
         oldest_ms = await call(spool.oldest_ms)
         if oldest_ms is not None and now_ms - oldest_ms > self._config.spool_days * DAY_MS:
             return f"nothing could be delivered for {self._config.spool_days:g} days (spool_days); what waits is kept"
@@ -166,12 +197,41 @@ def _now_ms() -> int:
 
 def signed_watch(path: Path, operator_id: str) -> Watch:
     """The watch in a file that the operator signed. Raises UserError for one that may not be used."""
+    watch = renewal.signed(path, operator_id)
+    if renewal.expired(watch):
+        raise UserError(f"watch {path}: expired on {watch.expires}: ask the operator for a new one")
+    return watch
+
+
+async def _watch_moves(moved: asyncio.Event) -> None:
+    """Set the event at every move, `EARLY_A_DAY` times in 24 hours at most: a network that flaps must not cost much."""
+    early: deque[float] = deque(maxlen=EARLY_A_DAY)
+    moves = Moves()
+    while True:
+        why = await moves.wait()
+        now = time.monotonic()
+        if len(early) == EARLY_A_DAY and now - early[0] < DAY_MS / 1000:
+            continue
+        early.append(now)
+        log.info("measuring early", why={"woke": "this machine woke up", "network": "another network"}[why])
+        moved.set()
+
+
+async def _turn(stop: asyncio.Event, wait_s: float, moved: asyncio.Event) -> bool:
+    """Wait for the turn, or until told to stop, or for a move: whether it was that. A move waits for its least gap."""
+    least_s = min(LEAST_GAP_S, wait_s / 2)
+    if await _stopped(stop, least_s):
+        return False
+    stopping, moving = asyncio.ensure_future(stop.wait()), asyncio.ensure_future(moved.wait())
     try:
-        return watches.open_signed(path.read_bytes(), operator_id, str(path), dt.datetime.now(dt.UTC).date())
-    except OSError as e:
-        raise UserError(f"watch {path}: can't be read: {e.strerror}") from e
-    except watches.WatchError as e:
-        raise UserError(str(e)) from e
+        await asyncio.wait({stopping, moving}, timeout=wait_s - least_s, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stopping.cancel()
+        moving.cancel()
+        await asyncio.gather(stopping, moving, return_exceptions=True)
+    was = moved.is_set()
+    moved.clear()
+    return was
 
 
 async def _stopped(stop: asyncio.Event, seconds: float) -> bool:

@@ -42,19 +42,24 @@ Json = Annotated[bool, Parameter(help="Print JSON.")]
 def run(*, config: ConfigFile = None) -> None:
     """Measure at the watch's cadence and deliver, until told to stop (Ctrl-C, SIGTERM).
 
-    Without --config it takes what `setup` wrote, or else the environment alone. Prints {"probe": ID} on a line of its
-    own once it measures.
+    Without --config it takes what `setup` wrote, or else the environment alone. At a terminal it asks about a network
+    that is new. Prints {"probe": ID} on a line of its own once it measures.
     """
-    from probe import daemon  # noqa: PLC0415 - here and below: each command loads what it needs
+    from probe import consent, daemon, introduction, messages  # noqa: PLC0415 - here and below: each loads what it needs
 
     file = home.config_file(config)
-    daemon.check(file)  # what is wrong is told here, before this process becomes another program
+    settings, watch = daemon.check(file)  # what is wrong is told here, before this process becomes another program
+    if not watch.fictional:
+        introduction.offer(settings, messages.load(settings.language), consent.at_terminal())
     os.execv(sys.executable, daemon.command(file))  # noqa: S606 - our own interpreter and module
 
 
 @app.command
 def once(*, config: ConfigFile = None, watch: WatchFile = None, json: Json = False) -> None:
-    """Measure one run now and print it. With --config it is kept and delivered, too."""
+    """Measure one run now and print it. With --config it is kept and delivered, too.
+
+    It contacts what the watch lists, from here.
+    """
     from probe import daemon  # noqa: PLC0415
     from probe.network import Network  # noqa: PLC0415
     from probe.run import measure  # noqa: PLC0415
@@ -73,6 +78,8 @@ def once(*, config: ConfigFile = None, watch: WatchFile = None, json: Json = Fal
 @app.command
 def check(name: str, /, *, watch: WatchFile = None, json: Json = False) -> None:
     """Do one check now and print every step with its timing. Keeps and publishes nothing.
+
+    It contacts what the watch lists, from here.
 
     Parameters
     ----------

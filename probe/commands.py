@@ -4,16 +4,18 @@ exit code 0 only on success. The work is in the modules that each one loads.
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 from cyclopts import App, Parameter
 
 from probe import config as configs
-from probe import home, messages
+from probe import home, logs, messages
 from probe.errors import UserError
+from probe.networks import Access, LineKind
 
 if TYPE_CHECKING:
     from probe.config import Config
@@ -22,13 +24,16 @@ ConfigFile = Annotated[Path | None, Parameter(help="The probe's TOML file. Defau
 Data = Annotated[Path | None, Parameter(help="The probe's directory. Default: where `setup` puts it.")]
 Json = Annotated[bool, Parameter(help="Print JSON.")]
 Lang = Annotated[str, Parameter(help="Language of the texts: en or vi. Default: the environment's.")]
+AccessWord = Annotated[Access, Parameter(help="What this network is: fixed (fibre, cable, DSL) or mobile.")]
+LineWord = Annotated[LineKind, Parameter(help="Whose network it is.")]
+LineName = Annotated[str, Parameter(help="A word for this line, which is sent: probes on one line must have the same.")]
 Yes = Annotated[bool, Parameter(help="Don't ask.")]
 EXIT_WRONG = 1
 
 
 def add_to(app: App) -> None:
     """Add the commands to the part `probe`."""
-    for function in (setup, status, pause, resume, panic, withdraw, uninstall, doctor, show):
+    for function in (setup, status, network, pause, resume, panic, withdraw, uninstall, doctor, show):
         app.command(function)
 
 
@@ -40,8 +45,9 @@ def setup(
     watch: Annotated[
         Path | None, Parameter(help="The signed watch, where the invite's place can't be reached.")
     ] = None,
-    access: Annotated[Literal["fixed", "mobile", "unknown"], Parameter(help="What kind of line this is.")] = "unknown",
-    line: Annotated[str, Parameter(help="A word for this line; probes on one line must have the same.")] = "",
+    access: AccessWord = "unknown",
+    line_kind: LineWord = "unknown",
+    line: LineName = "",
     ca_file: Annotated[Path | None, Parameter(help="Certificate authorities that vouch for the collectors.")] = None,
     accept_risk: Annotated[str, Parameter(help="The version of the consent text that you have read.")] = "",
     service: Annotated[bool | None, Parameter(help="Install the user service, or don't, without asking.")] = None,
@@ -55,7 +61,8 @@ def setup(
     texts = messages.load(lang)
     say = _say_nothing if json else _say
     answer = None if json else consent.at_terminal()
-    wanted = setups.Wanted(invite, (data or home.directory()).absolute(), watch, accept_risk, access, line, ca_file)
+    directory = (data or home.directory()).absolute()
+    wanted = setups.Wanted(invite, directory, watch, accept_risk, access, line_kind, line, ca_file)
     ready = setups.prepare(wanted, texts, say, answer)
     said, runs = setups.serve(ready, texts, service, answer)
     say(said)
@@ -75,12 +82,12 @@ def status(*, config: ConfigFile = None, lang: Lang = "", api: bool = True, json
     api
         Ask the operator's public API; with --no-api nothing is contacted.
     """
-    from probe import agent  # noqa: PLC0415
+    from probe import renewal  # noqa: PLC0415
     from probe import status as statuses  # noqa: PLC0415
 
     settings = _settings(config)
     try:
-        watch = agent.signed_watch(Path(settings.watch), settings.operator)
+        watch = renewal.present(settings)
     except UserError:
         watch = None
     found = statuses.status(settings, watch, ask_api=api)
@@ -90,7 +97,42 @@ def status(*, config: ConfigFile = None, lang: Lang = "", api: bool = True, json
         _say("\n".join(statuses.words(found, messages.load(lang or settings.language))))
 
 
-def pause(duration: str = "", /, *, data: Data = None, lang: Lang = "") -> None:
+def network(
+    *,
+    data: Data = None,
+    access: AccessWord = "unknown",
+    line_kind: LineWord = "unknown",
+    line: LineName = "",
+    lang: Lang = "",
+    json: Json = False,
+) -> None:
+    """Say what kind of network this machine is in now. The probe remembers it, under a name that only it can tell.
+
+    At a terminal it asks for what is not given. A run in a network that nothing is known of may count for no provider.
+    """
+    from probe import consent, introduction  # noqa: PLC0415
+
+    directory, texts = _directory(data), messages.load(lang)
+    at, answer = introduction.here(directory), None if json else consent.at_terminal()
+    known = introduction.declared(access, line_kind, line)
+    if answer is not None:
+        known = introduction.ask(texts, answer, at, known)
+    elif access == line_kind == "unknown" and not line:
+        raise UserError(texts.text("network", "no_terminal"))
+    introduction.remember(directory, at, known)
+    if json:
+        _json(known)
+    else:
+        _say(texts.text("network", "kept", access=known.access, line=known.line_kind))
+
+
+def pause(
+    duration: Annotated[str, Parameter(help="30m, 8h, 2d; without one until `resume`.")] = "",
+    /,
+    *,
+    data: Data = None,
+    lang: Lang = "",
+) -> None:
     """Measure and send nothing for a while (30m, 8h, 2d), or until `resume`."""
     from probe import owner  # noqa: PLC0415
 
@@ -129,19 +171,39 @@ def panic(*, data: Data = None, lang: Lang = "", json: Json = False) -> None:
         sys.exit(EXIT_WRONG)
 
 
-def withdraw(*, data: Data = None, lang: Lang = "", json: Json = False) -> None:
-    """Stop for good, and sign a request that no row of this probe be published from now on."""
-    from probe import owner, state  # noqa: PLC0415
+def withdraw(
+    *,
+    data: Data = None,
+    lang: Lang = "",
+    json: Json = False,
+) -> None:
+    """Stop for good, and ask the operator to publish no row of this probe from now on. Signed by its key.
+
+    It connects to the collector once more, to hand the request over. Without any more contact: `panic`.
+    """
+    from probe import owner, state, withdrawal  # noqa: PLC0415
 
     directory, texts = _directory(data), messages.load(lang)
-    line = owner.withdraw(directory)
+    _without_logs()
+    line = withdrawal.sign(directory)
+    try:
+        settings = _settings(None) if data is None else configs.load(directory / home.CONFIG)
+        error = owner.hand_over(settings, directory)
+        confirmed_ms = withdrawal.confirmed_ms(directory, settings.operator)
+    except UserError as e:
+        error, confirmed_ms = e.message, 0
+    file = directory / state.WITHDRAWN
     if json:
-        _json({"withdrawal": line, "file": str(directory / state.WITHDRAWN)})
+        _json({"withdrawal": line, "file": str(file), "confirmed_ms": confirmed_ms or None,
+               "error": "" if confirmed_ms else error})  # fmt: skip
         return
-    asked = owner.date_of(owner.read_withdrawal(line).asked_ms)
-    _say(texts.text("withdraw", "done", file=directory / state.WITHDRAWN))
+    asked = owner.date_of(withdrawal.read(line).asked_ms)
+    _say(texts.text("withdraw", "done", file=file))
     _say(line)
-    _say(texts.text("withdraw", "send", date=asked))
+    if confirmed_ms:
+        _say(texts.text("withdraw", "confirmed", when=owner.date_of(confirmed_ms), date=asked))
+    else:
+        _say(texts.text("withdraw", "waits", error=error, date=asked))
     _say(texts.text("withdraw", "cannot"))
 
 
@@ -174,6 +236,7 @@ def doctor(*, config: ConfigFile = None, lang: Lang = "", json: Json = False) ->
 
     settings = _settings(config)
     texts = messages.load(lang or settings.language)
+    _without_logs()
     lines = doctors.examine(settings, texts)
     if json:
         _json(lines)
@@ -218,6 +281,11 @@ def _directory(data: Path | None) -> Path:
         return Path(_settings(None).data)
     except UserError:
         return home.directory()
+
+
+def _without_logs() -> None:
+    """What goes wrong is in the answer itself; whoever wants the log says BLOCKONSET_LOG."""
+    logs.setup(os.environ.get("BLOCKONSET_LOG", "error"))
 
 
 def _say(text: str) -> None:

@@ -27,8 +27,6 @@ _PATHS = ("data", "watch", "nats_ca", "prefixes")
 
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 DELIVER_EVERY_S = 2700.0
-BY_HAND = "operator"
-"""`accept_risk` of whoever runs a probe on a line of their own and needs not be told what it does."""
 
 
 class VantageConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -122,6 +120,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             line=v.line,
             line_how="configured" if v.line else "unknown",
             line_kind=v.line_kind,
+            line_kind_how="configured" if v.line_kind != "unknown" else "unknown",
         )
         return Whoami(v.whoami, declared) if v.whoami else configured(declared)
 

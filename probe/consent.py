@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from probe import messages
-from probe.config import BY_HAND
 from probe.errors import UserError
 from probe.state import CONSENT, write
 
@@ -73,7 +72,7 @@ def holds(consent: Consent | None) -> bool:
 def require(directory: Path, accepted: str, texts: Messages) -> None:
     """Refuse to run without consent. `accepted` is the configuration's `accept_risk`. Raises UserError."""
     consent = read(directory)
-    if accepted == BY_HAND or accepted in messages.versions() or holds(consent):
+    if accepted in messages.versions() or holds(consent):
         return
     if consent is not None:
         raise UserError(texts.text("consent", "changed", old=consent.version))

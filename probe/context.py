@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from probe.addresses import endpoint, is_bogon
+from probe.failures import DNS_NO_ANSWER
 from probe.rounds import EVERYTHING
 
 if TYPE_CHECKING:
@@ -29,12 +30,14 @@ class NotAllowedError(Exception):
 class Resolution(NamedTuple):
     """How the web host resolved in this run: by the system's resolver and by the second path.
 
-    `system6` asks the system's resolver for IPv6 addresses, where the line has IPv6.
+    `system6` asks the system's resolver for IPv6 addresses, where the line has IPv6; `second6` asks the second path for
+    them, in a sweep.
     """
 
     system: Step
     second: Step
     system6: Step | None
+    second6: Step | None
 
 
 class Context:
@@ -50,6 +53,10 @@ class Context:
         self.ipv4 = self._speaks(4) or not self.ipv6
         self.hold_s = min(0.25, watch.timeout_s / 4)
         """How long an open connection is held in silence."""
+        self.reached6 = False
+        """Whether the control could be connected to over IPv6."""
+        self._trouble = {4: asyncio.Event(), 6: asyncio.Event()}
+        self._checked = asyncio.Event()
         self._resolution: asyncio.Task[Resolution] | None = None
         self._answers: set[str] = set()
 
@@ -68,6 +75,7 @@ class Context:
     async def resolve(self, host: str, part: Part = "target", family: Literal[4, 6] = 4) -> Step:
         """Resolve a name by the system's resolver. Its usable answers may be contacted from then on."""
         step = await self.network.resolve(host, limit=self.watch.timeout_s, clock=self.clock, part=part, family=family)
+        self._see(step)
         self._answers.update(step.answers)
         return step
 
@@ -75,9 +83,9 @@ class Context:
         """Where to test the web host: what the system's resolver says and, when that differs, what is true elsewhere.
 
         Up to three addresses. The second is the second path's, or the watch's when that path is closed; the third is
-        the IPv6 one, which a light run tests where the line has no IPv4.
+        the IPv6 one, which a light run tests where the line has no IPv4 (where it has, see `web_address6`).
         """
-        system, second, system6 = await self.resolution()
+        system, second, system6, _ = await self.resolution()
         told6 = system6.answers if system6 and (self.plan.sweep or not self.ipv4) else ()
         known = [a for a in (*second.answers, *self.web.addresses) if self._usable(a)]
         return (
@@ -85,6 +93,13 @@ class Context:
             *(a for a in known[:1] if a not in (*system.answers, *told6)),
             *[a for a in told6 if self._usable(a)][:1],
         )
+
+    async def web_address6(self) -> str:
+        """The IPv6 address that a light run only connects to, where the line has both families; "" for none."""
+        told = (await self.resolution()).system6
+        if self.plan.sweep or not self.ipv4 or told is None:
+            return ""
+        return next((a for a in told.answers if self._usable(a)), "")
 
     def has_route(self, address: str) -> bool:
         """Whether this line has a way to an address of its family."""
@@ -107,8 +122,37 @@ class Context:
         if not answered and not self.watch.allows(address, port):
             raise NotAllowedError(endpoint(address, port))
         return await self.network.connect(
-            target, address, port, limit=self.watch.timeout_s, clock=self.clock, part=part
+            target, address, port, limit=self.watch.timeout_s, clock=self.clock, part=part, seen=self._see
         )
+
+    async def doubtful(self, family: Literal[4, 6]) -> bool:
+        """Wait until the run needs more of its control over a family, or is known to need no more.
+
+        True as soon as something of the service fails or looks wrong, or when a check still waits after a quarter of
+        the timeout beside what all of them wait on purpose; False when all checks are done and nothing was wrong: the
+        service itself has shown that the line works.
+        """
+        trouble = self._trouble[family]
+        events = [asyncio.create_task(e.wait()) for e in (trouble, self._checked)]
+        try:
+            await asyncio.wait(
+                events, timeout=2 * self.hold_s + self.watch.timeout_s / 4, return_when=asyncio.FIRST_COMPLETED
+            )
+        finally:
+            for event in events:
+                event.cancel()
+        return trouble.is_set() or not self._checked.is_set()
+
+    def checked(self) -> None:
+        """Say that all checks are done."""
+        self._checked.set()
+
+    def _see(self, step: Step) -> None:
+        six = step.address.startswith("[") or step.via in ("system6", "second6")
+        self.reached6 |= six and step.part == "control" and step.op == "connect" and step.failure is None
+        without = step.op == "resolve" and step.failure == DNS_NO_ANSWER  # many names have no IPv6 address
+        if step.part == "target" and _wrong(step) and not (six and without):
+            self._trouble[6 if six else 4].set()
 
     async def close(self) -> None:
         """End what is still under way."""
@@ -118,10 +162,29 @@ class Context:
 
     async def _resolve(self) -> Resolution:
         server = (self.watch.second_resolver.address, self.watch.second_resolver.port)
-        system, second, *more = await asyncio.gather(
+
+        async def elsewhere(family: Literal[4, 6]) -> Step:
+            step = await self.network.resolve_second(
+                self.web.host, server, limit=self.watch.timeout_s, clock=self.clock, family=family
+            )
+            self._see(step)
+            self._answers.update(step.answers)
+            return step
+
+        system, second, system6, second6 = await asyncio.gather(
             self.resolve(self.web.host),
-            self.network.resolve_second(self.web.host, server, limit=self.watch.timeout_s, clock=self.clock),
-            *([self.resolve(self.web.host, family=6)] if self.ipv6 else []),
+            elsewhere(4),
+            self.resolve(self.web.host, family=6) if self.ipv6 else _nothing(),
+            elsewhere(6) if self.ipv6 and self.plan.sweep else _nothing(),
         )
-        self._answers.update(second.answers)
-        return Resolution(system, second, more[0] if more else None)
+        return Resolution(system, second, system6, second6)
+
+
+async def _nothing() -> None:
+    """What was not asked."""
+
+
+def _wrong(step: Step) -> bool:
+    """Whether a step may be made something of: a failure, a wrong certificate, a block page, replies that differ."""
+    said = {(r.rcode, r.answers) for r in step.replies}
+    return bool(step.failure or step.certificate_failure or step.fingerprint) or len(said) > 1

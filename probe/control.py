@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+from typing import TYPE_CHECKING, Literal
 
 from probe.addresses import is_bogon
 
@@ -16,27 +17,35 @@ async def steps(context: Context) -> list[Step]:
 
     So the certificate vouches for the resolver too: one that lies about every name is no censor of the service.
 
-    Only a sweep asks the control for its certificates again: light runs take up the last session with it.
+    A light run resolves and connects at its beginning like every other, and shakes hands over that connection as soon
+    as something of the service fails or hangs. Where all of the service works, its own certificate and answers vouch
+    for the line, and the control's certificates, half of what a light run would take, need not travel.
 
-    Where the line has IPv6 too, the same there: what fails over IPv6 says nothing where the control's fails. A light
-    run only connects, unless IPv6 is all that the line has.
+    Where the line has IPv6 too, the same there: what fails over IPv6 says nothing where the control's fails.
     """
+    four, six = await asyncio.gather(_over4(context), _over6(context))
+    return [*four, *six]
+
+
+async def _over4(context: Context) -> list[Step]:
     control = context.watch.control
     resolved = await context.resolve(control.host, "control")
-    found = [resolved]
-    if context.ipv4:
-        found += await _address(context, _first(4, resolved.answers, control.addresses), shake=True)
-    if context.ipv6:
-        address = _first(6, control.addresses, ())
-        if not address:
-            resolved = await context.resolve(control.host, "control", family=6)
-            found.append(resolved)
-            address = _first(6, resolved.answers, ())
-        found += await _address(context, address, shake=context.plan.sweep or not context.ipv4)
-    return found
+    if not context.ipv4:
+        return [resolved]
+    return [resolved, *await _address(context, 4, _first(4, resolved.answers, control.addresses))]
 
 
-def _first(family: int, *among: tuple[str, ...]) -> str:
+async def _over6(context: Context) -> list[Step]:
+    control = context.watch.control
+    if not context.ipv6:
+        return []
+    if address := _first(6, control.addresses, ()):
+        return await _address(context, 6, address)
+    resolved = await context.resolve(control.host, "control", family=6)
+    return [resolved, *await _address(context, 6, _first(6, resolved.answers, ()))]
+
+
+def _first(family: Literal[4, 6], *among: tuple[str, ...]) -> str:
     """The first usable address of a family; "" for none."""
     for addresses in among:
         for address in addresses:
@@ -45,12 +54,12 @@ def _first(family: int, *among: tuple[str, ...]) -> str:
     return ""
 
 
-async def _address(context: Context, address: str, *, shake: bool) -> list[Step]:
+async def _address(context: Context, family: Literal[4, 6], address: str) -> list[Step]:
     if not address:
         return []
     host = context.watch.control.host
     with await context.connect(host, address, 443, "control") as connection:
-        if shake:
+        if context.plan.sweep or await context.doubtful(family):
             await connection.handshake(host, resume=not context.plan.sweep)
             await connection.keep_session(host)
     return connection.steps

@@ -32,11 +32,14 @@ def command(file: Path | None) -> list[str]:
 
 
 def check(file: Path | None) -> tuple[Config, Watch]:
-    """A configuration that may be run: read, its watch signed and fresh, and consented to. Raises UserError."""
-    from probe.agent import signed_watch  # noqa: PLC0415
+    """A configuration that may be run: read, its watch signed, and consented to. Raises UserError.
+
+    With an expired watch it runs too: it measures nothing, delivers what waits, and asks for a newer one.
+    """
+    from probe import renewal  # noqa: PLC0415
 
     settings = configs.load(file)
-    watch = signed_watch(Path(settings.watch), settings.operator)
+    watch = renewal.present(settings)
     if not watch.fictional:  # a lab's country is on this machine and contacts nobody
         consent.require(Path(settings.data), settings.accept_risk, messages.load(settings.language))
     return settings, watch

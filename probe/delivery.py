@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import random
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
@@ -23,9 +23,10 @@ from probe.disk import call
 from probe.errors import UserError
 from probe.publish import Publisher, now
 from probe.traffic import delivery
+from probe.withdrawal import Withdrawing
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Iterator
+    from collections.abc import Awaitable, Iterator, Sequence
 
     from probe.config import Config
     from probe.connection import Connection
@@ -42,11 +43,27 @@ _CONNECT_S = 7.0
 _TROUBLE = (TimeoutError, ConnectionError)
 
 
-class Delivery:
-    """Empties one probe's spool until it is told to stop."""
+class Errand(Protocol):
+    """What else is done on a visit."""
 
-    def __init__(self, config: Config, key: Key, spool: Spool, notebook: state.Notebook) -> None:
+    def is_due(self) -> bool:
+        """Whether it is to be done when we are there."""
+
+    def is_urgent(self) -> bool:
+        """Whether a visit is worth making for it alone."""
+
+    async def do(self, connection: Connection) -> int:
+        """Do it; how many messages that took. Raises TimeoutError and ConnectionError: then it is tried again."""
+
+
+class Delivery:
+    """Empties one probe's spool until it is told to stop, and does its errands: a withdrawal, and those given."""
+
+    def __init__(
+        self, config: Config, key: Key, spool: Spool, notebook: state.Notebook, errands: Sequence[Errand] = ()
+    ) -> None:
         self._config = config
+        self._errands = (Withdrawing(config, key, spool.path.parent), *errands)
         self._spool = spool
         self._notebook = notebook
         self._publisher = Publisher(config, key, spool, notebook)
@@ -89,7 +106,7 @@ class Delivery:
                 await asyncio.wait_for(self._measured.wait(), max(0.0, due + grace_s - time.monotonic()))
             self._measured.clear()
             await self._seal(0.0)
-            if time.monotonic() < due or state.held(self._spool.path.parent):
+            if time.monotonic() < due or self._is_quiet():
                 await asyncio.sleep(0 if time.monotonic() < due else min(every_s, AFTER_RUN_S))
                 continue
             await asyncio.sleep(random.uniform(0, min(AFTER_RUN_S, every_s / 4)))  # noqa: S311 - hides no secret
@@ -102,29 +119,43 @@ class Delivery:
         every_s = self._config.deliver_every_s
         return waits(min(60.0, every_s), every_s)
 
+    def _held(self) -> bool:
+        """Whether no segment may leave this machine now."""
+        return bool(state.held(self._spool.path.parent))
+
+    def _is_quiet(self) -> bool:
+        """Whether nobody may be visited now."""
+        return self._held() and not any(e.is_urgent() for e in self._errands)
+
     async def _visit(self) -> int:
-        """Connect, deliver, wait a little for receipts, and go; how many messages that took.
+        """Connect, deliver, wait a little for receipts, do the errands, and go; how many messages delivering took.
 
         Raises TimeoutError and ConnectionError.
         """
-        if not await call(self._spool.spooled):
+        held = self._held()
+        if (held or not await call(self._spool.spooled)) and not any(e.is_urgent() for e in self._errands):
             return 0
         connection = await self._publisher.connection(self._urls)
-        messages = 0
+        messages = errands = 0
         try:
             async with asyncio.timeout(_CONNECT_S * len(self._urls)):
                 await connection.ready()
-            await self._publisher.listen(connection)
-            messages = await self._publisher.exchange(connection, 0.0)
-            await self._receipts(self._config.receipt_wait_s)
+            if not held:
+                await self._publisher.listen(connection)
+                messages = await self._publisher.exchange(connection, 0.0)
+                await self._receipts(self._config.receipt_wait_s)
+            errands = await self._run_errands(connection)
             self._urls = (connection.url, *(u for u in self._config.nats if u != connection.url))
         except TimeoutError as e:
             raise TimeoutError(connection.last_error if not connection.url else str(e)) from e
         finally:
             await connection.close()
-            used = delivery(connection.bytes, 2 * messages, tls=connection.url.startswith(SECURE))
+            used = delivery(connection.bytes, 2 * (messages + errands), tls=connection.url.startswith(SECURE))
             await call(self._spool.add_traffic, used, now())
         return messages
+
+    async def _run_errands(self, connection: Connection) -> int:
+        return sum([await e.do(connection) for e in self._errands if e.is_due()])
 
     async def _receipts(self, within_s: float) -> None:
         with contextlib.suppress(TimeoutError):
@@ -136,7 +167,7 @@ class Delivery:
 
     async def _last_visit(self) -> None:
         await self._seal(0.0)
-        if state.held(self._spool.path.parent):
+        if self._is_quiet():
             return
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._config.flush_s):
@@ -172,9 +203,11 @@ class Delivery:
                     await self._guarded(self._turn(connection))
 
     async def _turn(self, connection: Connection) -> int:
-        if not connection.is_up or state.held(self._spool.path.parent):
+        if not connection.is_up:
             return 0
-        return await self._publisher.exchange(connection, self._config.receipt_timeout_s)
+        sent = 0 if self._held() else await self._publisher.exchange(connection, self._config.receipt_timeout_s)
+        await self._run_errands(connection)
+        return sent
 
     async def _seal(self, after_s: float) -> None:
         with contextlib.suppress(UserError):  # the spool's trouble is told where a run is to be kept

@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from probe import interception as interceptions
-from probe import resolvers, route, state, status
+from probe import introduction, networks, prefixes, renewal, resolvers, route, state, status
 from probe.addresses import is_bogon
 from probe.clock import Clock
 from probe.connection import connect
+from probe.context import Context
 from probe.errors import UserError
 from probe.keys import Key
-from probe.publish import CLOCK_TOLERANCE_MS
+from probe.publish import CLOCK_TOLERANCE_MS, now
 
 if TYPE_CHECKING:
     from probe.config import Config
@@ -48,15 +49,20 @@ def version() -> Found:
     return Found("version", "ok", "version_ok", "", {"version": said})
 
 
-def clock(config: Config) -> Found:
-    """How far this clock is off by the last receipt, and whether the system keeps it right. Nobody is asked."""
-    offset_ms = state.read(Path(config.data)).clock_offset_ms
+def clock(config: Config, api_offset_ms: int | None = None) -> Found:
+    """How far this clock is off by the last receipt, or by the API, and whether the system keeps it right."""
+    noted = state.read(Path(config.data))
     kept = _synchronised()
-    said = {True: "clock_synced", False: "clock_unsynced", None: "clock_unknown"}[kept]
-    values = {"seconds": f"{offset_ms / 1000:.1f}", "sync": said}  # `sync` is a key itself
+    values: dict[str, object] = {"sync": {True: "clock_synced", False: "clock_unsynced", None: "clock_unknown"}[kept]}
+    fix = "clock_fix" if kept is False else ""
+    if api_offset_ms is None and not noted.clock_compared_ms:
+        return Found("clock", "note", "clock_never", fix, values)
+    offset_ms = noted.clock_offset_ms if api_offset_ms is None else api_offset_ms
+    values["by"] = "clock_receipt" if api_offset_ms is None else "clock_api"
+    values["seconds"] = f"{offset_ms / 1000:.1f}"
     if abs(offset_ms) > CLOCK_TOLERANCE_MS:
         return Found("clock", "bad", "clock_bad", "clock_fix", values)
-    return Found("clock", "note" if kept is False else "ok", "clock_ok", "clock_fix" if kept is False else "", values)
+    return Found("clock", "note" if kept is False else "ok", "clock_ok", fix, values)
 
 
 def disk(config: Config) -> Found:
@@ -79,7 +85,7 @@ def key(config: Config) -> Found:
 
 
 def road(watch: Watch, network: Network) -> list[Found]:
-    """IPv6, a VPN in the way, and whose resolver it is. Nothing is sent."""
+    """IPv6, and a VPN in the way. Nothing is sent."""
     look = route.of_run(watch, network.dialer)
     six = network.dialer.has_route("2001:db8::1")
     path = {"path": look.path}
@@ -90,10 +96,52 @@ def road(watch: Watch, network: Network) -> list[Found]:
         found.append(Found("vpn", "note", "vpn_unknown", "", path))
     else:
         found.append(Found("vpn", "bad", "vpn_bad", "vpn_fix", path))
-    kind = resolvers.line_kind(network.dialer, 0)
-    mark: Literal["ok", "note", "bad"] = "ok" if kind == "provider" else "note"
+    return found
+
+
+def place(config: Config) -> list[Found]:
+    """Whether it is known what kind of network this is, and its number. Nothing is sent."""
+    said, noted = config.vantage, state.read(Path(config.data))
+    kind = Found("network", "ok", "network_ok", "", {"access": said.access, "line": said.line_kind})
+    if said.access == "unknown":
+        kind = _kind(config)
+    asn = said.asn or noted.asn
+    if asn:
+        how = "number_configured" if said.asn else "number_seen"
+        return [kind, Found("number", "ok", "number_ok", "", {"asn": asn, "how": how})]
+    if said.whoami and not noted.last_run_ms:
+        return [kind, Found("number", "note", "number_silent", "", {})]
+    return [kind, Found("number", "bad", "number_unknown", "number_fix", {})]
+
+
+def _kind(config: Config) -> Found:
+    at = introduction.here(Path(config.data))
+    try:
+        known = introduction.of(Path(config.data))
+        if known.is_new(at):
+            return Found("network", "note", "network_new", "network_new_fix", {})
+        found, told = known.of(at), bool(at.name(Key.load(config.key_file, "user")))
+    except UserError as e:
+        return Found("network", "bad", e.message, "", {})
+    if found == networks.UNKNOWN and not told:
+        return Found("network", "note", "network_untold", "", {})
+    return Found("network", "ok", "network_ok", "", {"access": found.access, "line": found.line_kind})
+
+
+async def resolver(config: Config, watch: Watch, network: Network) -> Found:
+    """Whose resolver this line uses, and whether it denies names to its users."""
+    context = Context(watch, network, Clock())
+    try:
+        table = prefixes.read(Path(config.prefixes)) if config.prefixes else None
+        asn = config.vantage.asn or state.read(Path(config.data)).asn
+        kind = "filter" if await resolvers.filtering(context) else resolvers.line_kind(network.dialer, asn, table)
+    except UserError as e:
+        return Found("resolver", "bad", e.message, "table_fix", {})
+    finally:
+        await context.close()
+    mark: Literal["ok", "note"] = "ok" if kind == "provider" else "note"
     fix = "resolver_fix" if kind in ("other", "filter") else ""
-    return [*found, Found("resolver", mark, f"resolver_{kind}", fix, {})]
+    return Found("resolver", mark, f"resolver_{kind}", fix, {})
 
 
 async def dns(watch: Watch, network: Network) -> Found:
@@ -133,7 +181,11 @@ async def collector(config: Config, url: str) -> Found:
     connection = await connect([url], own, "doctor", inbox_prefix=f"_INBOX_{own.id}", ca_file=config.ca_file)
     try:
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(connection.tried.wait(), _REACH_S)
+            async with asyncio.timeout(_REACH_S):
+                await connection.tried.wait()
+                while not connection.is_up and "reset" in connection.last_error.lower():
+                    connection.tried.clear()  # a refusal's reset can overtake its words: the next try tells
+                    await connection.tried.wait()
         took_ms = round((time.monotonic() - start) * 1000)
         if connection.is_up:
             return Found(question, "ok", "collector_ok", "", {"ms": took_ms})
@@ -144,13 +196,25 @@ async def collector(config: Config, url: str) -> Found:
     return Found(question, "bad", "collector_bad", "collector_fix", {"error": connection.last_error})
 
 
-def api(config: Config, watch: Watch) -> Found:
-    """Whether the public API answers."""
+def api(config: Config, watch: Watch) -> tuple[Found, int | None]:
+    """Whether the public API answers, and by how many ms this clock is ahead of its own; None where it doesn't tell."""
     try:
-        status.fetch(f"{config.api.rstrip('/')}/v1/watches/{watch.id}/onsets")
+        _, told_ms = status.fetch(f"{config.api.rstrip('/')}/v1/watches/{watch.id}/onsets")
     except UserError as e:
-        return Found("api", "note", "api_bad", "api_fix", {"error": e.message})
-    return Found("api", "ok", "api_ok", "", {})
+        return Found("api", "note", "api_bad", "api_fix", {"error": e.message}), None
+    return Found("api", "ok", "api_ok", "", {}), now() - told_ms if told_ms else None
+
+
+def watch(config: Config) -> tuple[Watch | None, Found]:
+    """The watch in force, and whether it may be measured. None where there is no good one."""
+    try:
+        found = renewal.present(config)
+    except UserError as e:
+        return None, Found("watch", "bad", e.message, "watch_fix", {})
+    values = {"id": found.id, "expires": found.expires}
+    if renewal.expired(found):
+        return None, Found("watch", "bad", "watch_expired", "watch_fix", values)
+    return found, Found("watch", "ok", "watch_ok", "", values)
 
 
 def _synchronised() -> bool | None:

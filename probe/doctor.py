@@ -7,15 +7,12 @@ configuration list is contacted, and nothing while the probe is paused or withdr
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 from probe import diagnosis, state
-from probe import watch as watches
-from probe.errors import UserError
 from probe.network import Network
 
 if TYPE_CHECKING:
@@ -24,7 +21,10 @@ if TYPE_CHECKING:
     from probe.config import Config
     from probe.diagnosis import Found
     from probe.messages import Messages
-    from probe.watch import Watch
+
+
+_KEYS = ("sync", "by", "how")
+"""Values that are keys of texts themselves."""
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,21 +42,28 @@ def examine(config: Config, texts: Messages, network: Network | None = None) -> 
 
 
 async def _examine(config: Config, texts: Messages, network: Network | None) -> list[Line]:
-    lines = [_line(texts, f) for f in (diagnosis.version(), diagnosis.clock(config), diagnosis.disk(config))]
-    watch, found = _watch(config)
-    lines += [_line(texts, found), _line(texts, diagnosis.key(config))]
-    if why := state.held(Path(config.data)):
-        lines.append(Line(question="network", mark="note", says=texts.text("doctor", "held", reason=why)))
-        return lines
+    watch, about_watch = diagnosis.watch(config)
+    why = state.held(Path(config.data))
+    about_api, offset_ms = None, None
+    if config.api and watch is not None and not why:
+        about_api, offset_ms = await asyncio.to_thread(diagnosis.api, config, watch)
+    found = [
+        *(diagnosis.version(), diagnosis.clock(config, offset_ms), diagnosis.disk(config)),
+        *(about_watch, diagnosis.key(config)),
+    ]
+    if why:
+        held = Line(question="network", mark="note", says=texts.text("doctor", "held", reason=why))
+        return [*(_line(texts, f) for f in found), held]
     network = network or Network()
     if watch is not None:
-        lines += [_line(texts, f) for f in diagnosis.road(watch, network)]
-        asked: list[Awaitable[Found]] = [diagnosis.dns(watch, network), diagnosis.interception(watch, network)]
-        lines += [_line(texts, f) for f in await asyncio.gather(*asked)]
-    lines += [_line(texts, f) for f in [await diagnosis.collector(config, url) for url in config.nats]]
-    if config.api and watch is not None:
-        lines.append(_line(texts, await asyncio.to_thread(diagnosis.api, config, watch)))
-    return lines
+        asked: list[Awaitable[Found]] = [
+            diagnosis.resolver(config, watch, network),
+            diagnosis.dns(watch, network),
+            diagnosis.interception(watch, network),
+        ]
+        found += [*diagnosis.place(config), *diagnosis.road(watch, network), *await asyncio.gather(*asked)]
+    found += [await diagnosis.collector(config, url) for url in config.nats]
+    return [_line(texts, f) for f in (*found, *([about_api] if about_api else []))]
 
 
 def worst(lines: list[Line]) -> int:
@@ -67,20 +74,9 @@ def worst(lines: list[Line]) -> int:
     return 0 if reached and not any(ln.mark == "bad" for ln in others) else 1
 
 
-def _watch(config: Config) -> tuple[Watch | None, Found]:
-    path = Path(config.watch)
-    try:
-        today = dt.datetime.now(dt.UTC).date()
-        watch = watches.open_signed(path.read_bytes(), config.operator, str(path), today)
-    except (OSError, UserError) as e:
-        said = e.message if isinstance(e, UserError) else f"{path}: {e.strerror}"
-        return None, diagnosis.Found("watch", "bad", said, "watch_fix", {})
-    return watch, diagnosis.Found("watch", "ok", "watch_ok", "", {"id": watch.id, "expires": watch.expires})
-
-
 def _line(texts: Messages, found: Found) -> Line:
     known = found.says in texts.fallback["doctor"]
-    values = {k: texts.text("doctor", v) if k == "sync" else v for k, v in found.values.items()}
+    values = {k: texts.text("doctor", v) if k in _KEYS else v for k, v in found.values.items()}
     says = texts.text("doctor", found.says, **values) if known else found.says
     fix = texts.text("doctor", found.fix, **values) if found.fix else ""
     return Line(question=found.question, mark=found.mark, says=says, fix=fix)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import os
 import re
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -14,7 +16,7 @@ LARGEST = 64 * 1024
 """Bytes of an answer, head and body, that are read at most."""
 _LARGEST_HEAD = 16 * 1024
 _AGENT = "Mozilla/5.0"
-_CLOSE = "Connection: close"
+CLOSE = ("Connection: close",)
 
 _TITLE = re.compile(rb"<title[^>]*>(.{0,1024}?)</title", re.IGNORECASE | re.DOTALL)
 
@@ -29,14 +31,21 @@ class Response(NamedTuple):
     """No more will come on a connection that stays open."""
 
 
-def request(method_and_path: str, host: str) -> bytes:
-    """The bytes of a request without a body, such as `GET /`."""
+def upgrade() -> tuple[str, ...]:
+    """The fields that ask for a web socket (RFC 6455 §4.1) which carries binary messages."""
+    key = base64.b64encode(os.urandom(16)).decode()
+    fixed = ("Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Protocol: binary")
+    return (*fixed, f"Sec-WebSocket-Key: {key}")
+
+
+def request(method_and_path: str, host: str, fields: tuple[str, ...] = CLOSE) -> bytes:
+    """The bytes of a request without a body, such as `GET /`, with these header fields beside the usual."""
     lines = (
         f"{method_and_path} HTTP/1.1",
         f"Host: {host}",
         f"User-Agent: {_AGENT}",
         "Accept: */*",
-        "Connection: close",
+        *fields,
     )
     return "\r\n".join((*lines, "", "")).encode("ascii")
 

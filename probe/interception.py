@@ -17,31 +17,31 @@ if TYPE_CHECKING:
     from probe.network import Network
 
 OPENERS = (
+    # antivirus: what it calls itself as an issuer, not as a company
     *(
-        "avast",
-        "avg technologies",
+        "web/mail shield",
         "kaspersky",
-        "eset ssl",
+        "eset ssl filter",
         "bitdefender",
+        "avira",
+        "dr.web",
         "sophos",
-        "fortinet",
-        "fortigate",
-        "zscaler",
+        "mcafee",
+        "norton",
     ),
-    *("netskope", "norton", "mcafee", "blue coat", "untangle", "securly", "lightspeed", "goguardian", "covenant eyes"),
-    *(
-        "net nanny",
-        "cisco umbrella",
-        "check point",
-        "palo alto",
-        "fiddler",
-        "mitmproxy",
-        "squid",
-        "adguard",
-        "qustodio",
-    ),
+    # companies' and schools' gateways
+    *("fortinet", "fortigate", "zscaler", "netskope", "blue coat", "untangle", "securly", "lightspeed", "goguardian"),
+    *("cisco umbrella", "check point", "palo alto networks", "gateway ca - cloudflare", "squid"),
+    # parental filters and advertising blockers
+    *("covenant eyes", "net nanny", "qustodio", "adguard"),
+    # tools of people who look into their own traffic
+    *("fiddler", "mitmproxy", "charles proxy", "portswigger"),
 )
-"""Words in the issuer's name of a certificate that a product on the line made in place of the site's own."""
+"""Words in the issuer's name of a certificate that a product on the line made in place of the site's own.
+"Web/Mail Shield" is Avast's, AVG's and Norton's."""
+
+_NAMES = (x509.NameOID.COMMON_NAME, x509.NameOID.ORGANIZATION_NAME, x509.NameOID.ORGANIZATIONAL_UNIT_NAME)
+"""Where products name themselves; a city or a mail address in an issuer's name tells nothing."""
 
 
 async def look(network: Network, host: str, address: str, limit_s: float) -> str:
@@ -62,9 +62,10 @@ def opener(chain: list[bytes]) -> str:
     """The word of a known product in the issuers' names of a chain, or ""."""
     for der in chain:
         try:
-            issuer = x509.load_der_x509_certificate(der).issuer.rfc4514_string().lower()
+            issuer = x509.load_der_x509_certificate(der).issuer
         except ValueError:
             continue
-        if found := next((word for word in OPENERS if word in issuer), ""):
+        said = "\n".join(str(a.value) for oid in _NAMES for a in issuer.get_attributes_for_oid(oid)).lower()
+        if found := next((word for word in OPENERS if word in said), ""):
             return found
     return ""

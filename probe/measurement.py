@@ -80,8 +80,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid
     address: Word = ""
     """Remote `ip:port` (`[ip]:port` for IPv6) as the watch or the resolver gave it; empty for `resolve`."""
     via: Text = ""
-    """resolve: `system`, `second`, or `system6` (IPv6 addresses); handshake: the server name sent; request and
-    transfer: the method and path; exchange: the MTProto transport."""
+    """resolve: `system`, `second`, or `system6` and `second6` (IPv6 addresses); handshake: the server name sent;
+    request and transfer: the method and path; exchange: the MTProto transport."""
     start_ms: Duration
     """Milliseconds since the measurement's `at`, on a monotonic clock."""
     end_ms: Duration

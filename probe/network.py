@@ -20,16 +20,14 @@ from probe import transfer as transfers
 from probe.addresses import endpoint
 from probe.measurement import Op, Part, Step
 from probe.secure import Secure, Session
+from probe.timed import Facts, counted, timed
 from probe.wire import Wire
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
     from probe.clock import Clock
-
-Facts = dict[str, Any]
-"""What an operation learned, under the names of Step's fields."""
 
 _LONGEST_LINGER_S = 0.2
 """How long a resolver's socket stays open after the first reply, at most."""
@@ -94,8 +92,8 @@ class Network:
         self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self.tls.check_hostname = False
         self.tls.verify_mode = ssl.CERT_NONE
-        self.sessions: dict[str, Session] = {}
-        """TLS sessions that can be taken up again, by server name. Each is used once."""
+        self.sessions: dict[tuple[str, str], Session] = {}
+        """TLS sessions that can be taken up again, by server name and address. Each is used once."""
 
     async def resolve(
         self, host: str, *, limit: float, clock: Clock, part: Part = "target", family: Literal[4, 6] = 4
@@ -110,31 +108,50 @@ class Network:
             linger = min(_LONGEST_LINGER_S, limit / 4)
             server = self.dialer.system_resolver()
             with ear.into(facts):
-                with Wire.datagrams(server) as wire, _counted(wire, facts):
+                with Wire.datagrams(server) as wire, counted(wire, facts):
                     await resolver.ask_datagrams(wire, host, ear, clock.within(limit), linger)
                 if not ear.replies:
                     await resolver.ask_again(server, host, ear, clock.within(limit))
 
         via = "system" if family == 4 else "system6"
-        return await _timed(ask, math.inf, clock, part=part, op="resolve", target=host, via=via)
+        return await timed(ask, math.inf, clock, part=part, op="resolve", target=host, via=via)
 
     async def resolve_second(
-        self, host: str, server: tuple[str, int], *, limit: float, clock: Clock, part: Part = "target"
+        self,
+        host: str,
+        server: tuple[str, int],
+        *,
+        limit: float,
+        clock: Clock,
+        part: Part = "target",
+        family: Literal[4, 6] = 4,
     ) -> Step:
         """Ask another resolver over TCP: the second path."""
 
         async def ask(facts: Facts) -> None:
-            ear = resolver.Ear(clock)
-            with await Wire.stream(self.dialer.tcp(*server)) as wire, _counted(wire, facts), ear.into(facts):
+            ear = resolver.Ear(clock, family)
+            with await Wire.stream(self.dialer.tcp(*server)) as wire, counted(wire, facts), ear.into(facts):
                 await resolver.ask_stream(wire, host, ear)
 
-        return await _timed(ask, limit, clock, part=part, op="resolve", target=host, via="second")
+        via = "second" if family == 4 else "second6"
+        return await timed(ask, limit, clock, part=part, op="resolve", target=host, via=via)
 
     async def connect(
-        self, target: str, address: str, port: int, *, limit: float, clock: Clock, part: Part = "target"
+        self,
+        target: str,
+        address: str,
+        port: int,
+        *,
+        limit: float,
+        clock: Clock,
+        part: Part = "target",
+        seen: Callable[[Step], None] = lambda _: None,
     ) -> Connection:
-        """Connect over TCP. The connection comes back even when that failed, with the step that says how."""
-        connection = Connection(self, limit, clock, part=part, target=target, address=endpoint(address, port))
+        """Connect over TCP. The connection comes back even when that failed, with the step that says how.
+
+        `seen` is told of every step on it as it ends.
+        """
+        connection = Connection(self, limit, clock, seen, part=part, target=target, address=endpoint(address, port))
         await connection.open(self.dialer, address, port)
         return connection
 
@@ -145,10 +162,13 @@ class Connection:
     Used with `with`, so that it always closes.
     """
 
-    def __init__(self, network: Network, limit: float, clock: Clock, **named: Any) -> None:
+    def __init__(
+        self, network: Network, limit: float, clock: Clock, seen: Callable[[Step], None], **named: Any
+    ) -> None:
         self._network = network
         self._limit = limit
         self._clock = clock
+        self._seen = seen
         self._named = named
         self._wire: Wire | None = None
         self._secure: Secure | None = None
@@ -158,9 +178,9 @@ class Connection:
         """Make the connection; `Network.connect` calls it."""
 
         async def connect(_: Facts) -> None:
-            self._wire = await Wire.stream(dialer.tcp(address, port))
+            self._wire = await Wire.persistent(dialer.tcp(address, port), self._limit / 2)
 
-        self.steps.append(await _timed(connect, self._limit, self._clock, op="connect", **self._named))
+        self._add(await timed(connect, self._limit, self._clock, op="connect", **self._named))
 
     async def hold(self, wait: float) -> None:
         """Wait in silence for `wait` seconds: a reset now was provoked by nothing but the address."""
@@ -181,7 +201,8 @@ class Connection:
 
         async def shake(wire: Wire, facts: Facts) -> None:
             sessions = self._network.sessions
-            secure = Secure(wire, self._network.tls, name, sessions.pop(name, None) if resume else None)
+            session = sessions.pop((name, self._named["address"]), None) if resume else None
+            secure = Secure(wire, self._network.tls, name, session)
             shown = trust.judge(await secure.shake(), name, self._network.ca_file)
             self._secure = secure
             facts.update(certificate=shown.certificate, certificate_failure=shown.failure, names=shown.names)
@@ -189,18 +210,22 @@ class Connection:
         await self._then("handshake", name, shake)
 
     async def keep_session(self, name: str) -> None:
-        """After a handshake that showed the right certificate, wait a little for what the next one can take up."""
-        if self._secure and self.steps[-1].certificate_failure is None and not self.failed:
+        """After a handshake that showed the right certificate, wait a little for what the next one can take up.
+
+        A contrast's certificate is never for its name.
+        """
+        right = self.steps[-1].certificate_failure is None or self._named["part"] == "contrast"
+        if self._secure and right and not self.failed:
             session = await self._secure.session(min(_LONGEST_LINGER_S, self._limit / 4))
             if session:
-                self._network.sessions[name] = session
+                self._network.sessions[name, self._named["address"]] = session
 
-    async def request(self, host: str, method_and_path: str = "GET /") -> None:
+    async def request(self, host: str, method_and_path: str = "GET /", fields: tuple[str, ...] = http1.CLOSE) -> None:
         """Ask for a page, over TLS after a handshake, and keep facts about it: never the page."""
 
         async def ask(wire: Wire, facts: Facts) -> None:
             channel = self._secure or wire
-            await channel.send(http1.request(method_and_path, host))
+            await channel.send(http1.request(method_and_path, host, fields))
             raw = bytearray()
             try:
                 await _fill(raw, channel)
@@ -257,41 +282,21 @@ class Connection:
             return
         wire = self._wire
 
-        async def counted(facts: Facts) -> None:
-            with _counted(wire, facts):
+        async def do(facts: Facts) -> None:
+            with counted(wire, facts):
                 await work(wire, facts)
 
-        self.steps.append(await _timed(counted, self._limit, self._clock, op=op, via=via, **self._named))
+        self._add(await timed(do, self._limit, self._clock, op=op, via=via, **self._named))
+
+    def _add(self, step: Step) -> None:
+        self.steps.append(step)
+        self._seen(step)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-async def _timed(work: Callable[[Facts], Awaitable[None]], limit: float, clock: Clock, **named: Any) -> Step:
-    """Do one operation and make the step of it. What it learned before it failed is kept."""
-    facts: Facts = {}
-    failure = None
-    start = clock()
-    try:
-        async with asyncio.timeout(clock.within(limit)):
-            await work(facts)
-    except failures.NETWORK_ERRORS as e:
-        failure = failures.name(e)
-    return Step(start_ms=start, end_ms=clock(), failure=failure, **named, **facts)
-
-
-@contextlib.contextmanager
-def _counted(wire: Wire, facts: Facts) -> Iterator[None]:
-    """Count the payload bytes of one operation."""
-    sent, received = wire.sent, wire.received
-    try:
-        yield
-    finally:
-        facts["sent"] = facts.get("sent", 0) + wire.sent - sent
-        facts["received"] = facts.get("received", 0) + wire.received - received
 
 
 async def _fill(raw: bytearray, wire: Wire | Secure) -> None:

@@ -2,34 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import datetime as dt
 import re
 import signal
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from probe import oneline, panic, service, state
+from probe import panic, service, state
+from probe.connection import connect
 from probe.errors import UserError
 from probe.glance import glance
 from probe.keys import Key
 from probe.publish import now
+from probe.withdrawal import Withdrawing, waiting
 
-WITHDRAWAL = "blockonset-withdrawal1"
+if TYPE_CHECKING:
+    from probe.config import Config
+
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 _DURATION = re.compile(r"(\d{1,6})([smhdw])", re.ASCII)
 _STOP_S = 20.0
-
-
-class Withdrawal(msgspec.Struct, frozen=True, kw_only=True):
-    """A request signed with the probe's key: publish none of my rows from this time on."""
-
-    format: int = 1
-    probe: str
-    asked_ms: int
-    request: str = "publish no row of this key from now on"
+_REACH_S = 7.0
 
 
 def pause(directory: Path, duration: str) -> int | None:
@@ -58,30 +55,24 @@ def seconds(duration: str) -> int:
     return int(found[1]) * _UNITS_S[found[2]]
 
 
-def withdraw(directory: Path) -> str:
-    """Stop measuring and sending for good, and sign the request. The line to give to the operator.
+def hand_over(config: Config, directory: Path) -> str:
+    """Give the withdrawal to a collector now: "" once the operator has signed for it, else why not. UserError."""
+    return asyncio.run(_hand_over(config, directory)) if waiting(directory) else ""
 
-    Raises UserError where this probe has no key: then nothing was ever sent under it.
-    """
-    file = directory / state.WITHDRAWN
-    if file.exists():
-        return file.read_text(encoding="ascii").strip()
+
+async def _hand_over(config: Config, directory: Path) -> str:
     key = Key.load(directory / "probe.key", "user")
-    line = oneline.seal(WITHDRAWAL, msgspec.json.encode(Withdrawal(probe=key.id, asked_ms=now())), key)
-    state.write(file, line.encode() + b"\n")
-    return line
-
-
-def read_withdrawal(line: str) -> Withdrawal:
-    """For the operator's side: what a line asks. Raises UserError unless the key that it names has signed it."""
+    errand = Withdrawing(config, key, directory)
+    connection = await connect(config.nats, key, "probe", inbox_prefix=f"_INBOX_{key.id}", ca_file=config.ca_file)
     try:
-        opened = oneline.open(line, WITHDRAWAL, "user")
-        asked = msgspec.json.decode(opened.body, type=Withdrawal, strict=True)
-    except (oneline.LineError, msgspec.DecodeError) as e:
-        raise UserError(f"withdrawal: {e}") from e
-    if asked.probe != opened.signer_id:
-        raise UserError(f"withdrawal: signed by {opened.signer_id}, and speaks for {asked.probe}")
-    return asked
+        async with asyncio.timeout(_REACH_S * len(config.nats)):
+            await connection.ready()
+        await errand.do(connection)
+    except (TimeoutError, ConnectionError) as e:
+        return str(e) or connection.last_error
+    finally:
+        await connection.close()
+    return ""
 
 
 class Uninstalled(NamedTuple):

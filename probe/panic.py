@@ -27,7 +27,8 @@ MADE = (
         "state.json",
         "paused.json",
     ),
-    *("consent.json", "withdrawal.txt", "watch.signed", home.CONFIG, "probe.log", "probe.log.1", "spool.lock"),
+    *("networks.json", "consent.json", "withdrawal.txt", "withdrawal.receipt", "watch.signed", "watch.renewed"),
+    *(home.CONFIG, "probe.log", "probe.log.1", "spool.lock"),
 )
 """Every file that the probe makes in its directory, the key first. Others are left alone and named."""
 _STOP_S = 5.0

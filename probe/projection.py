@@ -1,7 +1,7 @@
 """How much data a probe will use, computed from its watch before the first run.
 
-What one part of a round takes was measured in the lab (docs/probe-light.md) with certificates of a usual size added;
-a block makes rounds cheaper, a bad line dearer.
+What one part of a round takes was measured in the lab (docs/probe-light.md) with certificates of a usual size added.
+A service that fails makes light rounds dearer by a handshake or two, since the control and the contrast are asked then.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def of(watch: Watch, deliver_every_s: float) -> Projection:
 
 def _round(watch: Watch, *, sweep: bool) -> int:
     """One run: the control, then each surface's parts."""
-    used = LOOKUP + HANDSHAKE
+    used = LOOKUP + (HANDSHAKE if sweep else traffic.OPEN_AND_CLOSE)
     if app := watch.surfaces.app:
         used += EXCHANGE * len(rounds.chosen(Plan(sweep=sweep, turn=0), app.endpoints, lambda _: True))
     if web := watch.surfaces.web:

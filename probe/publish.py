@@ -43,10 +43,21 @@ CLOCK_TOLERANCE_MS = 30_000
 """By how much this clock may differ from the collector's before it is called wrong."""
 
 
-class Question(msgspec.Struct, frozen=True):
-    """What a probe asks on `q.<probe>`: what became of these segments?"""
+class Question(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a probe asks or says on `q.<probe>`; one of these at a time.
 
-    segments: tuple[str, ...]
+    Segments and withdrawals are answered with a receipt, a watch with its signed text, or with nothing in it where
+    the asker has the present one.
+    """
+
+    segments: tuple[str, ...] = ()
+    """What became of these?"""
+    withdrawal: str = ""
+    """A signed line, see `probe.withdrawal`: the receipt names it by `id_of`."""
+    watch: str = ""
+    """Is there a newer text of the watch with this id?"""
+    digest: str = ""
+    """`Watch.digest` of the text that the asker has."""
 
 
 class _Acknowledgement(msgspec.Struct, frozen=True):
@@ -173,7 +184,7 @@ class Publisher:
         if abs(offset) > CLOCK_TOLERANCE_MS and "clock" not in self._told:
             self._told.add("clock")
             log.warning("this machine's clock is wrong; rows keep its time", ahead_s=round(offset / 1000))
-        await call(self._notebook.note, clock_offset_ms=offset)
+        await call(self._notebook.note, clock_offset_ms=offset, clock_compared_ms=now())
 
 
 def now() -> int:

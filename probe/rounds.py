@@ -51,7 +51,7 @@ def chosen(plan: Plan, endpoints: tuple[Endpoint, ...], has_route: Callable[[str
     """The ways to test in a run, datacentre by datacentre.
 
     IPv4 is tested at each datacentre, or IPv6 where the line has no IPv4. A line that has both tests IPv6 too: in a
-    light run at one datacentre, whose turn it is.
+    light run at one datacentre, whose turn it is, and at the others when that failed (`others6`).
     """
     found = []
     for n, endpoint in enumerate(endpoints):
@@ -66,6 +66,18 @@ def chosen(plan: Plan, endpoints: tuple[Endpoint, ...], has_route: Callable[[str
     return found
 
 
+def others6(
+    plan: Plan, endpoints: tuple[Endpoint, ...], has_route: Callable[[str], bool]
+) -> list[tuple[Endpoint, Way]]:
+    """The ways over IPv6 that a light run left out: one failure says nothing of the family, five do."""
+    place = plan.turn % len(endpoints)
+    return [
+        (endpoint, _by_turn(ways(endpoint, endpoint.address6), plan.turn + n))
+        for n, endpoint in enumerate(endpoints)
+        if n != place and endpoint.address6 and has_route(endpoint.address) and has_route(endpoint.address6)
+    ]
+
+
 def _by_turn(among: tuple[Way, ...], turn: int) -> Way:
     return among[turn % len(among)]
 
@@ -73,15 +85,23 @@ def _by_turn(among: tuple[Way, ...], turn: int) -> Way:
 class Rounds:
     """Plans a probe's runs one after the other, from what it remembers of those before. Kept in memory only.
 
-    The first run is a sweep, then one every `sweep_s`, and one after a run whose outcome differs from that of the
-    run before: `SUSPICIONS` of these at most, and one more with each regular one, whatever a bad line does.
+    The first run is a sweep (unless the probe has `swept` before), then one every `sweep_s`, and one after a run whose
+    outcome differs from that of the run before: `SUSPICIONS` of these at most, and one more with each regular one,
+    whatever a bad line does.
     """
 
-    def __init__(self, sweep_s: float, *, clock: Callable[[], float] = time.monotonic, turn: int | None = None) -> None:
+    def __init__(
+        self,
+        sweep_s: float,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        turn: int | None = None,
+        swept: bool = False,
+    ) -> None:
         self._sweep_s = sweep_s
         self._clock = clock
         self._turn = random.randrange(1 << 16) if turn is None else turn  # noqa: S311 - only to spread a fleet
-        self._next_sweep: float | None = None
+        self._next_sweep = clock() + sweep_s if swept else None
         self._suspicions = SUSPICIONS
         self._suspicious = False
         self._before: frozenset[tuple[str, str]] | None = None
@@ -122,7 +142,7 @@ def outcome(run: Sequence[Measurement]) -> frozenset[tuple[str, str]]:
         if (step.failure or step.certificate_failure)
         and step.part == "target"
         and step.op in ("resolve", "connect", "hold", "handshake", "exchange")
-        and step.via != "system6"
+        and step.via not in ("system6", "second6")
         and m.check not in ("http", "transfer", "sockets")
         and not step.address.startswith("[")
     )

@@ -25,7 +25,7 @@ from probe.rounds import EVERYTHING
 
 if TYPE_CHECKING:
     import re
-    from collections.abc import Awaitable, Callable, Collection
+    from collections.abc import Awaitable, Callable, Collection, Iterable
 
     from probe.checks import Check
     from probe.network import Network
@@ -66,11 +66,10 @@ async def measure(
     before, road = await vantage(), route.of_run(watch, network.dialer)
     at_ms = now_ms()
     context = Context(watch, network, Clock(_RUN_OVER_STEP * watch.timeout_s), plan)
-    work = (control.steps, *(c.steps for c in chosen))
     with Lag(watch.timeout_s) as lag:
         try:
-            filters, (beside, *found) = await asyncio.gather(
-                resolvers.filtering(context), asyncio.gather(*(_outcome(w, context) for w in work))
+            filters, beside, found = await asyncio.gather(
+                resolvers.filtering(context), _outcome(control.steps, context), _all(chosen, context)
             )
         finally:
             await context.close()
@@ -155,6 +154,13 @@ class _Run(NamedTuple):
     vantage: Vantage
     lag_ms: float
     sweep: bool
+
+
+async def _all(checks: Iterable[Check], context: Context) -> list[_Outcome]:
+    """Do the checks, all at the same time."""
+    found = await asyncio.gather(*(_outcome(c.steps, context) for c in checks))
+    context.checked()
+    return found
 
 
 async def _outcome(work: Callable[[Context], Awaitable[list[Step]]], context: Context) -> _Outcome:

@@ -46,3 +46,7 @@ class Schedule:
         self._turn += (missed + 1) * self._cadence_s
         jitter = (self._chance() * 2 - 1) * JITTER * self._cadence_s
         return max(0.0, self._turn + jitter - now)
+
+    def early(self) -> None:
+        """A run begins now, out of its turn: the turns are counted from here."""
+        self._turn = self._clock()

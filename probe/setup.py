@@ -12,18 +12,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.error import URLError
 
-from probe import consent, home, invite, projection, service, state
+from probe import consent, home, introduction, invite, networks, projection, service, state
 from probe import watch as watches
 from probe.config import DELIVER_EVERY_S, load
 from probe.errors import UserError
 from probe.keys import Key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from probe.consent import Consent
     from probe.invite import Invite
     from probe.messages import Messages
+    from probe.networks import Access, Known, LineKind
     from probe.projection import Projection
     from probe.watch import Watch
 
@@ -41,7 +42,8 @@ class Wanted(NamedTuple):
     directory: Path
     watch: Path | None
     accepted: str
-    access: str
+    access: Access
+    line_kind: LineKind
     subscriber: str
     ca_file: Path | None
 
@@ -58,6 +60,8 @@ class Ready(NamedTuple):
 
 def prepare(wanted: Wanted, texts: Messages, say: Callable[[str], None], answer: Callable[[str], str] | None) -> Ready:
     """Read the invite, show the text, ask, and write key, watch and configuration. Raises UserError."""
+    if (wanted.directory / state.WITHDRAWN).exists():
+        raise UserError(texts.text("setup", "withdrawn"))
     invited = invite.read(wanted.line)
     raw = fetch(str(wanted.watch) if wanted.watch else invited.watch)
     watch = watches.open_signed(raw, invited.operator, "the watch", dt.datetime.now(dt.UTC).date())
@@ -66,30 +70,28 @@ def prepare(wanted: Wanted, texts: Messages, say: Callable[[str], None], answer:
     minutes = f"{watch.cadence_s / 60:g}"
     say(texts.text("setup", "watching", title=watch.title, minutes=minutes, expires=watch.expires))
     say("")
-    given = _consent(wanted, texts, say, answer, explain(texts, watch, invited, projected))
+    given = _consent(wanted, texts, say, answer, explain(texts, watch, invited.nats, projected))
     say(usage(texts, watch, projected))
-    access = wanted.access
-    if access == "unknown" and answer is not None:
-        access = answer(texts.text("setup", "access")).strip().lower()
-        access = access if access in ("fixed", "mobile") else "unknown"
     key = Key.load_or_create(wanted.directory / "probe.key", "user")
     state.write(wanted.directory / SIGNED, raw)
     file = wanted.directory / home.CONFIG
-    state.write(file, configuration(invited, wanted, access, texts.language).encode())
+    state.write(file, configuration(invited, wanted, _introduced(wanted, texts, answer), texts.language).encode())
     load(file, {})  # what was written can be read
     consent.save(wanted.directory, given)
     say(texts.text("setup", "enrol", id=key.id))
+    if not invited.whoami:
+        say(texts.text("setup", "no_number", file=file))
     return Ready(key.id, file, given, projected, watch)
 
 
-def explain(texts: Messages, watch: Watch, invited: Invite, projected: Projection) -> str:
-    """The consent text, with this invite's collectors and this watch's numbers in it."""
+def explain(texts: Messages, watch: Watch, collectors: Sequence[str], projected: Projection) -> str:
+    """The consent text, with the collectors and this watch's numbers in it."""
     return texts.text(
         "consent",
         "text",
         service=watch.service,
         minutes=f"{watch.cadence_s / 60:g}",
-        collectors=", ".join(invited.nats),
+        collectors=", ".join(collectors),
         megabytes=f"{projected.month / 1e6:.0f}",
         disk=SPOOL_MB,
     )
@@ -127,8 +129,8 @@ def fetch(source: str) -> bytes:
     return raw
 
 
-def configuration(invited: Invite, wanted: Wanted, access: str, language: str) -> str:
-    """The probe's TOML file. JSON's strings are TOML's."""
+def configuration(invited: Invite, wanted: Wanted, line: Known, language: str) -> str:
+    """The probe's TOML file. JSON's strings are TOML's. `line` is what holds in every network."""
     q = json.dumps
     lines = [
         "# Written by `blockonset probe setup`. Every key: docs/volunteer.md.",
@@ -143,7 +145,9 @@ def configuration(invited: Invite, wanted: Wanted, access: str, language: str) -
     ]
     if wanted.ca_file:
         lines.append(f"nats_ca = {q(str(wanted.ca_file.absolute()))}")
-    lines += ["", "[vantage]", f"access = {q(access)}", f"line = {q(wanted.subscriber)}"]
+    lines += ["", "[vantage]"]
+    if line != networks.UNKNOWN:
+        lines += [f"access = {q(line.access)}", f"line_kind = {q(line.line_kind)}", f"line = {q(line.line)}"]
     if invited.whoami:
         lines.append(f"whoami = {q(invited.whoami)}")
     return "\n".join(lines) + "\n"
@@ -161,6 +165,19 @@ def serve(ready: Ready, texts: Messages, wanted: bool | None, answer: Callable[[
     except UserError as e:
         return texts.text("setup", "service_failed", manager=manager.manager, error=e.message), False
     return texts.text("setup", "serviced", name=str(manager.file)), True
+
+
+def _introduced(wanted: Wanted, texts: Messages, answer: Callable[[str], str] | None) -> Known:
+    """Ask about this network unless it was said, and remember it; what holds everywhere where that can't be done."""
+    said = introduction.declared(wanted.access, wanted.line_kind, wanted.subscriber)
+    at = networks.here()
+    if said == networks.UNKNOWN and introduction.of(wanted.directory).find(at) is not None:
+        return said  # answered before
+    if answer is not None:
+        said = introduction.ask(texts, answer, at, said)
+    elif said == networks.UNKNOWN:
+        return said  # nobody was asked: `status` says so, and `blockonset probe network` answers later
+    return networks.UNKNOWN if introduction.of(wanted.directory).remember(at, said) else said
 
 
 def _consent(

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 STATE, PAUSED, LAST_SEGMENT = "state.json", "paused.json", "last-segment.bo1"
-WITHDRAWN, CONSENT = "withdrawal.txt", "consent.json"
+WITHDRAWN, WITHDRAWAL_RECEIPT, CONSENT = "withdrawal.txt", "withdrawal.receipt", "consent.json"
+NETWORKS, RENEWED = "networks.json", "watch.renewed"
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,8 +41,12 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     delivery_error: str = ""
     clock_offset_ms: int = 0
     """How far this machine's clock is ahead of the collector's, by the last receipt. Rows keep their time."""
+    clock_compared_ms: int = 0
+    """When that was last known."""
     asn: int = 0
     access: str = "unknown"
+    network_is_new: bool = False
+    """Whether nobody has said yet what kind of network this is."""
 
 
 class Notebook:

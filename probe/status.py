@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import datetime as dt
 import urllib.request
+from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 from urllib.error import URLError
 
 import msgspec
 
-from probe import panic, state
+from probe import panic, renewal, state, withdrawal
 from probe.errors import UserError
 from probe.glance import glance
 from probe.publish import CLOCK_TOLERANCE_MS, now
@@ -45,6 +46,9 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     held: str
     why_not: str
     notice: str
+    network_is_new: bool
+    watch_expires: str | None
+    withdrawal: Literal["", "waiting", "confirmed"]
     runs_today: int
     last_run: str | None
     next_run: str | None
@@ -77,6 +81,9 @@ def status(config: Config, watch: Watch | None, *, ask_api: bool = True) -> Stat
         held=state.held(directory),
         why_not=noted.why_not if pid else "",
         notice=noted.notice if pid else "",
+        network_is_new=bool(pid) and noted.network_is_new,
+        watch_expires=watch.expires if watch else None,
+        withdrawal=_withdrawal(config),
         runs_today=noted.runs if noted.day == today else 0,
         last_run=_time(noted.last_run_ms),
         next_run=_time(noted.next_run_ms) if pid and noted.next_run_ms > at else None,
@@ -103,11 +110,16 @@ def words(found: Status, texts: Messages) -> list[str]:
         return texts.text("status", key, **values)
 
     never = say("never")
-    lines = [say("running", pid=found.pid) if found.pid else say("stopped")]
+    stopped = "stopped_held" if found.held else "stopped"
+    lines = [say("running", pid=found.pid) if found.pid else say(stopped)]
     lines += [say("held", reason=found.held)] if found.held else []
+    lines += [say(f"withdrawal_{found.withdrawal}")] if found.withdrawal else []
     lines += [say("why_not", reason=found.why_not)] if found.why_not and not found.held else []
     lines += [say(found.notice)] if found.notice else []
-    lines.append(say("today", runs=found.runs_today, last=found.last_run or never, next=found.next_run or never))
+    lines += [say("network_is_new")] if found.network_is_new else []
+    lines.append(say(_about_watch(found), expires=found.watch_expires))
+    today = "today" if found.next_run else "today_only"
+    lines.append(say(today, runs=found.runs_today, last=found.last_run or never, next=found.next_run))
     kilobytes, oldest = f"{found.spooled_bytes / 1e3:.0f}", found.oldest_spooled or never
     lines.append(
         say(
@@ -132,6 +144,19 @@ def words(found: Status, texts: Messages) -> list[str]:
         key = "no_provider" if found.behind_unknown == "no provider" else "no_api"
         lines.append(say(key, reason=found.behind_unknown))
     return lines
+
+
+def _about_watch(found: Status) -> str:
+    if found.watch_expires is None:
+        return "no_watch"
+    return "watch" if found.watch_expires >= renewal.today().isoformat() else "watch_expired"
+
+
+def _withdrawal(config: Config) -> Literal["", "waiting", "confirmed"]:
+    directory = Path(config.data)
+    if withdrawal.waiting(directory):
+        return "waiting"
+    return "confirmed" if withdrawal.confirmed_ms(directory, config.operator) else ""
 
 
 class _Answer(msgspec.Struct):
@@ -161,7 +186,7 @@ def _behind(config: Config, watch: Watch | None, noted: State, *, ask_api: bool)
     if not config.api or not ask_api:
         return (), "no api"
     try:
-        published = fetch(f"{config.api.rstrip('/')}/v1/watches/{watch.id}/onsets")
+        published, _ = fetch(f"{config.api.rstrip('/')}/v1/watches/{watch.id}/onsets")
     except UserError as e:
         return (), e.message
     found = [e for e in published.providers if e.provider == provider]
@@ -176,15 +201,23 @@ def _behind(config: Config, watch: Watch | None, noted: State, *, ask_api: bool)
     ), ""
 
 
-def fetch(url: str) -> _Onsets:
-    """A watch's published answers. Raises UserError."""
+def fetch(url: str) -> tuple[_Onsets, int]:
+    """A watch's published answers, and the server's time (ms since the epoch, 0 where it tells none). UserError."""
     if not url.startswith(("https://", "http://")):
         raise UserError(f"api {url}: must begin with https:// or http://")
     try:
         with urllib.request.urlopen(url, timeout=_WAIT_S) as answer:  # noqa: S310 - http and https only
-            return msgspec.json.decode(answer.read(_LARGEST), type=_Onsets)
+            told_ms = _date_ms(answer.headers.get("Date", ""))
+            return msgspec.json.decode(answer.read(_LARGEST), type=_Onsets), told_ms
     except (OSError, URLError, ValueError) as e:
         raise UserError(f"{url}: {e}") from e
+
+
+def _date_ms(header: str) -> int:
+    try:
+        return round(parsedate_to_datetime(header).timestamp() * 1000)
+    except ValueError:
+        return 0
 
 
 def _time(ms: int) -> str | None:

@@ -43,7 +43,7 @@ def of_step(step: Step) -> int:
     payload = step.sent + step.received
     if step.op == "connect":
         return OPEN_AND_CLOSE + payload
-    if step.op == "resolve" and step.via.startswith("system"):
+    if step.op == "resolve" and step.via in ("system", "system6"):
         return payload + DATAGRAM * max(2, 1 + len(step.replies))
     opening = OPEN_AND_CLOSE if step.op == "resolve" else 0  # the second path opens a connection of its own
     return opening + stream(step.sent) + stream(step.received)

@@ -17,54 +17,14 @@ WITH
     0.25 AS throttled
 SELECT
     *,
-    multiIf(control_steps = 0, '', empty(control_failures) AND control_reached > 0, 'ok', 'fail') AS control,
-
-    -- dns: judged by IPv4 addresses, which every name that a person uses has
-    notEmpty(system_answers) ? '' : system_worst AS system_failure,
-    notEmpty(second_answers) ? '' : second_worst AS second_failure,
-    second_replied AND empty(second_answers) AS second_denies,
-    -- what the name should give: the second path's answers, or where that is closed, the watch's own addresses
-    arraySort(notEmpty(second_answers) ? second_answers : arrayFilter(a -> NOT has(own_answers, a), tried)) AS known_answers,
-    notEmpty(system_answers) AND notEmpty(known_answers) AND NOT hasAny(system_answers, known_answers) AS dns_disjoint,
-    arrayFilter(
-        a -> arrayExists(
-            net -> isIPAddressInRange(if(isIPv4String(a) OR isIPv6String(a), a, '0.0.0.0'), net), never_a_service),
-        system_answers) AS bogons,
-
-    -- web: every set cut down to the addresses that the line's own resolver gave, where it gave any
-    arrayConcat(system_answers, system6_answers) AS own_answers,
-    empty(own_answers) ? tried : arrayIntersect(tried, own_answers) AS reach,
-    arraySort(arrayIntersect(handshake_ok, reach)) AS tls_ok,
-    arraySort(arrayIntersect(handshake_bad_certificate, reach)) AS tls_bad_certificate,
-    arraySort(arrayIntersect(handshake_reset, reach)) AS tls_reset,
-    arraySort(arrayIntersect(handshake_timeout, reach)) AS tls_timeout,
-    arraySort(arrayIntersect(handshake_eof, reach)) AS tls_closed,
-    arraySort(arrayIntersect(connect_refused, reach)) AS tcp_refused,
-    arraySort(arrayIntersect(connect_reset, reach)) AS tcp_reset,
-    arraySort(arrayIntersect(connect_timeout, reach)) AS tcp_timeout,
-    arraySort(arrayIntersect(handshake_ok, known_answers)) AS known_tls_ok,
-    arraySort(arrayIntersect(handshake_bad_certificate, known_answers)) AS known_bad_certificate,
-
-    -- web: a transfer beside the control's. One that stood still for most of its time was broken off, not throttled.
-    arrayCount(n -> n > 0, arrayDifference(arrayConcat([0], target_curve))) >= 4 AS came_steadily,
-    multiIf(
-        target_rate = 0 OR control_rate < fast_enough, nan,
-        target_rate > throttled * control_rate OR (came_steadily AND target_rate < slow_enough), target_rate / control_rate,
-        nan
-    ) AS speed,
-
-    -- app: one share a datacentre, so that a sweep of many connections and a light run of one each can be compared
-    arrayMap((dc, tries) -> dc_failed.2[indexOf(dc_failed.1, dc)] / tries, dc_tried.1, dc_tried.2) AS dc_shares,
-    length(dc_shares) AS endpoints,
-    arrayCount(share -> share > 0, dc_shares) AS failed,
-    endpoints = 0 ? nan : arrayAvg(dc_shares) AS share_failed,
-    greatest(app_refused, app_reset, app_timeout, app_dropped, app_cut, app_closed) AS app_most,
-    multiIf(
-        app_most = 0, '', app_refused = app_most, 'refused', app_reset = app_most, 'reset',
-        app_timeout = app_most, 'timeout', app_dropped = app_most, 'dropped', app_cut = app_most, 'cut', 'closed'
-    ) AS app_failure,
-    plain_tried > 0 AND plain_failed = plain_tried AND obfuscated_tried > 0 AND obfuscated_failed = 0 AS plain_only,
-    obfuscated_tried > 0 AND obfuscated_failed = obfuscated_tried AND plain_tried > 0 AND plain_failed = 0 AS obfuscated_only,
+    app_counts[1] AS app_refused,
+    app_counts[2] AS app_reset,
+    app_counts[3] AS app_timeout,
+    app_counts[4] AS app_dropped,
+    app_counts[5] AS app_cut,
+    app_counts[6] AS app_closed,
+    arrayMax(app_counts) AS app_most,
+    app_most = 0 ? '' : app_kinds[indexOf(app_counts, app_most)] AS app_failure,
     concat(
         toString(failed), ' of ', toString(endpoints), ' endpoints failed',
         sweep ? ' (' || toString(arraySum(dc_failed.2)) || ' of ' || toString(arraySum(dc_tried.2)) || ' connections)' : '',
@@ -73,148 +33,234 @@ SELECT
             obfuscated_tried = 0 ? '' : 'obfuscated ' || toString(obfuscated_failed) || ' of ' || toString(obfuscated_tried)]), ', '),
         plain_only ? '; the plain transport is cut and the obfuscated one lives: the traffic is inspected' : '',
         obfuscated_only ? '; the obfuscated transport is cut and the plain one lives: the traffic is inspected' : '',
-        app6_tried = 0 ? '' : '; over IPv6 ' || toString(app6_failed) || ' of ' || toString(app6_tried) || ' failed'
+        app6_tried = 0 ? '' : '; over IPv6 ' || toString(app6_failed) || ' of ' || toString(app6_tried) || ' failed',
+        app_cut6 ? ', where the control works over IPv6: a block of IPv6 alone' : ''
     ) AS app_seen
 FROM
+-- What rests on what stands below; a level of its own, since the engine writes an alias out at each of its uses.
 (
     SELECT
-        segment_id,
-        run_id,
-        surface,
-        min(watch) AS watch,
-        min(provider) AS provider,
-        min(role) AS role,
-        min(probe) AS probe,
-        min(line) AS line,
-        min(at) AS at,
-        min(received) AS received,
+        *,
+        notEmpty(system_answers) AND notEmpty(known_answers) AND NOT hasAny(system_answers, known_answers) AS dns_disjoint,
+        -- web: every set cut down to those addresses
+        arraySort(arrayIntersect(handshake_ok, reach)) AS tls_ok,
+        arraySort(arrayIntersect(handshake_bad_certificate, reach)) AS tls_bad_certificate,
+        arraySort(arrayIntersect(handshake_reset, reach)) AS tls_reset,
+        arraySort(arrayIntersect(handshake_timeout, reach)) AS tls_timeout,
+        arraySort(arrayIntersect(handshake_eof, reach)) AS tls_closed,
+        arraySort(arrayIntersect(connect_refused, reach)) AS tcp_refused,
+        arraySort(arrayIntersect(connect_reset, reach)) AS tcp_reset,
+        arraySort(arrayIntersect(connect_timeout, reach)) AS tcp_timeout,
+        arraySort(arrayIntersect(handshake_ok, known_answers)) AS known_tls_ok,
+        arraySort(arrayIntersect(handshake_bad_certificate, known_answers)) AS known_bad_certificate,
 
-        -- the run itself
-        max(internal) AS internal_error,
-        max(network_changed) AS changed,
-        maxIf(path, path NOT IN ('direct', 'unknown')) AS detour,
-        max(resolver) AS line_resolver,
-        max(loop_lag_ms) AS worst_lag_ms,
-        min(timeout_ms) AS least_timeout_ms,
-        countIf(has(timeouts, trouble)) AS timed_out,
-        countIf(part = 'control') AS control_steps,
-        countIf(part = 'control' AND op = 'handshake' AND trouble = '') AS control_reached,
-        -- over IPv6 the control's failure spoils what was tested over IPv6, and no more where the line has IPv4
-        arraySort(groupUniqArrayIf(
-            op || ' ' || trouble,
-            part = 'control' AND trouble != '' AND op != 'transfer' AND via != 'system6' AND NOT (ipv6 AND beside4)
-        )) AS control_failures,
-        max(sweep) AS sweep,
-        countIf(part = 'target') AS target_steps,
-        countIf(missed) AS misses,
-        argMinIf(trouble, (step_rank, start_ms), missed) AS failure,
+        -- web over IPv6, on a line where IPv4 works: light runs connect, sweeps do everything
+        arrayFilter(a -> isIPv6String(a), arrayConcat(tcp_refused, tcp_reset, tcp_timeout)) AS cut6,
+        notEmpty(cut6) AND arrayExists(a -> isIPv4String(a), tls_ok) AND NOT arrayExists(a -> isIPv6String(a), tls_ok) AS web_cut6,
+        web_cut6 ? '; over IPv4 the service works, and over IPv6 the control: a block of IPv6 alone' : '' AS over6,
 
-        -- dns
-        countIf(by_system) AS system_asked,
-        arraySort(groupUniqArrayArrayIf(answers, by_system)) AS system_answers,
-        arraySort(groupUniqArrayArrayIf(answers, part = 'target' AND op = 'resolve' AND via = 'system6' AND own)) AS system6_answers,
-        maxIf(trouble, by_system) AS system_worst,
-        countIf(by_system AND injected) > 0 AS dns_injected,
-        arraySort(groupUniqArrayArrayIf(answers, by_second)) AS second_answers,
-        maxIf(trouble, by_second) AS second_worst,
-        maxIf(rcode, by_second) >= 0 AS second_replied,
-
-        -- web, port 443
-        groupUniqArrayIf(ip, web AND op IN ('connect', 'hold', 'handshake')) AS tried,
-        groupUniqArrayIf(ip, web AND op = 'handshake' AND trouble = '') AS handshake_ok,
-        groupUniqArrayIf(ip, web AND op = 'handshake' AND has(bad_certificates, trouble)) AS handshake_bad_certificate,
-        groupUniqArrayIf(ip, web AND op = 'handshake' AND trouble = 'ssl_invalid_certificate') AS handshake_outdated,
-        groupUniqArrayIf(ip, web AND op = 'handshake' AND trouble = 'connection_reset') AS handshake_reset,
-        groupUniqArrayIf(ip, web AND op = 'handshake' AND has(timeouts, trouble)) AS handshake_timeout,
-        groupUniqArrayIf(ip, web AND op = 'handshake' AND trouble = 'eof_error') AS handshake_eof,
-        groupUniqArrayIf(ip, part = 'contrast' AND op = 'handshake' AND step_failure = '') AS contrast_ok,
-        groupUniqArrayIf(ip, web AND op = 'connect' AND trouble = 'connection_refused') AS connect_refused,
-        groupUniqArrayIf(ip, web AND op IN ('connect', 'hold') AND trouble = 'connection_reset') AS connect_reset,
-        groupUniqArrayIf(ip, web AND op = 'connect' AND has(timeouts, trouble)) AS connect_timeout,
-        -- web, port 80
-        arraySort(groupUniqArrayIf(
-            fingerprint, part = 'target' AND own AND fingerprint != '' AND endsWith(address, ':80'))) AS fingerprints,
-
-        -- web, what only sweeps test
-        maxIf(rate, part = 'target' AND op = 'transfer' AND trouble = '') AS target_rate,
-        maxIf(rate, part = 'control' AND op = 'transfer' AND trouble = '' AND taken >= 16384) AS control_rate,
-        groupArrayArrayIf(curve, part = 'target' AND op = 'transfer') AS target_curve,
-        maxIf(
-            multiIf(trouble = 'connection_reset', 'a reset', has(timeouts, trouble), 'silence', '')
-            || ' after ' || toString(taken) || ' bytes',
-            part = 'target' AND op = 'transfer' AND (trouble = 'connection_reset' OR has(timeouts, trouble))
-        ) AS transfer_cut,
-        arraySort(groupUniqArrayIf(toString(step_target), surface = 'web' AND part = 'target' AND NOT own)) AS sockets,
-        arraySort(groupUniqArrayIf(
-            toString(step_target),
-            surface = 'web' AND part = 'target' AND NOT own AND op != 'request' AND trouble != '')) AS sockets_failed,
-
-        -- app: by connection. What comes before a byte was sent is TCP's.
-        sumMapIf([toString(step_target)], [1], app AND op = 'connect') AS dc_tried,
-        sumMapIf([toString(step_target)], [1], app AND trouble != '') AS dc_failed,
-        countIf(app AND op = 'connect' AND trouble = 'connection_refused') AS app_refused,
-        countIf(app AND op IN ('connect', 'hold') AND trouble = 'connection_reset') AS app_reset,
-        countIf(app AND op = 'connect' AND has(timeouts, trouble)) AS app_timeout,
-        countIf(app AND op = 'exchange' AND has(timeouts, trouble)) AS app_dropped,
-        countIf(app AND op = 'exchange' AND trouble = 'connection_reset' AND taken = 0) AS app_cut,
-        countIf(app AND op = 'exchange' AND trouble = 'eof_error') AS app_closed,
-        countIf(app AND op = 'exchange' AND via = 'intermediate') AS plain_tried,
-        countIf(app AND op = 'exchange' AND via = 'intermediate' AND trouble != '') AS plain_failed,
-        countIf(app AND op = 'exchange' AND via = 'obfuscated') AS obfuscated_tried,
-        countIf(app AND op = 'exchange' AND via = 'obfuscated' AND trouble != '') AS obfuscated_failed,
-        countIf(app6 AND op = 'connect') AS app6_tried,
-        countIf(app6 AND trouble != '') AS app6_failed
+        length(dc_shares) AS endpoints,
+        arrayCount(share -> share > 0, dc_shares) AS failed,
+        -- app over IPv6 alone: IPv4 works, and of two datacentres or more that were tested over IPv6 half failed: a quarter
+        -- of all that a person could use
+        endpoints > 0 AND arrayAvg(dc_shares) < 0.25 AND length(dc6_shares) > 1 AND arrayAvg(dc6_shares) >= 0.5 AS app_cut6,
+        multiIf(
+            web_cut6, 0.5, endpoints = 0, nan, app_cut6, greatest(arrayAvg(dc_shares), arrayAvg(dc6_shares) / 2),
+            arrayAvg(dc_shares)) AS share_failed,
+        ['refused', 'reset', 'timeout', 'dropped', 'cut', 'closed'] AS app_kinds,
+        arrayMap(kind -> countEqual(app_cut6 ? app6_how : app_how, kind), app_kinds) AS app_counts
     FROM
     (
         SELECT
             *,
-            steps.part AS part,
-            steps.op AS op,
-            steps.target AS step_target,
-            steps.address AS address,
-            steps.start_ms AS start_ms,
-            steps.failure AS step_failure,
-            steps.received AS taken,
-            steps.rcode AS rcode,
-            steps.answers AS answers,
-            steps.injected AS injected,
-            steps.fingerprint AS fingerprint,
-            steps.via AS via,
-            steps.curve AS curve,
-            steps.received * 1000 / greatest(steps.end_ms - steps.start_ms, 1) AS rate,
-            startsWith(address, '[') AS ipv6,
-            step_target = target AS own,
-            step_failure != '' ? step_failure : steps.certificate_failure AS trouble,
-            replaceRegexpOne(address, '^\\[?(.*?)\\]?:\\d+$', '\\1') AS ip,
-            part = 'target' AND op = 'resolve' AND via = 'system' AND own AS by_system,
-            part = 'target' AND op = 'resolve' AND via = 'second' AND own AS by_second,
-            surface = 'web' AND part = 'target' AND own AND endsWith(address, ':443')
-                AND check != 'transfer' AND op != 'request' AND (NOT ipv6 OR control6) AS web,
-            surface = 'app' AND part = 'target' AND NOT has(no_route, step_failure) AS reachable,
-            -- judged over IPv4, as apps go, and over IPv6 where the line has nothing else
-            reachable AND (tried4 ? NOT ipv6 : control6) AS app,
-            reachable AND tried4 AND ipv6 AND control6 AS app6,
-            -- what a person would have noticed: not the second path, and not plain HTTP
-            part = 'target' AND trouble != '' AND (by_system OR web OR app) AS missed,
-            indexOf(['resolve', 'connect', 'hold', 'handshake', 'request', 'exchange'], op) AS step_rank
+            -- A light run asks the control for certificates only when something of the service fails. Where all of it works,
+            -- the service's own certificate or answers show that the line works, beside the control's name and connection.
+            multiIf(
+                control_steps = 0, '',
+                empty(control_failures) AND (control_reached > 0 OR (control_met > 0 AND served > 0 AND troubled = 0)), 'ok',
+                'fail'
+            ) AS control,
+
+            -- dns: judged by IPv4 addresses, which every name that a person uses has
+            notEmpty(system_answers) ? '' : system_worst AS system_failure,
+            notEmpty(second_answers) ? '' : second_worst AS second_failure,
+            second_replied AND empty(second_answers) AS second_denies,
+            -- what the name should give: the second path's answers, or where that is closed, the watch's own addresses
+            arraySort(notEmpty(second_answers) ? second_answers : arrayFilter(a -> NOT has(own_answers, a), tried)) AS known_answers,
+            arrayFilter(
+                a -> arrayExists(
+                    net -> isIPAddressInRange(if(isIPv4String(a) OR isIPv6String(a), a, '0.0.0.0'), net), never_a_service),
+                system_answers) AS bogons,
+
+            -- web: the addresses that the line's own resolver gave, where it gave any
+            arrayConcat(system_answers, system6_answers) AS own_answers,
+            empty(own_answers) ? tried : arrayIntersect(tried, own_answers) AS reach,
+
+            -- web: a transfer beside the control's. One that stood still for most of its time was broken off, not throttled.
+            arrayCount(n -> n > 0, arrayDifference(arrayConcat([0], target_curve))) >= 4 AS came_steadily,
+            multiIf(
+                target_rate = 0 OR control_rate < fast_enough, nan,
+                target_rate > throttled * control_rate OR (came_steadily AND target_rate < slow_enough), target_rate / control_rate,
+                nan
+            ) AS speed,
+
+            -- app: one share a datacentre, so that a sweep of many connections and a light run of one each can be compared
+            arrayMap((dc, tries) -> dc_failed.2[indexOf(dc_failed.1, dc)] / tries, dc_tried.1, dc_tried.2) AS dc_shares,
+            arrayMap((dc, tries) -> dc6_failed.2[indexOf(dc6_failed.1, dc)] / tries, dc6_tried.1, dc6_tried.2) AS dc6_shares,
+
+            plain_tried > 0 AND plain_failed = plain_tried AND obfuscated_tried > 0 AND obfuscated_failed = 0 AS plain_only,
+            obfuscated_tried > 0 AND obfuscated_failed = obfuscated_tried AND plain_tried > 0 AND plain_failed = 0 AS obfuscated_only
         FROM
         (
             SELECT
-                *,
-                arrayExists((p, a) -> p = 'control' AND a != '' AND a NOT LIKE '[%', steps.part, steps.address) AS beside4,
-                arrayExists((p, a) -> p = 'control' AND a LIKE '[%', steps.part, steps.address)
-                    AND NOT arrayExists(
-                        (p, a, f, c) -> p = 'control' AND a LIKE '[%' AND (f != '' OR c != ''),
-                        steps.part, steps.address, steps.failure, steps.certificate_failure) AS control6,
-                arrayExists(
-                    (p, a, f) -> p = 'target' AND a != '' AND a NOT LIKE '[%' AND NOT has(no_route, f),
-                    steps.part, steps.address, steps.failure) AS tried4
-            FROM measurements
-            WHERE received >= fromUnixTimestamp64Milli({since:Int64}, 'UTC')
-                AND received <= fromUnixTimestamp64Milli({until:Int64}, 'UTC')
-            LIMIT 1 BY measurement_id
+                segment_id,
+                run_id,
+                surface,
+                min(watch) AS watch,
+                min(provider) AS provider,
+                min(role) AS role,
+                min(probe) AS probe,
+                min(line) AS line,
+                min(at) AS at,
+                min(received) AS received,
+
+                -- the run itself
+                max(internal) AS internal_error,
+                max(network_changed) AS changed,
+                maxIf(path, path NOT IN ('direct', 'unknown')) AS detour,
+                max(resolver) AS line_resolver,
+                max(loop_lag_ms) AS worst_lag_ms,
+                min(timeout_ms) AS least_timeout_ms,
+                countIf(has(timeouts, trouble)) AS timed_out,
+                countIf(part = 'control') AS control_steps,
+                countIf(part = 'control' AND op = 'handshake' AND trouble = '') AS control_reached,
+                countIf(part = 'control' AND op = 'connect' AND trouble = '') AS control_met,
+                countIf(trouble = '' AND ((web AND op = 'handshake') OR (app AND op = 'exchange'))) AS served,
+                countIf(part = 'target' AND NOT (ipv6 AND beside4) AND (trouble != '' OR fingerprint != '' OR injected)) AS troubled,
+                -- over IPv6 the control's failure spoils what was tested over IPv6, and no more where the line has IPv4
+                arraySort(groupUniqArrayIf(
+                    op || ' ' || trouble,
+                    part = 'control' AND trouble != '' AND op != 'transfer' AND via != 'system6' AND NOT (ipv6 AND beside4)
+                )) AS control_failures,
+                max(sweep) AS sweep,
+                countIf(part = 'target') AS target_steps,
+                countIf(missed) AS misses,
+                argMinIf(trouble, (step_rank, start_ms), missed) AS failure,
+
+                -- dns
+                countIf(by_system) AS system_asked,
+                arraySort(groupUniqArrayArrayIf(answers, by_system)) AS system_answers,
+                arraySort(groupUniqArrayArrayIf(answers, part = 'target' AND op = 'resolve' AND via = 'system6' AND own)) AS system6_answers,
+                maxIf(trouble, by_system) AS system_worst,
+                countIf(by_system AND injected) > 0 AS dns_injected,
+                arraySort(groupUniqArrayArrayIf(answers, by_second)) AS second_answers,
+                maxIf(trouble, by_second) AS second_worst,
+                maxIf(rcode, by_second) >= 0 AS second_replied,
+
+                -- web, port 443
+                groupUniqArrayIf(ip, web AND op IN ('connect', 'hold', 'handshake')) AS tried,
+                groupUniqArrayIf(ip, web AND op = 'handshake' AND trouble = '') AS handshake_ok,
+                groupUniqArrayIf(ip, web AND op = 'handshake' AND has(bad_certificates, trouble)) AS handshake_bad_certificate,
+                groupUniqArrayIf(ip, web AND op = 'handshake' AND trouble = 'ssl_invalid_certificate') AS handshake_outdated,
+                groupUniqArrayIf(ip, web AND op = 'handshake' AND trouble = 'connection_reset') AS handshake_reset,
+                groupUniqArrayIf(ip, web AND op = 'handshake' AND has(timeouts, trouble)) AS handshake_timeout,
+                groupUniqArrayIf(ip, web AND op = 'handshake' AND trouble = 'eof_error') AS handshake_eof,
+                groupUniqArrayIf(ip, part = 'contrast' AND op = 'handshake' AND step_failure = '') AS contrast_ok,
+                groupUniqArrayIf(ip, web AND op = 'connect' AND trouble = 'connection_refused') AS connect_refused,
+                groupUniqArrayIf(ip, web AND op IN ('connect', 'hold') AND trouble = 'connection_reset') AS connect_reset,
+                groupUniqArrayIf(ip, web AND op = 'connect' AND has(timeouts, trouble)) AS connect_timeout,
+                -- web, port 80
+                arraySort(groupUniqArrayIf(
+                    fingerprint, part = 'target' AND own AND fingerprint != '' AND endsWith(address, ':80'))) AS fingerprints,
+
+                -- web, what only sweeps test
+                maxIf(rate, part = 'target' AND op = 'transfer' AND trouble = '') AS target_rate,
+                maxIf(rate, part = 'control' AND op = 'transfer' AND trouble = '' AND taken >= 16384) AS control_rate,
+                groupArrayArrayIf(curve, part = 'target' AND op = 'transfer') AS target_curve,
+                maxIf(
+                    multiIf(trouble = 'connection_reset', 'a reset', has(timeouts, trouble), 'silence', '')
+                    || ' after ' || toString(taken) || ' bytes',
+                    part = 'target' AND op = 'transfer' AND (trouble = 'connection_reset' OR has(timeouts, trouble))
+                ) AS transfer_cut,
+                maxIf(trouble, part = 'target' AND own AND op = 'request' AND endsWith(address, ':443')) AS page_failure,
+                arraySort(groupUniqArrayIf(toString(step_target), surface = 'web' AND part = 'target' AND NOT own)) AS sockets,
+                arraySort(groupUniqArrayIf(
+                    toString(step_target),
+                    surface = 'web' AND part = 'target' AND NOT own AND op != 'request' AND trouble != '')) AS sockets_failed,
+
+                -- app: by connection. What comes before a byte was sent is TCP's.
+                sumMapIf([toString(step_target)], [1], app AND op = 'connect') AS dc_tried,
+                sumMapIf([toString(step_target)], [1], app AND trouble != '') AS dc_failed,
+                groupArrayIf(how, app AND how != '') AS app_how,
+                sumMapIf([toString(step_target)], [1], app6 AND op = 'connect') AS dc6_tried,
+                sumMapIf([toString(step_target)], [1], app6 AND trouble != '') AS dc6_failed,
+                groupArrayIf(how, app6 AND how != '') AS app6_how,
+                countIf(app AND op = 'exchange' AND via = 'intermediate') AS plain_tried,
+                countIf(app AND op = 'exchange' AND via = 'intermediate' AND trouble != '') AS plain_failed,
+                countIf(app AND op = 'exchange' AND via = 'obfuscated') AS obfuscated_tried,
+                countIf(app AND op = 'exchange' AND via = 'obfuscated' AND trouble != '') AS obfuscated_failed,
+                countIf(app6 AND op = 'connect') AS app6_tried,
+                countIf(app6 AND trouble != '') AS app6_failed
+            FROM
+            (
+                SELECT
+                    *,
+                    steps.part AS part,
+                    steps.op AS op,
+                    steps.target AS step_target,
+                    steps.address AS address,
+                    steps.start_ms AS start_ms,
+                    steps.failure AS step_failure,
+                    steps.received AS taken,
+                    steps.rcode AS rcode,
+                    steps.answers AS answers,
+                    steps.injected AS injected,
+                    steps.fingerprint AS fingerprint,
+                    steps.via AS via,
+                    steps.curve AS curve,
+                    steps.received * 1000 / greatest(steps.end_ms - steps.start_ms, 1) AS rate,
+                    startsWith(address, '[') AS ipv6,
+                    step_target = target AS own,
+                    step_failure != '' ? step_failure : steps.certificate_failure AS trouble,
+                    replaceRegexpOne(address, '^\\[?(.*?)\\]?:\\d+$', '\\1') AS ip,
+                    part = 'target' AND op = 'resolve' AND via = 'system' AND own AS by_system,
+                    part = 'target' AND op = 'resolve' AND via = 'second' AND own AS by_second,
+                    surface = 'web' AND part = 'target' AND own AND endsWith(address, ':443')
+                        AND check != 'transfer' AND op != 'request' AND (NOT ipv6 OR control6) AS web,
+                    surface = 'app' AND part = 'target' AND NOT has(no_route, step_failure) AS reachable,
+                    -- judged over IPv4, as apps go, and over IPv6 where the line has nothing else
+                    reachable AND (tried4 ? NOT ipv6 : control6) AS app,
+                    reachable AND tried4 AND ipv6 AND control6 AS app6,
+                    multiIf(
+                        op = 'connect' AND trouble = 'connection_refused', 'refused',
+                        op IN ('connect', 'hold') AND trouble = 'connection_reset', 'reset',
+                        op = 'connect' AND has(timeouts, trouble), 'timeout',
+                        op = 'exchange' AND has(timeouts, trouble), 'dropped',
+                        op = 'exchange' AND trouble = 'connection_reset' AND taken = 0, 'cut',
+                        op = 'exchange' AND trouble = 'eof_error', 'closed', '') AS how,
+                    -- what a person would have noticed: not the second path, and not plain HTTP
+                    part = 'target' AND trouble != '' AND (by_system OR web OR app) AS missed,
+                    indexOf(['resolve', 'connect', 'hold', 'handshake', 'request', 'exchange'], op) AS step_rank
+                FROM
+                (
+                    SELECT
+                        *,
+                        arrayExists((p, a) -> p = 'control' AND a != '' AND a NOT LIKE '[%', steps.part, steps.address) AS beside4,
+                        arrayExists((p, a) -> p = 'control' AND a LIKE '[%', steps.part, steps.address)
+                            AND NOT arrayExists(
+                                (p, a, f, c) -> p = 'control' AND a LIKE '[%' AND (f != '' OR c != ''),
+                                steps.part, steps.address, steps.failure, steps.certificate_failure) AS control6,
+                        arrayExists(
+                            (p, a, f) -> p = 'target' AND a != '' AND a NOT LIKE '[%' AND NOT has(no_route, f),
+                            steps.part, steps.address, steps.failure) AS tried4
+                    FROM measurements
+                    WHERE received >= fromUnixTimestamp64Milli({since:Int64}, 'UTC')
+                        AND received <= fromUnixTimestamp64Milli({until:Int64}, 'UTC')
+                    LIMIT 1 BY measurement_id
+                )
+                LEFT ARRAY JOIN steps
+            )
+            GROUP BY segment_id, run_id, surface
         )
-        LEFT ARRAY JOIN steps
     )
-    GROUP BY segment_id, run_id, surface
 )

@@ -1,4 +1,4 @@
--- Where one measurement, or every measurement of one run, is kept.
+-- Where one measurement, or every measurement of one run, is kept. None of a probe that has withdrawn.
 SELECT DISTINCT
     toString(m.measurement_id) AS measurement_id,
     toString(m.segment_id) AS segment_id,
@@ -7,6 +7,7 @@ SELECT DISTINCT
     toUnixTimestamp64Milli(m.received) AS received
 FROM measurements AS m
 WHERE m.watch = {watch:String} AND (m.measurement_id = {id:String} OR m.run_id = {id:String})
+  AND m.probe NOT IN (SELECT probe FROM withdrawals)
   AND m.received <= fromUnixTimestamp64Milli({as_of:Int64}, 'UTC')
 ORDER BY m.received, measurement_id
 LIMIT 64

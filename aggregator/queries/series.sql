@@ -1,5 +1,5 @@
 -- The runs of a provider on one surface, judged beside the references of their time, and the references' own runs:
--- in order of time, from a place onwards. A reference's failure is the service's.
+-- in order of time, from a place onwards. A reference's failure is the service's. None of a probe that has withdrawn.
 SELECT
     toUnixTimestamp64Milli(s.at) AS at_ms,
     toUnixTimestamp64Milli(s.received) AS received_ms,
@@ -27,6 +27,6 @@ FROM
       AND role = 'reference' AND received <= fromUnixTimestamp64Milli({as_of:Int64}, 'UTC')
       AND at >= fromUnixTimestamp64Milli({start:Int64}, 'UTC') AND at < fromUnixTimestamp64Milli({end:Int64}, 'UTC')
 ) AS s
-WHERE (at_ms, run) > ({after_at:Int64}, {after_run:String})
+WHERE (at_ms, run) > ({after_at:Int64}, {after_run:String}) AND s.probe NOT IN (SELECT probe FROM withdrawals)
 ORDER BY at_ms, run
 LIMIT {limit:UInt32}

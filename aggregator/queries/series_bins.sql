@@ -21,6 +21,7 @@ FROM
       AND role = 'reference' AND received <= fromUnixTimestamp64Milli({as_of:Int64}, 'UTC')
       AND at >= fromUnixTimestamp64Milli({start:Int64}, 'UTC') AND at < fromUnixTimestamp64Milli({end:Int64}, 'UTC')
 ) AS s
+WHERE s.probe NOT IN (SELECT probe FROM withdrawals)
 GROUP BY start_ms, probe, line, role
 HAVING (start_ms, probe, line, role) > ({after_start:Int64}, {after_probe:String}, {after_line:String}, {after_role:String})
 ORDER BY start_ms, probe, line, role

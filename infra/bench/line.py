@@ -9,11 +9,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from infra.lab.process import allow_many_files
 from probe import watch as watches
 from probe.logs import setup
 from probe.measurement import Vantage
@@ -23,20 +25,48 @@ from probe.run import measure
 from probe.vantage import configured
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from infra.bench.verdicts import Run
     from probe.watch import Watch
 
+_SWEEP_FIRST = 24
+_TICK_S, _LATE_S = 0.03, 0.01
 
-async def runs(watch: Watch, network: Network, vantage: Vantage, count: int, at_once: int, *, sweep: bool) -> None:
-    """Make so many runs, so many at the same time, each a line of JSON on stdout."""
-    left = iter(range(count))
 
-    async def worker() -> None:
-        rounds = None if sweep else Rounds(watch.sweep_s)  # one probe, that sweeps first and by its own plan
+async def runs(
+    watch: Watch,
+    network: Network,
+    vantage: Vantage,
+    count: int,
+    at_once: int,
+    tell: Callable[[Run], None],
+    *,
+    sweep: bool = False,
+    gate: asyncio.Lock | None = None,
+) -> None:
+    """Make so many runs, so many at a time, and `tell` of each as it ends. They begin one by one, at a `gate`."""
+    left, entrance = iter(range(count)), gate or asyncio.Lock()
+
+    async def worker(number: int) -> None:
+        # One probe by its own plan: the first of them sweep first, the others have run for a while.
+        rounds = None if sweep else Rounds(watch.sweep_s, swept=number >= _SWEEP_FIRST)
         for _ in left:
+            async with entrance:
+                await _quiet()
             made = await measure(watch, network, configured(vantage), rounds=rounds)
-            sys.stdout.buffer.write(msgspec.json.encode(made) + b"\n")
+            tell(made)
 
-    await asyncio.gather(*(worker() for _ in range(min(at_once, count))))
+    await asyncio.gather(*(worker(n) for n in range(min(at_once, count))))
+
+
+async def _quiet() -> None:
+    """Wait until this process keeps up: what begins then finds a loop that is free, however many runs wait."""
+    while True:
+        start = time.monotonic()
+        await asyncio.sleep(_TICK_S)
+        if time.monotonic() - start < _TICK_S + _LATE_S:
+            return
 
 
 def main() -> None:
@@ -50,10 +80,15 @@ def main() -> None:
     parser.add_argument("--sweep", action="store_true", help="test everything in every run")
     given = parser.parse_args()
     setup()
+    allow_many_files()
     watch = watches.read(given.watch.read_bytes(), str(given.watch))
     vantage = Vantage(role=given.role, asn=64500 if given.role == "probe" else 64999, access="fixed", line="bench")
     network = Network(ca_file=given.authority)
-    asyncio.run(runs(watch, network, vantage, given.runs, given.at_once, sweep=given.sweep))
+
+    def tell(made: Run) -> None:
+        sys.stdout.buffer.write(msgspec.json.encode(made) + b"\n")
+
+    asyncio.run(runs(watch, network, vantage, given.runs, given.at_once, tell, sweep=given.sweep))
 
 
 if __name__ == "__main__":

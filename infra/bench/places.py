@@ -26,12 +26,8 @@ ELSEWHERE = tuple(dict.fromkeys((*SITE, *APP, *WATCH.control.addresses, WATCH.se
 
 def zone() -> Zone:
     """The names that resolve."""
-    names = {SITE_HOST: _four(SITE), WATCH.control.host: _four(WATCH.control.addresses), CANARY: ("192.0.2.1",)}
+    names = {SITE_HOST: SITE, WATCH.control.host: WATCH.control.addresses, CANARY: ("192.0.2.1",)}
     return Zone(names, SITE_HOST, BLOCK_SERVER)
-
-
-def _four(addresses: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(a for a in addresses if ":" not in a)
 
 
 def watch_text(name: str, timeout_s: float) -> bytes:

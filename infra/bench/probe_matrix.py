@@ -1,7 +1,8 @@
 """The matrix: each way of interfering, and each merely bad network, against what the rules make of the probe's runs.
 
 `python -m infra.bench.probe_matrix --ways 50 --bad 1000` makes a test bed of network namespaces (as root), measures
-with the shipped probe, judges with the shipped rules in a real store, and writes docs/methods-matrix.md.
+with the shipped probe, judges with the shipped rules in a real store, and writes docs/methods-matrix.md. The portable
+lab is measured too, and where there is no root it alone.
 """
 
 from __future__ import annotations
@@ -16,14 +17,16 @@ import sys
 import tempfile
 import time
 import tomllib
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from infra.bench.bed import Bed
+from infra.bench import portable
+from infra.bench.bed import Bed, missing
 from infra.bench.places import RESOLVER, watch_text
-from infra.bench.verdicts import Court, Said
+from infra.bench.verdicts import Court, Run, Said
 from probe import watch as watches
 from probe.errors import UserError
 from probe.measurement import Measurement
@@ -37,6 +40,12 @@ _SIX = {
 CASES = Path(__file__).with_name("cases.toml")
 _MOST_ALONE = 10
 """Runs of a case that can't have several at a time, at most: each takes ten seconds and more."""
+_PORTABLE = """## The portable lab
+
+The same probe and the same rules in the lab's country on loopback, which needs no root: `make bench-probe` runs it
+everywhere. Providers are named for what they do (infra/lab/methods.toml). Below a socket nothing can be done there: no
+packet is lost, forged or limited, there is no IPv6, no ICMP and no second interface.
+"""
 PAGE = Path(__file__).parents[2] / "docs" / "methods-matrix.md"
 
 
@@ -110,15 +119,33 @@ def run(bed: Bed, court: Court, case: Case, count: int, at_once: int) -> Result:
         for command in case.after:
             bed.shell("line", command)
         bed.rules()
+    said = court.judge(watch, runs, references)
+    return _result(case, runs, said, time.monotonic() - started)
+
+
+def _result(case: Case, runs: Sequence[Run], judged: Iterable[Said], seconds: float) -> Result:
     said: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
     by_rule: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
-    for s in court.judge(watch, runs, references):
+    for s in judged:
         said[s.surface][_words(s)] += 1
         by_rule[s.surface][s.rule] += 1
-    return Result(case, len(runs), said, by_rule, time.monotonic() - started)
+    return Result(case, len(runs), said, by_rule, seconds)
 
 
-def table(results: list[Result], rule_set: str) -> str:
+def portable_runs(court: Court, folder: Path, count: int, only: Collection[str] = ()) -> list[Result]:
+    """The runs in the portable lab, judged. Raises UserError."""
+    started = time.monotonic()
+    watch, runs = portable.measure(folder, count, only)
+    took = time.monotonic() - started
+    results = []
+    for provider, made in runs.items():
+        web, app = portable.must_be(provider)
+        case = Case(id=f"portable-{provider}", what=provider, web=web, app=app)
+        results.append(_result(case, made, court.judge(watch, made, provider=provider), took))
+    return results
+
+
+def table(results: list[Result], in_lab: list[Result], rule_set: str) -> str:
     """The page."""
     ways, bad = ([r for r in results if r.case.kind == kind] for kind in ("way", "bad"))
     lines = [
@@ -131,13 +158,10 @@ def table(results: list[Result], rule_set: str) -> str:
         f"Made by `make bench-probe` on {dt.datetime.now(dt.UTC).date()} under rule set {rule_set}.",
         "",
     ]
+    if not results:
+        lines += [f"The namespaces were left out: {missing() or 'only the portable lab was asked for'}.", ""]
     if ways:
-        lines += ["## Ways of interfering", "", "| what was done | must be: web, app | right | said otherwise |",
-                  "|---|---|---|---|"]  # fmt: skip
-        for r in ways:
-            other = [f"{s}: {w} x {n}" for s, c in r.said.items() for w, n in c.items() if w != getattr(r.case, s)]
-            lines.append(f"| {r.case.what} | {r.case.web}, {r.case.app} | {_share(r)} | {'; '.join(other)} |")
-        lines += ["", _total(ways), ""]
+        lines += ["## Ways of interfering", "", *_ways(ways)]
     if bad:
         lines += ["## Networks that are merely bad", "", "| what was wrong | called blocked | web | app |",
                   "|---|---|---|---|"]  # fmt: skip
@@ -146,7 +170,17 @@ def table(results: list[Result], rule_set: str) -> str:
             lines.append(f"| {r.case.what} | {r.blocked} of {r.runs} | {surfaces[0]} | {surfaces[1]} |")
         runs, wrong = sum(r.runs for r in bad), sum(r.blocked for r in bad)
         lines += ["", f"Called blocked: {wrong} of {runs} runs{_at_most(wrong, runs)}.", ""]
+    if in_lab:
+        lines += [_PORTABLE, *_ways(in_lab)]
     return "\n".join(lines)
+
+
+def _ways(results: list[Result]) -> list[str]:
+    lines = ["| what was done | must be: web, app | right | said otherwise |", "|---|---|---|---|"]
+    for r in results:
+        other = [f"{s}: {w} x {n}" for s, c in r.said.items() for w, n in c.items() if w != getattr(r.case, s)]
+        lines.append(f"| {r.case.what} | {r.case.web}, {r.case.app} | {_share(r)} | {'; '.join(other)} |")
+    return [*lines, "", _total(results), ""]
 
 
 def _share(r: Result) -> str:
@@ -191,28 +225,38 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--ways", type=int, default=50, help="runs for each way of interfering")
     parser.add_argument("--bad", type=int, default=200, help="runs for each bad network")
-    parser.add_argument("--at-once", type=int, default=24)
+    parser.add_argument("--at-once", type=int, default=120, help="runs under way; most of them wait")
     parser.add_argument("--only", nargs="*", default=[], help="ids of cases; the page is then printed and not written")
     given = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))  # and the namespaces with it
     chosen = [c for c in cases() if not given.only or c.id in given.only]
-    results = []
+    if missing():
+        print(f"no network namespaces, so the portable lab alone: {missing()}", file=sys.stderr)  # noqa: T201
+        chosen = []
+    results: list[Result] = []
     with tempfile.TemporaryDirectory(prefix="blockonset-bench-") as folder:
         court = Court(Path(folder) / "store")
         try:
             (Path(folder) / "bed").mkdir()
-            with Bed(Path(folder) / "bed") as bed:
+            (Path(folder) / "lab").mkdir()
+            in_lab = [] if given.only else portable_runs(court, Path(folder) / "lab", given.ways)
+            for r in in_lab:
+                _tell(r)
+            with Bed(Path(folder) / "bed") if chosen else contextlib.nullcontext() as bed:
                 for case in chosen:
                     count = given.ways if case.kind == "way" else given.bad
                     count = min(count, _MOST_ALONE) if case.alone else count
+                    assert bed is not None
                     results.append(run(bed, court, case, count, given.at_once))
                     _tell(results[-1])
                     if not given.only:  # after every case: what was measured is kept, however it ends
-                        PAGE.write_text(table(results, court.rule_set.version), encoding="utf-8")
+                        PAGE.write_text(table(results, in_lab, court.rule_set.version), encoding="utf-8")
+            if not given.only:
+                PAGE.write_text(table(results, in_lab, court.rule_set.version), encoding="utf-8")
         finally:
             court.close()
     if given.only:
-        print(table(results, court.rule_set.version))  # noqa: T201 - asked for
+        print(table(results, [], court.rule_set.version))  # noqa: T201 - asked for
     sys.exit(any(r.blocked for r in results if r.case.kind == "bad"))
 
 

@@ -57,8 +57,11 @@ class Zone:
         reply = dns.message.make_response(query, recursion_available=True)
         if addresses is None:
             reply.set_rcode(dns.rcode.NXDOMAIN)
-        elif query.question[0].rdtype == dns.rdatatype.A:
-            reply.answer.append(dns.rrset.from_text_list(query.question[0].name, TTL, "IN", "A", list(addresses)))
+            return reply.to_wire()
+        asked = query.question[0]
+        fit = [a for a in addresses if (":" in a) == (asked.rdtype == dns.rdatatype.AAAA)]
+        if fit and asked.rdtype in (dns.rdatatype.A, dns.rdatatype.AAAA):
+            reply.answer.append(dns.rrset.from_text_list(asked.name, TTL, "IN", asked.rdtype, fit))
         return reply.to_wire()
 
 

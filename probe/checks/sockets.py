@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from probe import http1
 from probe.addresses import is_bogon
 
 if TYPE_CHECKING:
@@ -15,9 +16,12 @@ NAME = "sockets"
 SURFACE = "web"
 SWEEPS_ONLY = True
 
+_PATH = "GET /apiws"
+"""Where Telegram's web client opens its sockets (core.telegram.org/mtproto/transports)."""
+
 
 async def check(context: Context) -> list[Step]:
-    """Resolve each host, shake hands with it and ask for a page: any answer will do."""
+    """Resolve each host, shake hands and ask for a web socket as the page does: status 101 says that it opens."""
     found = await asyncio.gather(*(_host(context, host) for host in context.web.sockets))
     return [step for steps in found for step in steps]
 
@@ -29,5 +33,5 @@ async def _host(context: Context, host: str) -> list[Step]:
         return [resolved]
     with await context.connect(host, address, 443) as connection:
         await connection.handshake(host)
-        await connection.request(host)
+        await connection.request(host, _PATH, http1.upgrade())
     return [resolved, *connection.steps]

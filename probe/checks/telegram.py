@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from probe.rounds import chosen
+from probe.rounds import chosen, others6
 
 if TYPE_CHECKING:
     from probe.context import Context
@@ -21,7 +21,13 @@ async def check(context: Context) -> list[Step]:
     """Connect to the datacentres in the ways that are this run's, and ask each for resPQ."""
     app = context.watch.surfaces.app
     assert app is not None
-    these = chosen(context.plan, app.endpoints, context.has_route)
+    steps = await _all(context, chosen(context.plan, app.endpoints, context.has_route))
+    if context.reached6 and not context.plan.sweep and any(s.failure and s.address.startswith("[") for s in steps):
+        steps += await _all(context, others6(context.plan, app.endpoints, context.has_route))
+    return steps
+
+
+async def _all(context: Context, these: list[tuple[Endpoint, Way]]) -> list[Step]:
     found = await asyncio.gather(*(_endpoint(context, endpoint, way) for endpoint, way in these))
     return [step for steps in found for step in steps]
 

@@ -76,7 +76,15 @@ def agree6():
     return (resolve("system6", V6_IP),)
 
 
+def over6(count, first=1, **how):
+    """So many endpoints over IPv6."""
+    return [s for n in range(first, first + count) for s in dc(n, address=f"[2001:db8::{n}]:443", **how)]
+
+
 FINE = (*agree(), *handshake())
+LIGHT = control()[:2]
+"""The control of a light run in which nothing was wrong."""
+BESIDE = {"part": "control", "target": "control.example", "address": "203.0.113.9:443"}
 V6_IP = "2001:db8::1"
 V6 = f"[{V6_IP}]:443"
 
@@ -109,6 +117,15 @@ TABLE = [
     web("control-failed", *agree(), *handshake(failure=TIMEOUT), beside=control(TIMEOUT)),
     web("control-failed", *FINE, beside=control(**WRONG), name="captive-portal"),
     app("control-failed", *endpoints(0, {"connect": TIMEOUT}), beside=control(TIMEOUT)),
+    web("web-works", *FINE, beside=LIGHT, name="the-service-vouches-for-the-line"),
+    app("app-works", *endpoints(4), beside=LIGHT, name="its-answers-do"),
+    web("control-failed", *agree(), beside=LIGHT, check="dns", name="nothing-vouches-for-the-line"),
+    web("control-failed", *agree(), *handshake(failure=RESET), beside=LIGHT, name="met-and-no-more"),
+    web("control-failed", *FINE, connect(port=80), step("request", address=f"{X}:80", fingerprint="law", status=200),
+        beside=LIGHT, name="a-page-and-met-no-more"),
+    app("control-failed", *endpoints(4, {"connect": TIMEOUT}), beside=LIGHT, name="one-of-five-and-met-no-more"),
+    app("control-failed", *endpoints(4), beside=(LIGHT[0], step("connect", failure=TIMEOUT, **BESIDE)),
+        name="not-met"),
     web("nothing-tested"),
     app("nothing-tested", *dc(1, connect="network_unreachable", address="[2001:db8::1]:443"), name="no-ipv6-here"),
     # the name
@@ -176,6 +193,21 @@ TABLE = [
     app("nothing-tested", *dc(1, connect=TIMEOUT, address=V6), name="ipv6-without-control"),
     app("control-failed", *dc(1, address=V6), beside=control6(TIMEOUT), name="ipv6-only-offline"),
     app("app-works", *endpoints(2), beside=(*control(), *control6(TIMEOUT)), name="ipv6-broken"),
+    app("app-timeout", *endpoints(3), *over6(5, connect=TIMEOUT), beside=(*control(), *control6()), name="ipv6-alone"),
+    app("mtproto-dropped", *endpoints(3), *over6(3, exchange=TIMEOUT), *over6(2, first=4),
+        beside=(*control(), *control6()), name="three-of-five-over-ipv6"),
+    app("app-works", *endpoints(3), *over6(1, connect=TIMEOUT), *over6(4, first=2),
+        beside=(*control(), *control6()), name="one-of-five-over-ipv6"),
+    app("app-works", *endpoints(3), *over6(5, connect=TIMEOUT), beside=(*control(), *control6(TIMEOUT)),
+        name="ipv6-broken-everywhere"),
+    app("app-refused", *endpoints(0, {"connect": REFUSED}, {"connect": REFUSED}), *over6(5, connect=TIMEOUT),
+        beside=(*control(), *control6()), name="ipv4-first"),
+    web("tcp-timeout", *FINE, *agree6(), connect(V6_IP, TIMEOUT), beside=(*control(), *control6()), name="ipv6-alone"),
+    web("tcp-reset", *FINE, *agree6(), connect(V6_IP), step("hold", address=V6, failure=RESET),
+        beside=(*control(), *control6()), name="ipv6-alone"),
+    web("web-works", *FINE, *agree6(), connect(V6_IP), beside=(*control(), *control6()), name="ipv6-connects"),
+    web("web-works", *FINE, *agree6(), connect(V6_IP, TIMEOUT), beside=(*control(), *control6(TIMEOUT)),
+        name="ipv6-broken"),
     # what only sweeps test
     web("web-works", *FINE, *agree6(), *handshake(V6_IP), *handshake(failure=TIMEOUT), name="ipv6-works",
         beside=(*control(), *control6())),
@@ -313,6 +345,9 @@ def test_the_evidence_tells_which_transport_is_cut(verdicts):
 
 def test_the_evidence_tells_what_else_was_seen(verdicts):
     """IPv6 beside IPv4, hosts of web sockets, both speeds, how much came."""
+    for case in ("app-app-timeout-ipv6-alone", "web-tcp-timeout-ipv6-alone"):
+        assert "a block of IPv6 alone" in verdicts[case][0]["evidence"]
+    assert "the front page after that: connection_reset" in verdicts["web-web-works-front-page-cut"][0]["evidence"]
     assert "over IPv6 1 of 1 failed" in verdicts["app-app-works-judged-over-ipv4"][0]["evidence"]
     sockets = verdicts["web-web-works-web-socket-host-gone"][0]["evidence"]
     assert "web socket hosts that failed: socket.example" in sockets

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from probe import messages
+
 WATCH = Path(__file__).parents[2] / "infra" / "watches" / "telegram-vn-2025.toml"
 ISOLATED = ["unshare", "--map-root-user", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"]
 
@@ -20,13 +22,33 @@ def can_isolate():
     return subprocess.run([*ISOLATED, "true"], capture_output=True, check=False).returncode == 0
 
 
+@pytest.fixture(autouse=True)
+def _isolated():
+    """Nothing here may ever reach a real address."""
+    if can_isolate():
+        return
+    if os.environ.get("BLOCKONSET_CI"):
+        pytest.fail("network namespaces are needed, and CI may not skip this test")
+    pytest.skip("network namespaces need Linux with unshare and ip")
+
+
+def test_nobody_measures_a_real_watch_without_agreeing_to_it(tmp_path):
+    """Without a terminal: the text, the flag's name, exit code 2, and nothing made."""
+    command = [sys.executable, "-m", "probe", "up", "--watch", str(WATCH), "--data", str(tmp_path / "data")]
+    environment = {k: v for k, v in os.environ.items() if k != "BLOCKONSET_ACCEPT_RISK"} | {"LC_ALL": "C.UTF-8"}
+    done = subprocess.run(
+        [*ISOLATED, *command, "--for", "1"], capture_output=True, text=True, timeout=60, check=False,
+        stdin=subprocess.DEVNULL, env=environment,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "What the law may say" in done.stdout
+    assert f"--accept-risk {messages.load('en').version}" in done.stderr
+    assert not (tmp_path / "data").exists()
+
+
 @pytest.mark.timeout(150)
 def test_a_real_watch_measures_and_accuses_nobody_without_a_network(tmp_path):
     """With no way out the control fails too: runs are stored, and no provider gets an onset."""
-    if not can_isolate():
-        if os.environ.get("BLOCKONSET_CI"):
-            pytest.fail("network namespaces are needed, and CI may not skip this test")
-        pytest.skip("network namespaces need Linux with unshare and ip")
     text = (
         WATCH.read_text(encoding="utf-8")
         .replace("cadence_s = 600", "cadence_s = 4")
@@ -37,13 +59,14 @@ def test_a_real_watch_measures_and_accuses_nobody_without_a_network(tmp_path):
     command = [sys.executable, "-m", "probe", "up", "--watch", str(watch), "--data", str(tmp_path / "data")]
     options = ["--for", "16", "--json", "--no-dashboard", "--api-port", "0"]
     vantage = {"BLOCKONSET_VANTAGE_ASN": "18403", "BLOCKONSET_VANTAGE_ACCESS": "fixed"}
+    agreed = {"BLOCKONSET_ACCEPT_RISK": messages.load("en").version, "LC_ALL": "C.UTF-8"}
     done = subprocess.run(
         [*ISOLATED, *command, *options],
         capture_output=True,
         text=True,
         timeout=120,
         check=False,
-        env={**os.environ, **vantage},
+        env={**os.environ, **vantage, **agreed},
     )
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)

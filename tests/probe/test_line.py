@@ -17,11 +17,26 @@ import msgspec
 import pytest
 
 from infra.nats import server as nats
-from probe import agent, doctor, messages, metered, panic, show, signed, state, status
+from probe import (
+    agent,
+    diagnosis,
+    doctor,
+    introduction,
+    messages,
+    metered,
+    networks,
+    panic,
+    renewal,
+    show,
+    signed,
+    state,
+    status,
+)
 from probe import watch as watches
 from probe.config import Config, VantageConfig
 from probe.errors import UserError
 from probe.keys import Key
+from probe.networks import Here
 from probe.spool import Spool, SpoolError, read_ledger
 from tests.support.custody import WATCH, eventually, now_ms, run_of
 from tests.support.servers import Map, refusing
@@ -221,6 +236,80 @@ async def test_the_doctor_contacts_nothing_while_paused(tmp_path, dialer, networ
     lines = await doctor._examine(settings, EN, network)
     assert "paused" in lines[-1].says
     assert dialer.dialed == []
+
+
+def test_the_clock_is_compared_with_the_receipts_or_the_api_or_is_said_to_be_unknown(tmp_path, monkeypatch):
+    """A clock that nobody compared is not called right."""
+    settings = config(tmp_path)
+    found = diagnosis.clock(settings)
+    assert (found.mark, found.says) == ("note", "clock_never")
+    state.Notebook(Path(settings.data)).note(clock_offset_ms=7_200_000, clock_compared_ms=now_ms())
+    assert (diagnosis.clock(settings).mark, diagnosis.clock(settings).values["seconds"]) == ("bad", "7200.0")
+    with api({"providers": []}) as (url, _):
+        settings = msgspec.structs.replace(settings, api=url)
+        about, offset_ms = diagnosis.api(settings, watch_of(settings))
+        assert (about.mark, abs(offset_ms) < 5000) == ("ok", True)
+        assert diagnosis.clock(settings, offset_ms).mark != "bad"
+        monkeypatch.setattr(diagnosis, "now", lambda: now_ms() + 3_600_000)
+        _, offset_ms = diagnosis.api(settings, watch_of(settings))
+    line = doctor._line(EN, diagnosis.clock(settings, offset_ms))
+    assert line.mark == "bad"
+    assert "by the operator's API" in line.says
+    assert line.fix
+
+
+def test_an_expired_or_renewed_watch_is_told_by_doctor_and_status(tmp_path):
+    """Expired, it is something to do; renewed, the newer one counts."""
+    settings = config(tmp_path)
+    text = WATCH.format(cadence_s=600)
+    Path(settings.watch).write_bytes(watches.sign(text.replace("2099-01-01", "2025-01-01").encode(), OPERATOR))
+    watch, found = diagnosis.watch(settings)
+    assert (watch, found.mark, found.values["expires"]) == (None, "bad", "2025-01-01")
+    about = status.status(settings, renewal.present(settings), ask_api=False)
+    assert "expired on 2025-01-01" in "\n".join(status.words(about, EN))
+    (Path(settings.data) / state.RENEWED).write_bytes(watches.sign(text.encode(), OPERATOR))
+    watch, found = diagnosis.watch(settings)
+    assert (watch.expires, found.mark) == ("2099-01-01", "ok")
+    assert "good until 2099-01-01" in "\n".join(status.words(status.status(settings, watch), EN))
+
+
+def test_doctor_says_what_is_known_of_the_network_and_its_number(tmp_path, monkeypatch):
+    """New, answered, not to be told apart; the number configured, seen, to be asked, unknown."""
+    settings = config(tmp_path, vantage=VantageConfig())
+    home = Here("wlan0", "192.168.1.1", "02:00:5e:10:20:30", 0)
+    monkeypatch.setattr(networks, "here", lambda asn=0: home)
+
+    def says(settings=settings):
+        lines = [doctor._line(EN, found) for found in diagnosis.place(settings)]
+        assert all(ln.fix for ln in lines if ln.mark == "bad")
+        return [(ln.mark, ln.says.split(":")[0]) for ln in lines]
+
+    assert says() == [
+        ("note", "nobody has said what kind of network this is"),
+        ("bad", "which network this is, is not known"),
+    ]
+    introduction.of(Path(settings.data)).remember(home, introduction.declared("unknown", "unknown"))
+    assert says()[0] == ("ok", "unknown, unknown")
+    introduction.of(Path(settings.data)).remember(home, introduction.declared("fixed", "work"))
+    state.Notebook(Path(settings.data)).note(asn=64500)
+    assert says() == [("ok", "fixed, work"), ("ok", "AS64500 (as the last run saw it)")]
+    monkeypatch.setattr(networks, "here", lambda asn=0: Here("", "", "", 0))
+    assert says()[0] == ("note", "it can't be told from others here; what the configuration says holds everywhere")
+    said = VantageConfig(asn=64501, access="mobile", line_kind="hotspot")
+    assert says(msgspec.structs.replace(settings, vantage=said)) == [
+        ("ok", "mobile, hotspot"),
+        ("ok", "AS64501 (by the configuration)"),
+    ]
+
+
+def test_status_tells_of_a_new_network_while_the_probe_runs(tmp_path, monkeypatch):
+    """With the command that answers."""
+    settings = config(tmp_path)
+    state.Notebook(Path(settings.data)).note(network_is_new=True)
+    monkeypatch.setattr(panic, "running", lambda _: 4711)
+    found = status.status(settings, watch_of(settings), ask_api=False)
+    assert found.network_is_new
+    assert "blockonset probe network" in "\n".join(status.words(found, EN))
 
 
 def _text_of(town):

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
 import ssl
 import sys
+import time
 
 import dns.resolver
 import pytest
 
 from probe.errors import UserError
 from probe.network import Network, RealDialer
+from probe.wire import Wire
 from tests.probe.conftest import LIMIT, PATIENT
 from tests.support import servers
 from tests.support.authority import Authority
@@ -364,3 +368,24 @@ def test_the_real_dialer_asks_this_machines_own_resolver(monkeypatch):
     monkeypatch.setattr(dns.resolver, "Resolver", none)
     with pytest.raises(OSError, match="no resolver"):
         RealDialer().system_resolver()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux drops a SYN when the queue is full")
+async def test_a_connection_that_stays_unanswered_is_tried_once_more():
+    """Beside the first, of which the kernel asks again only after a second: whichever is answered counts."""
+    with contextlib.ExitStack() as stack:
+        sock = stack.enter_context(socket.socket())
+        sock.bind((servers.HERE, 0))
+        sock.listen(0)
+        for _ in range(2):
+            filler = stack.enter_context(socket.socket())
+            filler.setblocking(False)
+            filler.connect_ex(sock.getsockname())
+        start = time.monotonic()
+        connecting = asyncio.create_task(Wire.persistent(sock.getsockname(), 0.3))
+        await asyncio.sleep(0.1)
+        stack.enter_context(sock.accept()[0])
+        (await connecting).close()
+        assert 0.3 <= time.monotonic() - start < 0.95
+    with servers.refusing() as port, pytest.raises(ConnectionRefusedError):
+        await Wire.persistent((servers.HERE, port), 0.3)

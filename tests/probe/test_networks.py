@@ -11,6 +11,7 @@ from probe.measurement import Vantage
 from probe.networks import Here, Known, Networks
 
 HOME = Here("wlan0", "192.168.1.1", "02:00:5e:10:20:30", 64500)
+PHONE = Here("wlan0", "192.168.43.1", "02:00:5e:00:00:01", 0)
 SAID = Known(access="fixed", access_how="declared", line_kind="home", line_kind_how="declared")
 
 
@@ -48,10 +49,24 @@ def test_the_file_names_no_network(tmp_path, key):
     assert HOME.name(key) != HOME.name(Key.create("user"))
 
 
+def test_what_was_said_before_the_number_is_known_holds_for_the_first_number_seen(tmp_path, key):
+    """Setup answers before anybody told the number. A line that fails over to another one later is another network."""
+    known = Networks(tmp_path / "networks.json", key)
+    known.remember(HOME._replace(asn=0), SAID)
+    assert known.find(HOME) == SAID
+    assert known.find(HOME._replace(asn=0)) == SAID
+    assert known.is_new(HOME._replace(asn=64501))
+    spare = Known(access="mobile", access_how="declared")
+    known.remember(HOME._replace(asn=64501), spare)
+    assert (known.find(HOME), known.find(HOME._replace(asn=64501))) == (SAID, spare)
+
+
 def test_nowhere_is_not_remembered(tmp_path, key):
     """Without a gateway and a number nothing tells it from others."""
     known = Networks(tmp_path / "networks.json", key)
-    known.remember(Here("", "", "", 0), SAID)
+    assert not known.remember(Here("", "", "", 0), SAID)
+    assert not known.remember(Here("tun0", "", "", 64500), SAID)
+    assert not known.is_new(Here("tun0", "", "", 64500))
     assert not (tmp_path / "networks.json").exists()
 
 
@@ -76,7 +91,7 @@ def test_a_laptop_behind_a_phone_is_mobile(at, access, line_kind):
 
 def test_what_was_said_goes_before_a_guess(tmp_path, key):
     """Some home routers have a phone's address."""
-    phone_like = Here("wlan0", "192.168.43.1", "02:00:5e:00:00:01", 0)
+    phone_like = PHONE
     known = Networks(tmp_path / "networks.json", key)
     assert known.of(phone_like).access == "mobile"
     known.remember(phone_like, SAID)
@@ -96,4 +111,4 @@ def test_a_spoiled_file_is_named(tmp_path, key):
     file = tmp_path / "networks.json"
     file.write_text("{")
     with pytest.raises(UserError, match=r"networks\.json.*Delete it"):
-        Networks(file, key)
+        Networks(file, key).find(HOME)

@@ -10,15 +10,34 @@ import msgspec
 import pytest
 import structlog
 
-from probe import consent, home, invite, messages, oneline, owner, panic, parts, projection, service, setup, state
+from probe import (
+    consent,
+    home,
+    introduction,
+    invite,
+    messages,
+    networks,
+    oneline,
+    owner,
+    panic,
+    parts,
+    projection,
+    service,
+    setup,
+    state,
+    withdrawal,
+)
 from probe import watch as watches
-from probe.config import BY_HAND, load
+from probe.config import load
 from probe.errors import UserError
 from probe.keys import Key
+from probe.networks import Here
 from tests.support.custody import WATCH
 
 ROOT = Path(__file__).parents[2]
 OPERATOR = Key.create("operator")
+HOME = Here("wlan0", "192.168.1.1", "02:00:5e:10:20:30", 0)
+PHONE = Here("wlan0", "172.20.10.1", "02:00:5e:10:20:31", 0)
 EN, VI = messages.load("en"), messages.load("vi")
 
 
@@ -40,6 +59,7 @@ def place(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", f"{bin_}:{os.environ['PATH']}")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("BLOCKONSET_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(networks, "here", lambda asn=0: HOME._replace(asn=asn))
     for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
         monkeypatch.delenv(name, raising=False)
     return tmp_path
@@ -154,14 +174,17 @@ def test_with_consent_it_is_set_up_and_can_run(capsys, place, line):
     code, out, _ = run(capsys, "setup", line, "--accept-risk", EN.version, "--access", "fixed", "--line", "a")
     assert code == 0
     made = sorted(f.name for f in (place / "home").iterdir())
-    assert made == ["consent.json", "probe.key", "probe.toml", "watch.signed"]
+    assert made == ["consent.json", "networks.json", "probe.key", "probe.toml", "watch.signed"]
     assert all(f.stat().st_mode & 0o077 == 0 for f in (place / "home").iterdir())
     settings = load(place / "home" / home.CONFIG, {})
     assert settings.nats == ("tls://c.example:443", "wss://c.example")
-    assert settings.vantage.access == "fixed"
+    assert settings.vantage.access == "unknown"  # it holds in this network, not everywhere
+    known = introduction.of(place / "home").find(HOME)
+    assert (known.access, known.access_how, known.line) == ("fixed", "declared", "a")
     record = consent.read(place / "home")
     assert (record.version, record.sha256, record.how) == (EN.version, EN.digest, "--accept-risk")
     assert "MB a month" in out
+    assert "counts for no provider" in out  # this invite names no whoami
     assert Key.load(settings.key_file, "user").id in out
     assert not (place / "told").exists()
     consent.require(place / "home", "", EN)
@@ -196,7 +219,7 @@ def test_a_changed_text_is_asked_about_again(tmp_path, monkeypatch):
     )
     with pytest.raises(UserError, match="has changed"):
         consent.require(tmp_path, "", messages.load("en"))
-    consent.require(tmp_path, BY_HAND, EN)
+    consent.require(tmp_path, messages.load("en").version, EN)
     (tmp_path / state.CONSENT).write_text("{")
     with pytest.raises(UserError, match="remove it"):
         consent.require(tmp_path, "", EN)
@@ -255,8 +278,8 @@ def test_every_managers_text_is_filled_in_and_well_formed(place, platform):
         assert f'"{place}/a & b/probe.toml"' in text
 
 
-def test_pause_resume_withdraw(capsys, place, line):
-    """Each is a file that the running probe looks at; a withdrawal is signed by the probe's own key."""
+def test_pause_and_resume(capsys, place, line):
+    """Each is a file that the running probe looks at."""
     run(capsys, "setup", line, "--accept-risk", EN.version)
     directory = place / "home"
     assert run(capsys, "pause", "2h")[0] == 0
@@ -266,14 +289,87 @@ def test_pause_resume_withdraw(capsys, place, line):
     assert "Measuring goes on" in run(capsys, "resume")[1]
     assert "was not paused" in run(capsys, "resume")[1]
     assert run(capsys, "pause", "soon")[0] == 2
+
+
+def test_a_withdrawal_is_signed_and_waits_where_no_collector_answers(capsys, place, line, monkeypatch):
+    """It holds at once, is signed once, and both the command and `status` say that nobody has confirmed it."""
+    monkeypatch.setattr(owner, "_REACH_S", 1.5)
+    run(capsys, "setup", line, "--accept-risk", EN.version)
+    directory = place / "home"
+    file = directory / home.CONFIG
+    file.write_text(file.read_text().replace("tls://c.example:443", "tls://127.0.0.1:1").replace("wss://c.example", ""))
+    file.write_text(file.read_text().replace(', ""', ""))
     code, out, _ = run(capsys, "withdraw", "--json")
-    asked = owner.read_withdrawal(json.loads(out)["withdrawal"])
+    said = json.loads(out)
+    asked = withdrawal.read(said["withdrawal"])
     assert (code, asked.probe) == (0, Key.load(directory / "probe.key", "user").id)
+    assert (said["confirmed_ms"], "127.0.0.1:1" in said["error"]) == (None, True)
     assert state.held(directory)
-    assert json.loads(run(capsys, "withdraw", "--json")[1])["withdrawal"] == json.loads(out)["withdrawal"]
-    forged = oneline.seal(owner.WITHDRAWAL, msgspec.json.encode(asked), Key.create("user"))
+    code, out, _ = run(capsys, "withdraw")
+    assert said["withdrawal"] in out
+    assert "not confirmed it yet" in out
+    code, out, _ = run(capsys, "status", "--no-api")
+    assert "has not reached the operator" in out
+    assert "Start it with" not in out
+    code, _, err = run(capsys, "setup", line, "--accept-risk", EN.version)
+    assert (code, "a new key" in err) == (2, True)
+    forged = oneline.seal(withdrawal.WHAT, msgspec.json.encode(asked), Key.create("user"))
     with pytest.raises(UserError, match="speaks for"):
-        owner.read_withdrawal(forged)
+        withdrawal.read(forged)
+
+
+def test_a_new_network_is_answered_for_by_a_command(capsys, place, line, monkeypatch):
+    """Without a terminal by flags, and only where something tells the network from others."""
+    run(capsys, "setup", line, "--accept-risk", EN.version)
+    known = introduction.of(place / "home")
+    assert known.is_new(HOME)
+    assert run(capsys, "network")[0] == 2
+    code, out, _ = run(capsys, "network", "--access", "fixed", "--line-kind", "work")
+    assert (code, "fixed, work" in out) == (0, True)
+    assert (known.find(HOME).line_kind, known.is_new(HOME)) == ("work", False)
+    monkeypatch.setattr(networks, "here", lambda asn=0: Here("tun0", "", "", asn))
+    code, _, err = run(capsys, "network", "--access", "fixed")
+    assert (code, "nothing tells this network" in err) == (2, True)
+
+
+def test_a_person_is_asked_for_what_was_not_said_and_a_phone_is_recognised():
+    """An empty answer takes what the network looks like; a word that is none is `unknown`."""
+    asked = []
+
+    def answer(said):
+        return lambda question: asked.append(question) or said.pop(0)
+
+    found = introduction.ask(EN, answer(["", ""]), PHONE)
+    assert (found.access, found.line_kind, found.access_how) == ("mobile", "hotspot", "declared")
+    assert "(Enter: mobile)" in asked[0]
+    found = introduction.ask(EN, answer(["fixed", "castle"]), HOME)
+    assert (found.access, found.line_kind, found.line_kind_how) == ("fixed", "unknown", "unknown")
+    before = len(asked)
+    assert introduction.ask(EN, answer(["Home"]), HOME, introduction.declared("fixed", "unknown", "a")).line == "a"
+    assert len(asked) == before + 1
+
+
+def test_run_asks_about_a_new_network_once_at_a_terminal(capsys, place, line):
+    """And never where nobody is there, or where the configuration says it."""
+    run(capsys, "setup", line, "--accept-risk", EN.version)
+    settings, asked = load(place / "home" / home.CONFIG, {}), []
+    assert not introduction.offer(settings, EN, None)
+    assert introduction.offer(settings, EN, lambda question: asked.append(question) or "unknown")
+    assert "not known yet" in asked[0]
+    assert not introduction.offer(settings, EN, lambda question: asked.append(question) or "fixed")
+    assert len(asked) == 2
+    (place / "home" / state.NETWORKS).unlink()
+    fixed = msgspec.structs.replace(settings, vantage=msgspec.structs.replace(settings.vantage, access="fixed"))
+    assert not introduction.offer(fixed, EN, lambda _: "fixed")
+
+
+def test_where_networks_cannot_be_told_apart_setup_says_it_in_the_configuration(capsys, place, line, monkeypatch):
+    """As on macOS: there it holds everywhere."""
+    monkeypatch.setattr(networks, "here", lambda asn=0: Here("", "", "", asn))
+    run(capsys, "setup", line, "--accept-risk", EN.version, "--access", "mobile", "--line-kind", "home", "--line", "b")
+    vantage = load(place / "home" / home.CONFIG, {}).vantage
+    assert (vantage.access, vantage.line_kind, vantage.line) == ("mobile", "home", "b")
+    assert not (place / "home" / state.NETWORKS).exists()
 
 
 def test_the_projection_grows_with_the_cadence_and_counts_sweeps():

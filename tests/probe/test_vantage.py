@@ -41,9 +41,38 @@ async def test_the_operators_endpoint_says_the_network():
 async def test_an_answer_is_remembered_while_the_endpoint_is_cut_off():
     """A block may take it too, just then."""
     async with servers.tcp(servers.says(KNOWN)) as port:
-        ask = Whoami(f"http://127.0.0.1:{port}", BASE)
+        ask = Whoami(f"http://127.0.0.1:{port}", BASE, fresh_s=0.0)
         first = await ask()
     assert await ask() == first
+    assert ask.used_bytes == 2400
+
+
+@pytest.mark.usefixtures("source")
+async def test_on_the_same_network_nobody_is_asked_again_and_again():
+    """A run asks before and after; the endpoint hears of it every few hours, and after an interruption."""
+    asked = []
+
+    async def answer(reader, writer):
+        asked.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(KNOWN)
+
+    async with servers.tcp(answer) as port:
+        ask = Whoami(f"http://127.0.0.1:{port}", BASE)
+        assert {await ask() for _ in range(4)} == {await ask()}
+        assert len(asked) == 1
+        ask.doubt()
+        first = await ask()
+        assert (await ask(), len(asked)) == (first, 2)
+    ask.doubt()
+    assert await ask() == first
+
+
+@pytest.mark.usefixtures("source")
+async def test_a_silent_endpoint_is_not_waited_for_twice_in_a_run():
+    """Nor by the next run, on the same network."""
+    ask = Whoami("http://127.0.0.1:1", BASE)
+    assert [await ask() for _ in range(3)] == [BASE] * 3
+    assert ask.used_bytes == 1200
 
 
 async def test_on_another_network_an_old_answer_is_forgotten(source):
@@ -59,7 +88,7 @@ async def test_on_another_network_an_old_answer_is_forgotten(source):
 async def test_an_old_answer_is_forgotten_in_time():
     """After a day, or here at once."""
     async with servers.tcp(servers.says(KNOWN)) as port:
-        ask = Whoami(f"http://127.0.0.1:{port}", BASE, keep_s=0.0)
+        ask = Whoami(f"http://127.0.0.1:{port}", BASE, fresh_s=0.0, keep_s=0.0)
         await ask()
     assert await ask() == BASE
 

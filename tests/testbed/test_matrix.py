@@ -76,7 +76,12 @@ def test_a_vpn_that_comes_on_during_a_run_is_a_change(bed, tmp_path):
 
 def test_nothing_is_left_behind(bed, tmp_path):
     """Another bed comes and goes beside this one."""
-    before = subprocess.run(["ip", "netns"], capture_output=True, text=True, check=True).stdout
+
+    def named():
+        return subprocess.run(["ip", "netns"], capture_output=True, text=True, check=True).stdout
+
     with probe_matrix.Bed(tmp_path) as other:
-        assert other.line in subprocess.run(["ip", "netns"], capture_output=True, text=True, check=True).stdout
-    assert subprocess.run(["ip", "netns"], capture_output=True, text=True, check=True).stdout == before
+        ends = (other.line, other.router, other.world)
+        assert all(end in named() for end in ends)
+    assert not any(end in named() for end in ends)
+    assert bed.line in named()

@@ -28,19 +28,24 @@ async def test_the_resolution_is_made_once_for_the_run(context):
 
 
 async def test_a_line_with_ipv6_asks_for_ipv6_addresses_too(town, network, clock, dialer):
-    """Of the system's resolver; a name that has none is recorded so."""
+    """Of both paths, in a light run of the system's resolver alone; a name that has none is recorded so."""
     dialer.ipv6 = True
     context = Context(town.watch, network, clock)
     assert [(s.via, s.answers, s.failure) for s in await dns.check(context)] == [
         ("system", (WEB,), None),
         ("second", (WEB,), None),
         ("system6", (), "dns_no_answer"),
+        ("second6", (), "dns_no_answer"),
     ]
     town.names[HOST] = (WEB, "2001:db8:f::80")
     context = Context(town.watch, network, clock)
-    assert (await dns.check(context))[2].answers == ("2001:db8:f::80",)
+    assert [s.answers for s in (await dns.check(context))[2:]] == [("2001:db8:f::80",)] * 2
     assert await context.web_addresses() == (WEB, "2001:db8:f::80")
+    assert not await context.web_address6()
     context.plan = Plan(sweep=False, turn=0)
     assert await context.web_addresses() == (WEB,)
+    assert await context.web_address6() == "2001:db8:f::80"
+    light = Context(town.watch, network, clock, Plan(sweep=False, turn=0))
+    assert [s.via for s in await dns.check(light)] == ["system", "second", "system6"]
     context.ipv4 = False
     assert await context.web_addresses() == ("2001:db8:f::80",)

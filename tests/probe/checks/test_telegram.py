@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from probe.checks import telegram
 from probe.rounds import Plan
+from probe.watch import Endpoint
 from tests.support import servers
 from tests.support.town import ENDPOINTS
 
@@ -57,6 +60,27 @@ async def test_a_light_run_is_one_exchange_a_datacentre(context):
         seen += [(s.target, s.via) for s in await telegram.check(context) if s.op == "exchange"]
     assert [target for target, _ in first] == ["dc1", "dc2", "dc3"]
     assert all(a != b for a, b in zip(first, second, strict=True))
+
+
+async def test_one_failure_over_ipv6_makes_a_light_run_look_at_all_of_it(context, town):
+    """Where the control was reached over IPv6; else the line's IPv6 is what is broken."""
+    app = context.watch.surfaces.app
+    dual = tuple(
+        Endpoint(id=f"dc{n}", address=ENDPOINTS[0], address6=f"2001:db8:e::{n}", ports=(443,)) for n in range(5)
+    )
+    surfaces = msgspec.structs.replace(context.watch.surfaces, app=msgspec.structs.replace(app, endpoints=dual))
+    context.watch = msgspec.structs.replace(context.watch, surfaces=surfaces)
+    town.dialer.ipv6 = True
+    context.plan = Plan(sweep=False, turn=7)
+
+    async def six():
+        steps = await telegram.check(context)
+        assert len([s for s in steps if s.op == "exchange" and s.failure is None]) == 5
+        return [(s.target, s.failure is None) for s in steps if s.op == "connect" and s.address.startswith("[")]
+
+    assert await six() == [("dc2", False)]
+    context.reached6 = True
+    assert await six() == [("dc2", False), ("dc0", False), ("dc1", False), ("dc3", False), ("dc4", False)]
 
 
 async def test_a_cut_transport_shows_beside_one_that_lives(context, town):

@@ -91,3 +91,29 @@ async def test_a_sweep_reads_the_front_page_over_tls(context):
     (page,) = [s for s in await tls.check(context) if s.op == "request"]
     assert (page.address, page.via, page.status, page.failure) == (f"{WEB}:443", "GET /", 200, None)
     assert page.title_hash == hashlib.sha256(b"It is").hexdigest()
+
+
+async def test_a_light_run_only_connects_over_ipv6_where_the_line_has_both(town, network, clock):
+    """A handshake more would be too dear; a cut by address shows."""
+    town.dialer.ipv6 = True
+    town.names[HOST] = (WEB, "2001:db8:f::80")
+    await town.put("2001:db8:f::80", 443, servers.silent)
+    steps = await tls.check(Context(town.watch, network, clock, Plan(sweep=False, turn=0)))
+    assert [s.op for s in steps if s.address == "[2001:db8:f::80]:443"] == ["connect", "hold"]
+    assert [h[:3] for h in handshakes(steps)] == [("target", HOST, None)]
+
+
+async def test_a_contrast_that_is_offered_again_takes_up_its_session(context, town, authority):
+    """Its certificate is never for its name, and is not what it is there for."""
+    context.plan = Plan(sweep=False, turn=0)
+    town.names[HOST] = (WEB,)
+
+    async def contrast():
+        with await context.connect(HOST, WEB, 443, "contrast") as other:
+            await other.handshake(CONTRAST, resume=True)
+            await other.keep_session(CONTRAST)
+        return other.steps[-1]
+
+    first, second = await contrast(), await contrast()
+    assert second.received < first.received / 2
+    assert (first.certificate, second.failure) == (second.certificate, None)

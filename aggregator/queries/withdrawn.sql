@@ -1,0 +1,4 @@
+-- Whether this withdrawal is kept already.
+SELECT count() AS kept
+FROM withdrawals
+WHERE probe = {probe:String} AND line = {line:String}
