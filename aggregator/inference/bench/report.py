@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from aggregator.inference.bench.online import Online
 from aggregator.inference.bench.score import VISIBLE, Score
-from aggregator.inference.bench.simulate import Fleet
+from aggregator.inference.bench.simulate import TELLING, Fleet
 
 HEAD = """\
 # Benchmark of the onset inference
@@ -25,15 +25,18 @@ constants were tuned on seeds 1 to 99. The tables below are of seeds {seeds}, wh
 - **false**: onsets on providers that never block, per 1,000 provider-days, `blocked` or `lifted`; **suspected**: those
   answers that say `suspected`, apart.
 - **missed**: of the blocks with at least {visible} visible failures and as many successes before. `suspected` counts as
-  found only where one line is all there is; **unseen** counts only those with no onset at all.
+  found only where one line is all there is: one that failed visibly at least {telling} times inside the block and
+  worked as often before. **By probes**: the same, but `suspected` counts as found only where the provider has one
+  probe, whether or not the others could show anything. **Unseen** counts only those with no onset at all.
 - **ms**: processor time per provider, median and greatest, on the machine that ran this.
 
 """
 
 COLUMNS = (
-    "| method | error median | error p90 | coverage | late / early | width | false | suspected | missed | unseen | ms |"
+    "| method | error median | error p90 | coverage | late / early | width | false | suspected | missed | by probes "
+    "| unseen | ms |"
 )
-RULE = "|---|---|---|---|---|---|---|---|---|---|---|"
+RULE = "|---|---|---|---|---|---|---|---|---|---|---|---|"
 
 ONLINE = """
 Online, at one false alarm per 1,000 provider-days: measurements of the provider from the onset to the alarm. The bound
@@ -70,7 +73,7 @@ def _row(line: Line) -> str:
     ms = [1000 * line.seconds[len(line.seconds) // 2], 1000 * line.seconds[-1]]
     return (
         f"| {line.name} | {s.median:.2f} | {s.p90:.2f} | {intervals} | {s.false:.2f} | {s.false_suspected:.2f} | "
-        f"{s.missed:.1%} | {1 - s.found / max(s.detectable, 1):.1%} | {ms[0]:.0f}, {ms[1]:.0f} |"
+        f"{s.missed:.1%} | {s.missed_probes:.1%} | {1 - s.found / max(s.detectable, 1):.1%} | {ms[0]:.0f}, {ms[1]:.0f} |"
     )
 
 
@@ -84,7 +87,7 @@ def _settings(fleet: Fleet) -> str:
 
 def text(tables: Sequence[Table], seeds: Sequence[int], providers: int) -> str:
     """The whole page."""
-    parts = [HEAD.format(seeds=", ".join(map(str, seeds)), providers=providers, visible=VISIBLE)]
+    parts = [HEAD.format(seeds=", ".join(map(str, seeds)), providers=providers, visible=VISIBLE, telling=TELLING)]
     for table in tables:
         found = table.lines[0].score.detectable
         parts.append(f"## {table.fleet.name}\n\n{_settings(table.fleet)} Detectable blocks: {found}.\n\n")
