@@ -73,7 +73,8 @@ def _row(line: Line) -> str:
     ms = [1000 * line.seconds[len(line.seconds) // 2], 1000 * line.seconds[-1]]
     return (
         f"| {line.name} | {s.median:.2f} | {s.p90:.2f} | {intervals} | {s.false:.2f} | {s.false_suspected:.2f} | "
-        f"{s.missed:.1%} | {s.missed_probes:.1%} | {1 - s.found / max(s.detectable, 1):.1%} | {ms[0]:.0f}, {ms[1]:.0f} |"
+        f"{s.missed:.1%} | {s.missed_probes:.1%} | {1 - s.found / max(s.detectable, 1):.1%} | "
+        f"{ms[0]:.0f}, {ms[1]:.0f} |"
     )
 
 
