@@ -33,6 +33,7 @@ LOG_BAD, LOG_SOUND = math.log(BAD), math.log(1 - BAD)
 CANDIDATES = 16
 """Supposed onsets kept."""
 DEAD = -1e9
+NEVER = -(1 << 40)
 FORGET = -5.0
 """One whose T falls below this is dropped, in nats."""
 ROUNDS, OWN_ROUNDS = 3, 2
@@ -57,7 +58,8 @@ class Trigger:
         shape = (lines, CANDIDATES)
         self._runs, self._failures = [0] * lines, [0] * lines
         self._row = 0
-        self._lost_at = [-ROUNDS * lines * 9] * lines
+        self._lost_at = [NEVER] * lines
+        self._seen: set[int] = set()
         self._began = np.zeros(CANDIDATES, np.int64)
         self._since_runs, self._since_failures = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
         self._logr = np.zeros(shape)
@@ -72,12 +74,14 @@ class Trigger:
         `speaks`: whether its outcome may count; `lost`: whether its control failed or its reference did.
         """
         self._row += 1
-        own_trouble = self._row - self._lost_at[line] <= OWN_ROUNDS * len(self._lost_at)
+        self._seen.add(line)
+        seen = len(self._seen)
+        own_trouble = self._row - self._lost_at[line] <= OWN_ROUNDS * seen
         if lost:
             self._lost_at[line] = self._row
-        reach = ROUNDS * len(self._lost_at)
+        reach = ROUNDS * seen
         troubled = sum(self._row - row <= reach for row in self._lost_at)
-        outage = troubled >= min(2, len(self._lost_at))
+        outage = troubled >= min(2, seen)
         if outage and lost and self._any_live:
             self._total[self._began >= self._row - reach - ROUNDS] = DEAD
             self._rescore(at)

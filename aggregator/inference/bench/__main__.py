@@ -28,14 +28,16 @@ PARAMETERS = Parameters()
 FLEETS = (
     CLEAN,
     STRESS,
+    replace(CLEAN, name="clean, no hidden outages", hidden_outages=0.0),
+    replace(STRESS, name="stress, no hidden outages", hidden_outages=0.0),
     replace(CLEAN, name="no controls, no arrival times", control_known=0.0, received_known=0.0, outages=0.0),
     replace(CLEAN, name="no DNS lag", lagged=0.0),
     replace(STRESS, name="stress, every provider lags", lagged=1.0),
     replace(CLEAN, name="on and off, scheduled", shapes={"none": 0.4, "intermittent": 0.3, "scheduled": 0.3}),
     replace(CLEAN, name="throttled", shapes={"none": 0.5, "throttled": 0.5}),
 )
-WITH_RIVALS = 2
-"""The rivals run on the first so many fleets."""
+WITH_RIVALS, WITH_TRACES = 2, 4
+"""The rivals run on the first so many fleets, the sequential tests on the first so many."""
 
 app = App(help="Benchmark the onset inference on simulated fleets.")
 
@@ -53,28 +55,30 @@ def guess(answer: Answer) -> Guess:
     return Guess(estimate, _milliseconds(answer.onset.earliest), latest, answer.state != "suspected")
 
 
-Job = tuple[Fleet, int, int, bool]
+Job = tuple[Fleet, int, int, int]
+"""A fleet, a seed, the number of a provider, and the fleet's place among FLEETS."""
 Done = tuple[str, Truth, dict[str, tuple[Guess, float]], dict[str, Traced]]
 
 
 def _one(job: Job) -> Done:
     """All methods on one provider: each one's guess and its seconds of processor time, and the scores online."""
-    fleet, seed, number, rivals = job
+    fleet, seed, number, place = job
     case: Case = provider(fleet, seed, number, global_outages(fleet, seed))
     started = time.process_time()
     guesses = {OURS: (guess(infer(case.rows, PARAMETERS)), time.process_time() - started)}
     traces: dict[str, Traced] = {}
-    if rivals:
+    if place < WITH_RIVALS:
         for name, method in RIVALS.items():
             started = time.process_time()
             guesses[name] = (method(case.rows, case.truth.cadence_ms), time.process_time() - started)
+    if place < WITH_TRACES:
         traces = {OURS: online.ours(case), "pooled CUSUM": online.cusum(case)}
     return fleet.name, case.truth, guesses, traces
 
 
 def _jobs(fleets: Iterable[Fleet], seeds: Iterable[int], providers: int) -> list[Job]:
     return [
-        (fleet, seed, number, place < WITH_RIVALS)
+        (fleet, seed, number, place)
         for place, fleet in enumerate(fleets)
         for seed in seeds
         for number in range(providers)
@@ -104,7 +108,7 @@ def main(
             )
             for name in names
         ]
-        tests = {name: online.online([d[3][name] for d in mine]) for name in mine[0][3]} if place < WITH_RIVALS else {}
+        tests = {name: online.online([d[3][name] for d in mine]) for name in mine[0][3]}
         tables.append(report.Table(fleet, lines, tests))
     text = report.text(tables, seeds, providers)
     out.write_text(text, encoding="utf-8")
