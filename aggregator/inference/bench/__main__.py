@@ -97,7 +97,7 @@ def main(
     with ProcessPoolExecutor(workers) as pool:
         done = list(pool.map(_one, _jobs(FLEETS, seeds, providers), chunksize=5))
     tables = []
-    for place, fleet in enumerate(FLEETS):
+    for fleet in FLEETS:
         mine = [d for d in done if d[0] == fleet.name]
         names = list(mine[0][2])
         lines = [
