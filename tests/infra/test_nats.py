@@ -80,7 +80,7 @@ async def test_receipts_and_watches_come_to_the_probe_they_are_for(probe, core):
     await client.publish(f"r.{OTHER.id}", b"other's receipt")
     await client.publish("w.test", b"watch")
     await client.flush()
-    await asyncio.sleep(0.2)
+    await eventually(lambda: mine and watches)
     assert (mine, watches) == ([b"receipt"], [b"watch"])
 
 
