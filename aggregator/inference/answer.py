@@ -5,6 +5,7 @@ Times are integer milliseconds since the epoch inside; `Answer` carries RFC 3339
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Literal
 
@@ -20,7 +21,17 @@ OK, FAIL, INCONCLUSIVE = 0, 1, 2
 UNKNOWN = 2
 
 
-@dataclass(frozen=True, slots=True)
+Coded = tuple[tuple[str, ...], npt.NDArray[np.int64]]
+"""Distinct names, sorted, and each row's index among them."""
+
+
+def coded(names: npt.NDArray[np.str_]) -> Coded:
+    """The sorted distinct names, and each row's index among them."""
+    distinct = np.unique(names)
+    return tuple(distinct.tolist()), np.searchsorted(distinct, names).astype(np.int64)
+
+
+@dataclass(frozen=True)
 class Rows:
     """The rows of one (watch, provider, surface), one per run, as equal-length columns in any order.
 
@@ -42,6 +53,21 @@ class Rows:
     speed: npt.NDArray[np.float64]
     control: npt.NDArray[np.int8]
     reference: npt.NDArray[np.int8]
+
+    @functools.cached_property
+    def probes(self) -> Coded:
+        """`probe`, coded."""
+        return coded(self.probe)
+
+    @functools.cached_property
+    def lines(self) -> Coded:
+        """`line`, coded."""
+        return coded(self.line)
+
+    @functools.cached_property
+    def methods(self) -> Coded:
+        """`method`, coded."""
+        return coded(self.method)
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,12 +48,6 @@ class Clean:
     reasons: tuple[str, ...]
 
 
-def codes(names: npt.NDArray[np.str_]) -> tuple[tuple[str, ...], Ints]:
-    """The sorted distinct names, and each row's index among them."""
-    distinct = np.unique(names)
-    return tuple(distinct.tolist()), np.searchsorted(distinct, names).astype(np.int64)
-
-
 def cadence_ms(at: Ints, probe: Ints, probes: int, given_s: float | None) -> int:
     """The probing interval: as given, or the median over probes of the median gap between distinct times."""
     if given_s is not None:
@@ -145,8 +139,7 @@ def _joined(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
 
 def clean(rows: Rows, parameters: Parameters, *, correct_clocks: bool = True) -> Clean:
     """The rows that may speak, and why the others may not."""
-    probes, probe = codes(rows.probe)
-    lines, line = codes(rows.line)
+    (probes, probe), (lines, line) = rows.probes, rows.lines
     cadence = cadence_ms(rows.at, probe, len(probes), parameters.cadence_s)
     shift = np.zeros(len(probes), np.int64)
     if correct_clocks:

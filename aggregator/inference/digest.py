@@ -7,17 +7,13 @@ import hashlib
 import numpy as np
 
 from aggregator.inference.answer import Parameters, Rows
-from aggregator.inference.clean import codes
 
 
 def digest(rows: Rows, parameters: Parameters) -> str:
     """BLAKE2b-128 over the rows in a fixed order, whatever order they came in, and the parameters; hex."""
-    probes, probe = codes(rows.probe)
-    lines, line = codes(rows.line)
-    methods, method = codes(rows.method)
-    order = np.lexsort((rows.received, probe, rows.at))
-    key = np.stack((rows.at, probe, rows.received))[:, order]
-    if rows.at.size > 1 and (np.diff(key) == 0).all(axis=0).any():
+    (probes, probe), (lines, line), (methods, method) = rows.probes, rows.lines, rows.methods
+    order = np.argsort(rows.at, kind="stable")
+    if (np.diff(rows.at[order]) == 0).any():
         order = np.lexsort((
             rows.speed, rows.share_failed, rows.reference, rows.control, rows.outcome, method, line,
             rows.received, probe, rows.at,

@@ -15,6 +15,8 @@ COARSE = 32
 POOLED_SEGMENTS = 2
 NEAR = 9
 STEPS_AWAY = (2, 4, 8, 16)
+CLOSEST = 8
+"""On the coarse grid, boundaries are at least this part of a cadence apart."""
 FINE = 160
 NEGLIGIBLE = 1e-3
 """Cells that together hold less than this share of the mass are not divided."""
@@ -65,8 +67,16 @@ def coarse(summary: Summary) -> Ints:
             for start, stop in {*worst_stretches(mine, 1), *worst_stretches(mine, 1, mine.rate())}:
                 points += [int(own[max(0, start - 1)]), int(own[start]), int(own[stop]) + 1]
                 points.append(int(own[min(own.size - 1, stop + 1)]))
-    kept = np.unique(np.array([first, *points], np.int64))
-    return kept[(kept >= first) & (kept <= last)]
+    return _thinned(np.array([p for p in points if first < p <= last], np.int64), first, summary.cadence_ms // CLOSEST)
+
+
+def _thinned(points: Ints, first: int, apart: int) -> Ints:
+    """`first` and the points, sorted, without those that follow another within `apart`."""
+    kept = [first]
+    for point in np.unique(points).tolist():
+        if point - kept[-1] > apart:
+            kept.append(point)
+    return np.array(kept, np.int64)
 
 
 def between(summary: Summary, low: int, high: int, ends: tuple[int, int]) -> Ints:

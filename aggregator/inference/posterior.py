@@ -17,6 +17,8 @@ from aggregator.inference.likelihood import Floats, Ints
 from aggregator.inference.summary import Summary
 
 TINY = 1e-300
+FAINT = 1e-70
+"""A line counts for no less than this, relative to what explains it best: four of them are still a number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +107,31 @@ def smooth(e: Floats, never: Floats, b: Ints, lags: Floats) -> Floats:
 def _delayed(e: Floats, never: Floats, onsets: Ints, lifts: Ints, lags: Floats) -> Floats:
     """`e` (kinds, series, onsets, lifts) when each line sees both changes late; lags are the first axis."""
     mean = lags[:, None, None, None]
-    late = smooth(np.ascontiguousarray(np.moveaxis(e, 2, 0))[:, None], never[:, None], onsets, mean)
+    late = np.broadcast_to(e, (lags.size, *e.shape))
     if lifts.size > 1:
-        by_lift = np.ascontiguousarray(np.moveaxis(late, -1, 0))
-        smoothed = smooth(by_lift[: lifts.size], by_lift[-1], lifts, mean[..., 0])
-        late = np.moveaxis(np.concatenate((smoothed, by_lift[lifts.size :])), 0, -1)
-    return priors.PROMPT * e + (1 - priors.PROMPT) * np.moveaxis(late, 0, 3)
+        by_lift = np.ascontiguousarray(np.moveaxis(e, 3, 0))
+        smoothed = smooth(by_lift[: lifts.size, None], by_lift[-1], lifts, mean)
+        still = np.broadcast_to(by_lift[lifts.size :, None], (e.shape[3] - lifts.size, *smoothed.shape[1:]))
+        late = np.moveaxis(np.concatenate((smoothed, still)), 0, -1)
+    by_onset = np.ascontiguousarray(np.moveaxis(late, 3, 0))
+    by_onset = smooth(by_onset, never[:, None], onsets, mean)
+    by_onset *= 1 - priors.PROMPT
+    by_onset += priors.PROMPT * np.moveaxis(e, 2, 0)[:, None]
+    return np.moveaxis(by_onset, 0, 3)
+
+
+def _all_lines(follow: Floats, rest: Floats) -> Ints:
+    """Log of the product over lines of AFFECTED * follow + rest, in STEPs; `follow` (..., series, onsets, lifts).
+
+    The product is taken four lines at a time, so that fewer logarithms are needed. Overwrites `follow`.
+    """
+    follow *= lk.AFFECTED
+    follow += rest[:, None, None]
+    np.maximum(follow, FAINT, out=follow)
+    total = np.zeros((*follow.shape[:-3], *follow.shape[-2:]), np.int64)
+    for first in range(0, rest.size, 4):
+        total += lk.quantise(np.log(follow[..., first : first + 4, :, :].prod(axis=-3)))
+    return total
 
 
 def _elsewhere(summary: Summary, extra: Extra) -> Floats:
@@ -183,13 +204,11 @@ def _totals(
     e, rest, never = np.exp(follows - top[:, None, None]), np.exp(apart - top), np.exp(untouched - top)
     high = int(lk.quantise(top).sum())
     late = np.array([lag for lag, _ in lags if lag])
-    kinds = np.concatenate((e[None], _delayed(e, never, onsets, lifts, late))) if late.size else e[None]
-    kinds *= lk.AFFECTED
-    kinds += rest[:, None, None]
-    np.maximum(kinds, TINY, out=kinds)
-    totals = lk.quantise(np.log(kinds, out=kinds)).sum(axis=2) + high
-    none = int(lk.quantise(np.log(np.maximum(lk.AFFECTED * never + rest, TINY))).sum()) + high
-    return totals.swapaxes(0, 1).reshape(-1, *totals.shape[2:]), none
+    totals = [_all_lines(_delayed(e, never, onsets, lifts, late), rest)] if late.size else []
+    totals.insert(0, _all_lines(e, rest)[None])
+    none = int(lk.quantise(np.log(np.maximum(lk.AFFECTED * never + rest, FAINT))).sum()) + high
+    by_kind = np.concatenate(totals).swapaxes(0, 1) + high
+    return by_kind.reshape(-1, *by_kind.shape[2:]), none
 
 
 def closed(found: Weighed) -> Weighed:

@@ -6,7 +6,6 @@ import numpy as np
 
 from aggregator import times
 from aggregator.inference.answer import Rows
-from aggregator.inference.clean import codes
 from aggregator.inference.likelihood import Ints
 
 LONG = 5
@@ -25,7 +24,7 @@ def silences(rows: Rows, cadence_ms: int, end_ms: int | None) -> list[str]:
     """
     order = np.argsort(rows.at, kind="stable")
     at = rows.at[order]
-    names, probe = codes(rows.probe)
+    names, probe = rows.probes
     probe = probe[order]
     if at.size < 2 or len(names) < 2:
         return []

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aggregator.inference.answer import FAIL, INCONCLUSIVE, OK, Rows
-from aggregator.inference.clean import DELIVERY_S, THROTTLED, codes
+from aggregator.inference.clean import DELIVERY_S, THROTTLED
 from aggregator.inference.likelihood import ANY, FULL, NANO, QUIET, Floats, Ints, rising
 
 FOLLOWS = 0.6
@@ -164,8 +164,8 @@ def trace(rows: Rows) -> tuple[Ints, Ints, Texts, Floats]:
 
     `received` falls back on `at` where it isn't known. Clocks are corrected by what has arrived so far.
     """
-    probes, probe = codes(rows.probe)
-    _, line = codes(rows.line)
+    probes, probe = rows.probes
+    _, line = rows.lines
     received = np.where(rows.received >= 0, rows.received, rows.at)
     order = np.lexsort((rows.outcome, probe, rows.at, received))
     fail = (rows.outcome == FAIL) | ((rows.outcome == OK) & (rows.speed < THROTTLED))
