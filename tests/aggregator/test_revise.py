@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from aggregator import judge, rules
+from aggregator.inference import common
 from aggregator.inference.answer import FAIL, INCONCLUSIVE, OK, UNKNOWN
 from aggregator.inference.onset import infer
 from aggregator.ingest import Incoming, Ingest
@@ -187,6 +188,25 @@ def test_an_answer_is_revised_when_it_changes_and_the_old_one_stays(country, sto
     assert abs(revisions[1]["onset"] - (country.start + 20 * CADENCE_MS)) < 2 * CADENCE_MS
     assert {r["rule_set"] for r in revisions} == {RULES.version}
     assert revisions[1]["input_digest"] == answer.input_digest
+
+
+def test_providers_that_change_together_are_told_so_and_the_first_is_told_anew(country, store):
+    """The mark stands in both answers, in the one that was stored before as a revision of its own."""
+    other = country.place._replace(provider="south-mobile")
+
+    def block(**where):
+        runs = ((n, p, {"vantage": {"line": f"{p}", **where}}) for n in range(40) for p in range(3))
+        return ((n, p, GOOD if n < 20 else BAD, fields) for n, p, fields in runs)
+
+    country.measure(*block())
+    assert common.REASON not in country.reviser.revise(country.place).reasons
+    country.measure(*block(asn=64501, access="mobile"))
+    assert common.REASON in country.reviser.revise(other).reasons
+    assert len(country.revisions(store)) == 2
+    [last] = store.read("last_answer", **country.place._asdict(), rule_set=RULES.version)
+    assert common.REASON in last["answer"]
+    assert country.reviser.revise(country.place).state == "blocked"
+    assert len(country.revisions(store)) == 2
 
 
 def test_an_answer_can_be_made_again_from_what_was_known(country):
