@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from probe import apart
 from probe.addresses import endpoint, is_bogon
 from probe.failures import DNS_NO_ANSWER
 from probe.rounds import EVERYTHING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
+    from probe.apart import Handshake
     from probe.clock import Clock
     from probe.measurement import Part, Step
     from probe.network import Connection, Network
@@ -58,6 +60,7 @@ class Context:
         self._trouble = {4: asyncio.Event(), 6: asyncio.Event()}
         self._checked = asyncio.Event()
         self._resolution: asyncio.Task[Resolution] | None = None
+        self._asked: dict[tuple[str, Part, int], asyncio.Task[Step]] = {}
         self._answers: set[str] = set()
 
     @property
@@ -73,8 +76,14 @@ class Context:
         return await asyncio.shield(self._resolution)
 
     async def resolve(self, host: str, part: Part = "target", family: Literal[4, 6] = 4) -> Step:
-        """Resolve a name by the system's resolver. Its usable answers may be contacted from then on."""
-        step = await self.network.resolve(host, limit=self.watch.timeout_s, clock=self.clock, part=part, family=family)
+        """Resolve a name by the system's resolver, once in a run. Its usable answers may be contacted from then on."""
+        asked = self._asked.get((host, part, family))
+        if asked is None:
+            asked = asyncio.create_task(
+                self.network.resolve(host, limit=self.watch.timeout_s, clock=self.clock, part=part, family=family)
+            )
+            self._asked[host, part, family] = asked
+        step = await asyncio.shield(asked)
         self._see(step)
         self._answers.update(step.answers)
         return step
@@ -118,12 +127,23 @@ class Context:
 
         Raises NotAllowedError for anything else, and never contacts it.
         """
-        answered = address in self._answers and port in _WEB_PORTS and not is_bogon(address)
-        if not answered and not self.watch.allows(address, port):
-            raise NotAllowedError(endpoint(address, port))
+        self._permit(address, port)
         return await self.network.connect(
             target, address, port, limit=self.watch.timeout_s, clock=self.clock, part=part, seen=self._see
         )
+
+    def handshake(self, target: str, address: str, name: str, part: Part = "target") -> Handshake:
+        """A QUIC handshake for `quic` to make, with what may be connected to. Raises NotAllowedError for the rest.
+
+        It waits half as long as other steps: by then a browser has gone over TCP, and what speaks no QUIC is silent.
+        """
+        self._permit(address, apart.PORT)
+        limit_s = self.watch.timeout_s / 2
+        return apart.Handshake(part=part, target=target, address=address, name=name, limit_s=limit_s)
+
+    async def quic(self, *rows: Sequence[Handshake]) -> list[Step]:
+        """Make QUIC handshakes, those of a row one after the other. Their failures are no sign of trouble."""
+        return await apart.handshakes(rows, self.network, self.clock)
 
     async def doubtful(self, family: Literal[4, 6]) -> bool:
         """Wait until the run needs more of its control over a family, or is known to need no more.
@@ -147,6 +167,11 @@ class Context:
         """Say that all checks are done."""
         self._checked.set()
 
+    def _permit(self, address: str, port: int) -> None:
+        answered = address in self._answers and port in _WEB_PORTS and not is_bogon(address)
+        if not answered and not self.watch.allows(address, port):
+            raise NotAllowedError(endpoint(address, port))
+
     def _see(self, step: Step) -> None:
         six = step.address.startswith("[") or step.via in ("system6", "second6")
         self.reached6 |= six and step.part == "control" and step.op == "connect" and step.failure is None
@@ -156,9 +181,10 @@ class Context:
 
     async def close(self) -> None:
         """End what is still under way."""
-        if self._resolution is not None:
-            self._resolution.cancel()
-            await asyncio.gather(self._resolution, return_exceptions=True)
+        under_way = [*self._asked.values(), *([self._resolution] if self._resolution else [])]
+        for task in under_way:
+            task.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)
 
     async def _resolve(self) -> Resolution:
         server = (self.watch.second_resolver.address, self.watch.second_resolver.port)

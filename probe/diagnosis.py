@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from probe import interception as interceptions
-from probe import introduction, networks, prefixes, renewal, resolvers, route, state, status
+from probe import introduction, networks, prefixes, quic, renewal, resolvers, route, state, status
 from probe.addresses import is_bogon
 from probe.clock import Clock
 from probe.connection import connect
@@ -47,6 +47,11 @@ def version() -> Found:
     python = ".".join(str(n) for n in sys.version_info[:3])
     said = f"blockonset {importlib.metadata.version('blockonset')}, Python {python}"
     return Found("version", "ok", "version_ok", "", {"version": said})
+
+
+def http3() -> Found:
+    """Whether HTTP/3 is tested here. Nothing is sent."""
+    return Found("http3", "ok", "http3_ok", "", {}) if quic.is_there() else Found("http3", "note", "http3_none", "", {})
 
 
 def clock(config: Config, api_offset_ms: int | None = None) -> Found:

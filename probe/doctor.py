@@ -49,7 +49,7 @@ async def _examine(config: Config, texts: Messages, network: Network | None) -> 
         about_api, offset_ms = await asyncio.to_thread(diagnosis.api, config, watch)
     found = [
         *(diagnosis.version(), diagnosis.clock(config, offset_ms), diagnosis.disk(config)),
-        *(about_watch, diagnosis.key(config)),
+        *(about_watch, diagnosis.key(config), diagnosis.http3()),
     ]
     if why:
         held = Line(question="network", mark="note", says=texts.text("doctor", "held", reason=why))

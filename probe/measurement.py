@@ -37,9 +37,10 @@ Addresses = Annotated[tuple[Word, ...], Meta(max_length=64)]
 Part = Literal["target", "contrast", "control"]
 """What a step tests: the service, a harmless name at the service's own address, or something nobody blocks."""
 
-Op = Literal["resolve", "connect", "hold", "handshake", "request", "exchange", "transfer"]
+Op = Literal["resolve", "connect", "hold", "handshake", "request", "exchange", "transfer", "quic"]
 """One network operation: DNS query, TCP connect, waiting in silence on an open connection (does somebody reset it
-before a byte is sent?), TLS handshake, HTTP request, MTProto exchange, a bounded download that is timed."""
+before a byte is sent?), TLS handshake, HTTP request, MTProto exchange, a bounded download that is timed, a
+QUIC handshake that offers HTTP/3 (over UDP, without a connect before it)."""
 
 MARKS = 8
 """Into so many equal parts the time of a transfer is divided."""
@@ -80,8 +81,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid
     address: Word = ""
     """Remote `ip:port` (`[ip]:port` for IPv6) as the watch or the resolver gave it; empty for `resolve`."""
     via: Text = ""
-    """resolve: `system`, `second`, or `system6` and `second6` (IPv6 addresses); handshake: the server name sent;
-    request and transfer: the method and path; exchange: the MTProto transport."""
+    """resolve: `system`, `second`, or `system6` and `second6` (IPv6 addresses); handshake and quic: the server name
+    sent; request and transfer: the method and path; exchange: the MTProto transport."""
     start_ms: Duration
     """Milliseconds since the measurement's `at`, on a monotonic clock."""
     end_ms: Duration
@@ -97,7 +98,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid
     replies: Annotated[tuple[Reply, ...], Meta(max_length=64)] = ()
     """Every reply that arrived while we listened, in order of arrival."""
 
-    # handshake: captured unverified, then verified by ourselves, so that a wrong certificate is a fact
+    # handshake and quic: captured unverified, then verified by ourselves, so that a wrong certificate is a fact
     certificate: Hex256 = ""
     """SHA-256 of the leaf certificate, hex."""
     certificate_failure: Word | None = None

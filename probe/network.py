@@ -39,6 +39,9 @@ class Dialer(Protocol):
     def tcp(self, address: str, port: int) -> tuple[str, int]:
         """The IP address and port to dial for a service's. Raises OSError for what must not be contacted."""
 
+    def udp(self, address: str, port: int) -> tuple[str, int] | None:
+        """The same for QUIC's datagrams; None where nothing speaks QUIC, as in the lab: then it isn't tested."""
+
     def system_resolver(self) -> tuple[str, int]:
         """The IP address and port of this machine's resolver, asked over UDP. Raises OSError when there is none."""
 
@@ -60,6 +63,10 @@ class RealDialer:
         return True
 
     def tcp(self, address: str, port: int) -> tuple[str, int]:
+        """The service's own address."""
+        return address, port
+
+    def udp(self, address: str, port: int) -> tuple[str, int] | None:
         """The service's own address."""
         return address, port
 

@@ -23,6 +23,8 @@ LOOKUP = 2 * traffic.DATAGRAM + 150
 LOOKUP_TCP = traffic.OPEN_AND_CLOSE + traffic.stream(60) + traffic.stream(120)
 PAGE = traffic.OPEN_AND_CLOSE + traffic.stream(120) + traffic.stream(700)
 TRANSFER = HANDSHAKE + traffic.stream(65_536)
+QUIC = 5_600
+"""One handshake with a chain of two RSA certificates, as measured. One that goes unanswered takes 3,700."""
 SEGMENT = 2_500
 """A light round's segment, compressed and signed."""
 
@@ -43,14 +45,16 @@ class Projection(NamedTuple):
         return self.day * MONTH_DAYS
 
 
-def of(watch: Watch, deliver_every_s: float) -> Projection:
-    """What a probe of this watch will use. `deliver_every_s` is the configuration's."""
+def of(watch: Watch, deliver_every_s: float, *, http3: bool = False) -> Projection:
+    """What a probe of this watch will use. `deliver_every_s` is the configuration's, `http3` whether QUIC is tested."""
     every_day, sweeps = DAY_S / watch.cadence_s, DAY_S / watch.sweep_s
     rounds_a_day = max(0.0, every_day - sweeps)
     deliveries = every_day if not deliver_every_s else min(every_day, DAY_S / deliver_every_s)
     light, sweep = _round(watch, sweep=False), _round(watch, sweep=True)
     one_delivery = traffic.delivery(0, 4, tls=True)
     carried = every_day * (traffic.stream(SEGMENT) + traffic.stream(400))
+    web = watch.surfaces.web
+    sweep += QUIC * (3 if web.contrast else 2) if http3 and web else 0
     day = rounds_a_day * light + sweeps * sweep + deliveries * one_delivery + carried
     return Projection(light, sweep, rounds_a_day, sweeps, deliveries, round(day))
 

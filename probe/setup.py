@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.error import URLError
 
-from probe import consent, home, introduction, invite, networks, projection, service, state
+from probe import apart, consent, home, introduction, invite, networks, projection, service, state
 from probe import watch as watches
 from probe.config import DELIVER_EVERY_S, load
 from probe.errors import UserError
@@ -65,7 +65,7 @@ def prepare(wanted: Wanted, texts: Messages, say: Callable[[str], None], answer:
     invited = invite.read(wanted.line)
     raw = fetch(str(wanted.watch) if wanted.watch else invited.watch)
     watch = watches.open_signed(raw, invited.operator, "the watch", dt.datetime.now(dt.UTC).date())
-    projected = projection.of(watch, DELIVER_EVERY_S)
+    projected = projection.of(watch, DELIVER_EVERY_S, http3=apart.is_installed())
     say(texts.text("setup", "invited", operator=invited.operator))
     minutes = f"{watch.cadence_s / 60:g}"
     say(texts.text("setup", "watching", title=watch.title, minutes=minutes, expires=watch.expires))

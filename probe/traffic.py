@@ -18,6 +18,8 @@ PACKET = 52
 IPv6 has 20 more."""
 DATAGRAM = 28
 """Bytes of headers on a UDP packet over IPv4 (RFC 768)."""
+QUIC_DATAGRAM = 1200
+"""Payload of a datagram of QUIC's handshake: what it is padded to, at least (RFC 9000 §14.1)."""
 MSS = 1448
 """Payload of a full TCP packet: 1,500 of Ethernet less the headers."""
 OPEN_AND_CLOSE = 7 * PACKET + 2 * 8
@@ -31,11 +33,10 @@ RECORD = 29
 
 
 def wire_bytes(measurements: Iterable[Measurement]) -> int:
-    """Bytes of a run on the wire, both directions. Control steps, which every measurement repeats, count once."""
-    total = 0
-    for i, m in enumerate(measurements):
-        total += sum(of_step(s) for s in m.steps if i == 0 or s.part != "control")
-    return total
+    """Bytes of a run on the wire, both directions. A control step that every measurement repeats counts once."""
+    steps = [s for m in measurements for s in m.steps]
+    beside = {s for s in steps if s.part == "control"}
+    return sum(map(of_step, beside)) + sum(of_step(s) for s in steps if s.part != "control")
 
 
 def of_step(step: Step) -> int:
@@ -45,6 +46,8 @@ def of_step(step: Step) -> int:
         return OPEN_AND_CLOSE + payload
     if step.op == "resolve" and step.via in ("system", "system6"):
         return payload + DATAGRAM * max(2, 1 + len(step.replies))
+    if step.op == "quic":
+        return payload + DATAGRAM * (-(-step.sent // QUIC_DATAGRAM) + -(-step.received // QUIC_DATAGRAM))
     opening = OPEN_AND_CLOSE if step.op == "resolve" else 0  # the second path opens a connection of its own
     return opening + stream(step.sent) + stream(step.received)
 

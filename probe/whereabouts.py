@@ -66,7 +66,7 @@ class Whereabouts:
 
     def learn(self, run: Sequence[Measurement]) -> None:
         """A run whose control failed: a router may have changed its line behind us."""
-        interrupted = any(s.part == "control" and s.failure for m in run for s in m.steps)
+        interrupted = any(s.part == "control" and s.op != "quic" and s.failure for m in run for s in m.steps)
         if interrupted and isinstance(self._base, vantage.Whoami):
             self._base.doubt()
 

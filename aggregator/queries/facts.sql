@@ -42,6 +42,7 @@ FROM
     SELECT
         *,
         notEmpty(system_answers) AND notEmpty(known_answers) AND NOT hasAny(system_answers, known_answers) AS dns_disjoint,
+        system_failure = 'dns_nxdomain_error' AS system_denies,
         -- web: every set cut down to those addresses
         arraySort(arrayIntersect(handshake_ok, reach)) AS tls_ok,
         arraySort(arrayIntersect(handshake_bad_certificate, reach)) AS tls_bad_certificate,
@@ -77,7 +78,7 @@ FROM
             -- the service's own certificate or answers show that the line works, beside the control's name and connection.
             multiIf(
                 control_steps = 0, '',
-                empty(control_failures) AND (control_reached > 0 OR (control_met > 0 AND served > 0 AND troubled = 0)), 'ok',
+                empty(control_failures) AND (control_reached > 0 OR (control_met > 0 AND served > 0 AND NOT troubled)), 'ok',
                 'fail'
             ) AS control,
 
@@ -108,8 +109,8 @@ FROM
             arrayMap((dc, tries) -> dc_failed.2[indexOf(dc_failed.1, dc)] / tries, dc_tried.1, dc_tried.2) AS dc_shares,
             arrayMap((dc, tries) -> dc6_failed.2[indexOf(dc6_failed.1, dc)] / tries, dc6_tried.1, dc6_tried.2) AS dc6_shares,
 
-            plain_tried > 0 AND plain_failed = plain_tried AND obfuscated_tried > 0 AND obfuscated_failed = 0 AS plain_only,
-            obfuscated_tried > 0 AND obfuscated_failed = obfuscated_tried AND plain_tried > 0 AND plain_failed = 0 AS obfuscated_only
+            plain_tried > 0 AND plain_failed = plain_tried AND obfuscated_tried > 0 AND NOT obfuscated_failed AS plain_only,
+            obfuscated_tried > 0 AND obfuscated_failed = obfuscated_tried AND plain_tried > 0 AND NOT plain_failed AS obfuscated_only
         FROM
         (
             SELECT
@@ -131,26 +132,26 @@ FROM
                 max(resolver) AS line_resolver,
                 max(loop_lag_ms) AS worst_lag_ms,
                 min(timeout_ms) AS least_timeout_ms,
-                countIf(has(timeouts, trouble)) AS timed_out,
-                countIf(part = 'control') AS control_steps,
-                countIf(part = 'control' AND op = 'handshake' AND trouble = '') AS control_reached,
-                countIf(part = 'control' AND op = 'connect' AND trouble = '') AS control_met,
-                countIf(trouble = '' AND ((web AND op = 'handshake') OR (app AND op = 'exchange'))) AS served,
-                countIf(part = 'target' AND NOT (ipv6 AND beside4) AND (trouble != '' OR fingerprint != '' OR injected)) AS troubled,
+                countIf(silent) AS timed_out,
+                countIf(of_control) AS control_steps,
+                countIf(of_control AND shaking AND fine) AS control_reached,
+                countIf(of_control AND connecting AND fine) AS control_met,
+                countIf(fine AND (tls OR (app AND exchanging))) AS served,
+                countIf(of_target AND NOT (ipv6 AND beside4) AND (NOT fine OR fingerprint != '' OR injected)) AS troubled,
                 -- over IPv6 the control's failure spoils what was tested over IPv6, and no more where the line has IPv4
                 arraySort(groupUniqArrayIf(
                     op || ' ' || trouble,
-                    part = 'control' AND trouble != '' AND op != 'transfer' AND via != 'system6' AND NOT (ipv6 AND beside4)
+                    of_control AND NOT fine AND NOT transferring AND NOT via_system6 AND NOT (ipv6 AND beside4)
                 )) AS control_failures,
                 max(sweep) AS sweep,
-                countIf(part = 'target') AS target_steps,
+                countIf(of_target) AS target_steps,
                 countIf(missed) AS misses,
                 argMinIf(trouble, (step_rank, start_ms), missed) AS failure,
 
                 -- dns
                 countIf(by_system) AS system_asked,
                 arraySort(groupUniqArrayArrayIf(answers, by_system)) AS system_answers,
-                arraySort(groupUniqArrayArrayIf(answers, part = 'target' AND op = 'resolve' AND via = 'system6' AND own)) AS system6_answers,
+                arraySort(groupUniqArrayArrayIf(answers, of_target AND resolving AND via_system6 AND own)) AS system6_answers,
                 maxIf(trouble, by_system) AS system_worst,
                 countIf(by_system AND injected) > 0 AS dns_injected,
                 arraySort(groupUniqArrayArrayIf(answers, by_second)) AS second_answers,
@@ -158,107 +159,158 @@ FROM
                 maxIf(rcode, by_second) >= 0 AS second_replied,
 
                 -- web, port 443
-                groupUniqArrayIf(ip, web AND op IN ('connect', 'hold', 'handshake')) AS tried,
-                groupUniqArrayIf(ip, web AND op = 'handshake' AND trouble = '') AS handshake_ok,
-                groupUniqArrayIf(ip, web AND op = 'handshake' AND has(bad_certificates, trouble)) AS handshake_bad_certificate,
-                groupUniqArrayIf(ip, web AND op = 'handshake' AND trouble = 'ssl_invalid_certificate') AS handshake_outdated,
-                groupUniqArrayIf(ip, web AND op = 'handshake' AND trouble = 'connection_reset') AS handshake_reset,
-                groupUniqArrayIf(ip, web AND op = 'handshake' AND has(timeouts, trouble)) AS handshake_timeout,
-                groupUniqArrayIf(ip, web AND op = 'handshake' AND trouble = 'eof_error') AS handshake_eof,
-                groupUniqArrayIf(ip, part = 'contrast' AND op = 'handshake' AND step_failure = '') AS contrast_ok,
-                groupUniqArrayIf(ip, web AND op = 'connect' AND trouble = 'connection_refused') AS connect_refused,
-                groupUniqArrayIf(ip, web AND op IN ('connect', 'hold') AND trouble = 'connection_reset') AS connect_reset,
-                groupUniqArrayIf(ip, web AND op = 'connect' AND has(timeouts, trouble)) AS connect_timeout,
+                groupUniqArrayIf(ip, web AND (connecting OR holding OR shaking)) AS tried,
+                groupUniqArrayIf(ip, tls AND fine) AS handshake_ok,
+                groupUniqArrayIf(ip, tls AND miscertified) AS handshake_bad_certificate,
+                groupUniqArrayIf(ip, tls AND outdated) AS handshake_outdated,
+                groupUniqArrayIf(ip, tls AND reset) AS handshake_reset,
+                groupUniqArrayIf(ip, tls AND silent) AS handshake_timeout,
+                groupUniqArrayIf(ip, tls AND closed) AS handshake_eof,
+                groupUniqArrayIf(ip, of_contrast AND shaking AND step_failure = '') AS contrast_ok,
+                groupUniqArrayIf(ip, web AND connecting AND refused) AS connect_refused,
+                groupUniqArrayIf(ip, web AND (connecting OR holding) AND reset) AS connect_reset,
+                groupUniqArrayIf(ip, web AND connecting AND silent) AS connect_timeout,
                 -- web, port 80
                 arraySort(groupUniqArrayIf(
-                    fingerprint, part = 'target' AND own AND fingerprint != '' AND endsWith(address, ':80'))) AS fingerprints,
+                    fingerprint, of_target AND own AND fingerprint != '' AND endsWith(address, ':80'))) AS fingerprints,
 
                 -- web, what only sweeps test
-                maxIf(rate, part = 'target' AND op = 'transfer' AND trouble = '') AS target_rate,
-                maxIf(rate, part = 'control' AND op = 'transfer' AND trouble = '' AND taken >= 16384) AS control_rate,
-                groupArrayArrayIf(curve, part = 'target' AND op = 'transfer') AS target_curve,
+                maxIf(rate, of_target AND transferring AND fine) AS target_rate,
+                maxIf(rate, of_control AND transferring AND fine AND taken >= 16384) AS control_rate,
+                groupArrayArrayIf(curve, of_target AND transferring) AS target_curve,
                 maxIf(
-                    multiIf(trouble = 'connection_reset', 'a reset', has(timeouts, trouble), 'silence', '')
-                    || ' after ' || toString(taken) || ' bytes',
-                    part = 'target' AND op = 'transfer' AND (trouble = 'connection_reset' OR has(timeouts, trouble))
+                    multiIf(reset, 'a reset', silent, 'silence', '') || ' after ' || toString(taken) || ' bytes',
+                    of_target AND transferring AND (reset OR silent)
                 ) AS transfer_cut,
-                maxIf(trouble, part = 'target' AND own AND op = 'request' AND endsWith(address, ':443')) AS page_failure,
-                arraySort(groupUniqArrayIf(toString(step_target), surface = 'web' AND part = 'target' AND NOT own)) AS sockets,
+                maxIf(trouble, of_target AND own AND requesting AND at_443) AS page_failure,
+                arraySort(groupUniqArrayIf(quic_seen, over_udp AND NOT has(no_route, step_failure))) AS quic,
+                arraySort(groupUniqArrayIf(toString(step_target), on_web AND of_target AND NOT own)) AS sockets,
                 arraySort(groupUniqArrayIf(
-                    toString(step_target),
-                    surface = 'web' AND part = 'target' AND NOT own AND op != 'request' AND trouble != '')) AS sockets_failed,
+                    toString(step_target), on_web AND of_target AND NOT own AND NOT requesting AND NOT fine)) AS sockets_failed,
 
                 -- app: by connection. What comes before a byte was sent is TCP's.
-                sumMapIf([toString(step_target)], [1], app AND op = 'connect') AS dc_tried,
-                sumMapIf([toString(step_target)], [1], app AND trouble != '') AS dc_failed,
+                sumMapIf([toString(step_target)], [1], app AND connecting) AS dc_tried,
+                sumMapIf([toString(step_target)], [1], app AND NOT fine) AS dc_failed,
                 groupArrayIf(how, app AND how != '') AS app_how,
-                sumMapIf([toString(step_target)], [1], app6 AND op = 'connect') AS dc6_tried,
-                sumMapIf([toString(step_target)], [1], app6 AND trouble != '') AS dc6_failed,
+                sumMapIf([toString(step_target)], [1], app6 AND connecting) AS dc6_tried,
+                sumMapIf([toString(step_target)], [1], app6 AND NOT fine) AS dc6_failed,
                 groupArrayIf(how, app6 AND how != '') AS app6_how,
-                countIf(app AND op = 'exchange' AND via = 'intermediate') AS plain_tried,
-                countIf(app AND op = 'exchange' AND via = 'intermediate' AND trouble != '') AS plain_failed,
-                countIf(app AND op = 'exchange' AND via = 'obfuscated') AS obfuscated_tried,
-                countIf(app AND op = 'exchange' AND via = 'obfuscated' AND trouble != '') AS obfuscated_failed,
-                countIf(app6 AND op = 'connect') AS app6_tried,
-                countIf(app6 AND trouble != '') AS app6_failed
+                countIf(app AND exchanging AND via_intermediate) AS plain_tried,
+                countIf(app AND exchanging AND via_intermediate AND NOT fine) AS plain_failed,
+                countIf(app AND exchanging AND via_obfuscated) AS obfuscated_tried,
+                countIf(app AND exchanging AND via_obfuscated AND NOT fine) AS obfuscated_failed,
+                countIf(app6 AND connecting) AS app6_tried,
+                countIf(app6 AND NOT fine) AS app6_failed
+            -- A level for what is said of a step, below it one for the words that this is said in, and below that the step's own
+            -- columns. An alias is written out at each of its uses, which a column of the level below is not; and the engine's
+            -- planning takes long over comparisons inside of AND.
             FROM
             (
                 SELECT
                     *,
-                    steps.part AS part,
-                    steps.op AS op,
-                    steps.target AS step_target,
-                    steps.address AS address,
-                    steps.start_ms AS start_ms,
-                    steps.failure AS step_failure,
-                    steps.received AS taken,
-                    steps.rcode AS rcode,
-                    steps.answers AS answers,
-                    steps.injected AS injected,
-                    steps.fingerprint AS fingerprint,
-                    steps.via AS via,
-                    steps.curve AS curve,
-                    steps.received * 1000 / greatest(steps.end_ms - steps.start_ms, 1) AS rate,
-                    startsWith(address, '[') AS ipv6,
-                    step_target = target AS own,
-                    step_failure != '' ? step_failure : steps.certificate_failure AS trouble,
-                    replaceRegexpOne(address, '^\\[?(.*?)\\]?:\\d+$', '\\1') AS ip,
-                    part = 'target' AND op = 'resolve' AND via = 'system' AND own AS by_system,
-                    part = 'target' AND op = 'resolve' AND via = 'second' AND own AS by_second,
-                    surface = 'web' AND part = 'target' AND own AND endsWith(address, ':443')
-                        AND check != 'transfer' AND op != 'request' AND (NOT ipv6 OR control6) AS web,
-                    surface = 'app' AND part = 'target' AND NOT has(no_route, step_failure) AS reachable,
+                    on_web AND of_target AND own AND at_443 AND NOT transfer_check AND NOT requesting AND (NOT ipv6 OR control6) AS web,
+                    web AND shaking AS tls,
+                    on_app AND of_target AND NOT has(no_route, step_failure) AS reachable,
                     -- judged over IPv4, as apps go, and over IPv6 where the line has nothing else
                     reachable AND (tried4 ? NOT ipv6 : control6) AS app,
                     reachable AND tried4 AND ipv6 AND control6 AS app6,
+                    of_target AND resolving AND via_system AND own AS by_system,
+                    of_target AND resolving AND via_second AND own AS by_second,
                     multiIf(
-                        op = 'connect' AND trouble = 'connection_refused', 'refused',
-                        op IN ('connect', 'hold') AND trouble = 'connection_reset', 'reset',
-                        op = 'connect' AND has(timeouts, trouble), 'timeout',
-                        op = 'exchange' AND has(timeouts, trouble), 'dropped',
-                        op = 'exchange' AND trouble = 'connection_reset' AND taken = 0, 'cut',
-                        op = 'exchange' AND trouble = 'eof_error', 'closed', '') AS how,
+                        connecting AND refused, 'refused',
+                        (connecting OR holding) AND reset, 'reset',
+                        connecting AND silent, 'timeout',
+                        exchanging AND silent, 'dropped',
+                        exchanging AND reset AND NOT taken, 'cut',
+                        exchanging AND closed, 'closed', '') AS how,
                     -- what a person would have noticed: not the second path, and not plain HTTP
-                    part = 'target' AND trouble != '' AND (by_system OR web OR app) AS missed,
-                    indexOf(['resolve', 'connect', 'hold', 'handshake', 'request', 'exchange'], op) AS step_rank
+                    of_target AND NOT fine AND (by_system OR web OR app) AS missed
                 FROM
                 (
                     SELECT
                         *,
-                        arrayExists((p, a) -> p = 'control' AND a != '' AND a NOT LIKE '[%', steps.part, steps.address) AS beside4,
-                        arrayExists((p, a) -> p = 'control' AND a LIKE '[%', steps.part, steps.address)
-                            AND NOT arrayExists(
-                                (p, a, f, c) -> p = 'control' AND a LIKE '[%' AND (f != '' OR c != ''),
-                                steps.part, steps.address, steps.failure, steps.certificate_failure) AS control6,
-                        arrayExists(
-                            (p, a, f) -> p = 'target' AND a != '' AND a NOT LIKE '[%' AND NOT has(no_route, f),
-                            steps.part, steps.address, steps.failure) AS tried4
-                    FROM measurements
-                    WHERE received >= fromUnixTimestamp64Milli({since:Int64}, 'UTC')
-                        AND received <= fromUnixTimestamp64Milli({until:Int64}, 'UTC')
-                    LIMIT 1 BY measurement_id
+                        surface = 'web' AS on_web,
+                        surface = 'app' AS on_app,
+                        check = 'transfer' AS transfer_check,
+                        part = 'target' AS of_target,
+                        part = 'control' AS of_control,
+                        part = 'contrast' AS of_contrast,
+                        op = 'resolve' AS resolving,
+                        op = 'connect' AS connecting,
+                        op = 'hold' AS holding,
+                        op = 'handshake' AS shaking,
+                        op = 'request' AS requesting,
+                        op = 'transfer' AS transferring,
+                        op = 'exchange' AS exchanging,
+                        op = 'quic' AS over_udp,
+                        via = 'system' AS via_system,
+                        via = 'system6' AS via_system6,
+                        via = 'second' AS via_second,
+                        via = 'intermediate' AS via_intermediate,
+                        via = 'obfuscated' AS via_obfuscated,
+                        step_target = target AS own,
+                        startsWith(address, '[') AS ipv6,
+                        endsWith(address, ':443') AS at_443,
+                        replaceRegexpOne(address, '^\\[?(.*?)\\]?:\\d+$', '\\1') AS ip,
+                        trouble = '' AS fine,
+                        trouble = 'connection_refused' AS refused,
+                        trouble = 'connection_reset' AS reset,
+                        trouble = 'eof_error' AS closed,
+                        trouble = 'ssl_invalid_certificate' AS outdated,
+                        has(timeouts, trouble) AS silent,
+                        has(bad_certificates, trouble) AS miscertified,
+                        indexOf(['resolve', 'connect', 'hold', 'handshake', 'request', 'exchange'], op) AS step_rank
+                    FROM
+                    (
+                        SELECT
+                            segment_id, run_id, watch, provider, surface, role, probe, line, at, received,
+                            check, target, internal, network_changed, path, resolver, loop_lag_ms, timeout_ms, sweep,
+                            beside4, control6, tried4,
+                            steps.op AS op,
+                            -- QUIC over UDP 443 is shown and decides nothing: many networks drop it whole, many services lack it.
+                            op = 'quic' ? '' : steps.part AS part,
+                            steps.part || ' ' || multiIf(
+                                step_failure != '', step_failure,
+                                steps.part != 'contrast' AND steps.certificate_failure != '', steps.certificate_failure,
+                                'works') AS quic_seen,
+                            steps.target AS step_target,
+                            steps.address AS address,
+                            steps.start_ms AS start_ms,
+                            steps.failure AS step_failure,
+                            steps.received AS taken,
+                            steps.rcode AS rcode,
+                            steps.answers AS answers,
+                            steps.injected AS injected,
+                            steps.fingerprint AS fingerprint,
+                            steps.via AS via,
+                            steps.curve AS curve,
+                            steps.received * 1000 / greatest(steps.end_ms - steps.start_ms, 1) AS rate,
+                            multiIf(op = 'quic', '', step_failure != '', step_failure, steps.certificate_failure) AS trouble
+                        FROM
+                        (
+                            SELECT
+                                segment_id, run_id, watch, provider, surface, role, probe, line, at, received,
+                                check, target, internal, network_changed, path, resolver, loop_lag_ms, timeout_ms, sweep,
+                                steps.part, steps.op, steps.target, steps.address, steps.via, steps.start_ms, steps.end_ms,
+                                steps.failure, steps.received, steps.rcode, steps.answers, steps.injected,
+                                steps.certificate_failure, steps.fingerprint, steps.curve,
+                                arrayMap((p, o) -> o = 'quic' ? '' : p, steps.part, steps.op) AS parts,
+                                arrayExists((p, a) -> p = 'control' AND a != '' AND a NOT LIKE '[%', parts, steps.address) AS beside4,
+                                arrayExists((p, a) -> p = 'control' AND a LIKE '[%', parts, steps.address)
+                                    AND NOT arrayExists(
+                                        (p, a, f, c) -> p = 'control' AND a LIKE '[%' AND (f != '' OR c != ''),
+                                        parts, steps.address, steps.failure, steps.certificate_failure) AS control6,
+                                arrayExists(
+                                    (p, a, f) -> p = 'target' AND a != '' AND a NOT LIKE '[%' AND NOT has(no_route, f),
+                                    parts, steps.address, steps.failure) AS tried4
+                            FROM measurements
+                            WHERE received >= fromUnixTimestamp64Milli({since:Int64}, 'UTC')
+                                AND received <= fromUnixTimestamp64Milli({until:Int64}, 'UTC')
+                            LIMIT 1 BY measurement_id
+                        )
+                        LEFT ARRAY JOIN steps
+                    )
                 )
-                LEFT ARRAY JOIN steps
             )
             GROUP BY segment_id, run_id, surface
         )

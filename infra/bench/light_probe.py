@@ -37,6 +37,9 @@ class MapDialer:
             raise OSError(errno.ENETUNREACH, "not in the lab")
         return "127.0.0.1", port_there
 
+    def udp(self, _address: str, _port: int) -> None:
+        """None, as in the lab itself: nothing there speaks QUIC."""
+
     def has_route(self, address: str) -> bool:
         """The lab has no IPv6."""
         return ":" not in address

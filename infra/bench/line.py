@@ -19,7 +19,7 @@ from infra.lab.process import allow_many_files
 from probe import watch as watches
 from probe.logs import setup
 from probe.measurement import Vantage
-from probe.network import Network
+from probe.network import Network, RealDialer
 from probe.rounds import Rounds
 from probe.run import measure
 from probe.vantage import configured
@@ -32,6 +32,13 @@ if TYPE_CHECKING:
 
 _SWEEP_FIRST = 24
 _TICK_S, _LATE_S = 0.03, 0.01
+
+
+class _TcpAlone(RealDialer):
+    """No QUIC: the test bed has none and no rule reads it, and its processes would take the machine from many runs."""
+
+    def udp(self, _address: str, _port: int) -> None:
+        """None."""
 
 
 async def runs(
@@ -83,7 +90,7 @@ def main() -> None:
     allow_many_files()
     watch = watches.read(given.watch.read_bytes(), str(given.watch))
     vantage = Vantage(role=given.role, asn=64500 if given.role == "probe" else 64999, access="fixed", line="bench")
-    network = Network(ca_file=given.authority)
+    network = Network(_TcpAlone(), ca_file=given.authority)
 
     def tell(made: Run) -> None:
         sys.stdout.buffer.write(msgspec.json.encode(made) + b"\n")

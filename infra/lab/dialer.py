@@ -53,6 +53,9 @@ class LabDialer:
             raise OSError(errno.ENETUNREACH, f"{address}:{port} is not in the lab")
         return LOOPBACK, mapped
 
+    def udp(self, _address: str, _port: int) -> None:
+        """None: the lab's servers don't speak QUIC, so its sweeps leave HTTP/3 out."""
+
     def has_route(self, address: str) -> bool:
         """The lab has no IPv6."""
         return ":" not in address

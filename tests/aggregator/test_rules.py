@@ -283,6 +283,16 @@ def test_a_run_of_several_checks_is_judged_as_one(store):
     assert [(v["surface"], v["rule"]) for v in found] == [("app", "app-works"), ("web", "tls-reset-after-sni")]
 
 
+def test_a_surface_without_rules_is_judged_by_those_for_all(store):
+    """What a failed control says holds for it, too; where no such rule speaks, it has no verdict."""
+    probe = Key.create("user")
+    made = [measurement("smoke-signals", [connect()], beside=control(how)) for how in (TIMEOUT, None)]
+    ingest = Ingest(store, Key.create("operator"), {"test": TEST_WATCH}, RULES)
+    ingest.take([Incoming(probe.id, segment.seal(made, probe, 1, made[0].at_ms).raw)])
+    found = [store.read("run_verdicts", watch="test", provider="north-fixed", run_id=m.run_id) for m in made]
+    assert [[v["rule"] for v in rows] for rows in found] == [["control-failed"], []]
+
+
 def test_judging_again_changes_nothing(store, verdicts):
     """All history under the same rules gives the same verdicts, each once."""
     before = store.read("verdict_count")

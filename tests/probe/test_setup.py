@@ -33,6 +33,7 @@ from probe.errors import UserError
 from probe.keys import Key
 from probe.networks import Here
 from tests.support.custody import WATCH
+from tests.support.town import WATCH as TOWN
 
 ROOT = Path(__file__).parents[2]
 OPERATOR = Key.create("operator")
@@ -381,6 +382,15 @@ def test_the_projection_grows_with_the_cadence_and_counts_sweeps():
     assert 1.7 < (of(300).day - 48 * 7500) / (of(600).day - 48 * 7500) < 2.1
     assert of(600).sweep >= of(600).round
     assert of(600).rounds_a_day + of(600).sweeps_a_day == pytest.approx(144)
+
+
+def test_the_projection_counts_quic_where_it_is_tested():
+    """In sweeps alone: the name, the control and the contrast where there is one."""
+    watch = msgspec.structs.replace(watches.read(TOWN.encode(), "test"), cadence_s=600.0)
+    without, with_it = (projection.of(watch, 1800, http3=there) for there in (False, True))
+    assert with_it.round == without.round
+    assert with_it.sweep - without.sweep == 3 * projection.QUIC
+    assert with_it.day - without.day == pytest.approx(4 * 3 * projection.QUIC, abs=1)
 
 
 def test_panic_needs_nothing_but_the_standard_library_and_nothing_in_order(place):

@@ -42,6 +42,12 @@ class Authority:
 
     def issue(self, *names: str, days: tuple[int, int] = (-1, 30)) -> ssl.SSLContext:
         """A server's TLS context with a certificate for `names`, valid over `days` from now."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.write(*names, days=days))
+        return context
+
+    def write(self, *names: str, days: tuple[int, int] = (-1, 30)) -> Path:
+        """The file of such a certificate, what is shown after it, and its private key, PEM."""
         key = ec.generate_private_key(ec.SECP256R1())
         builder = _builder(_name(names[0]), key.public_key(), days).add_extension(
             x509.SubjectAlternativeName([x509.DNSName(n) for n in names]), critical=False
@@ -52,9 +58,7 @@ class Authority:
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
         file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM) + self._shown + private)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(file)
-        return context
+        return file
 
     def _sign(self, builder: x509.CertificateBuilder, *, ca: bool) -> x509.Certificate:
         usage = x509.KeyUsage(digital_signature=not ca, key_cert_sign=ca, crl_sign=ca, **dict.fromkeys(_USAGE, False))

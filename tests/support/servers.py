@@ -31,6 +31,7 @@ class Map:
 
     def __init__(self, resolver: int = 0) -> None:
         self.ports: dict[tuple[str, int], int] = {}
+        self.udp_ports: dict[tuple[str, int], int] = {}
         self.resolver = resolver
         self.dialed: list[tuple[str, int]] = []
         self.ipv6 = False
@@ -41,6 +42,14 @@ class Map:
         if (address, port) not in self.ports:
             raise OSError(101, "not in the test")
         return HERE, self.ports[address, port]
+
+    def udp(self, address: str, port: int) -> tuple[str, int] | None:
+        """The loopback port that speaks QUIC for a test's address, or None."""
+        port_there = self.udp_ports.get((address, port))
+        if port_there is None:
+            return None
+        self.dialed.append((address, port))
+        return HERE, port_there
 
     def has_route(self, address: str) -> bool:
         """IPv4, and what IPv6 addresses the test has; or all."""

@@ -17,11 +17,12 @@ def folder(tmp_path, monkeypatch):
 
 
 def test_the_shipped_checks_are_found_in_the_order_of_their_names():
-    """Six of the web, three of them in sweeps alone; one of the app."""
+    """Seven of the web, four of them in sweeps alone; one of the app."""
     found = [(c.name, c.surface, c.sweeps_only) for c in checks.discover()]
     assert found == [
         ("dns", "web", False),
         ("http", "web", False),
+        ("http3", "web", True),
         ("sockets", "web", True),
         ("tcp", "web", True),
         ("telegram", "app", False),
