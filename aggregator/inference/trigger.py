@@ -2,13 +2,16 @@
 
 The score is the log of a ratio of mixtures over supposed onsets s, each just before a failure:
 
-    score = log  sum_s h e^T(s)  /  (1 + sum_s h_o e^(-d(s)/o) e^T(s)),     T(s) = sum over lines j of log r_j(s)
+    score = log  sum_s h e^T(s)  /  (1 + sum_s (h_o g(s) + h_u) e^(-d(s)/o) e^T(s))
+    T(s) = sum over lines j of log r_j(s)
     r_j(s) = (A e^L_j(s) + (1 - A) + c_j) / (1 + c_j),                       c_j = h_c sum_s e^L_j(s)
 
-L_j(s) is line j's log likelihood ratio since s: of a full block against its own rate before s. h, h_c and h_o are the
-chances that a block, a private change of one line, an outage that no control shows began at a given failure; d(s) is
-how long it has lasted, o an outage's mean length. c_j is what keeps one line that goes bad from alarming alone: its
-r_j can't exceed A / h_c. A score uses only rows that arrived before; nothing is fitted.
+L_j(s) is line j's log likelihood ratio since s: of a full block against its own rate before s. h, h_c, h_o and h_u are
+the chances that a block, a private change of one line, an outage that controls show, and one that none shows began at a
+given failure; d(s) is how long it has lasted, o an outage's mean length. c_j is what keeps one line that goes bad from
+alarming alone: its r_j can't exceed A / h_c. g(s), at most 1, is what the controls say of an outage since s: s_c for
+each failure beside a control that passed, as only a share s_c does inside an outage, and (1 - s_c) / .05 for each line
+whose control failed. A score uses only rows that arrived before; nothing is fitted.
 """
 
 from __future__ import annotations
@@ -25,8 +28,12 @@ from aggregator.inference.likelihood import ANY, FULL, NANO, QUIET, Floats, Ints
 
 FOLLOWS = 0.6
 """A: of the lines, those that a block has reached by now; caches hold some back."""
-BLOCK, PRIVATE, OUTAGE = 1e-5, 3e-5, 1e-5
-"""h, h_c, h_o."""
+BLOCK, PRIVATE, OUTAGE, HIDDEN = 1e-5, 3e-5, 1e-5, 1e-6
+"""h, h_c, h_o, h_u."""
+SURVIVES = 0.4
+"""s_c: of the controls inside an outage, those that pass."""
+LOG_LOST = math.log((1 - SURVIVES) / 0.05)
+"""What a line whose control fails speaks for an outage, against one whose control fails by itself."""
 BAD = 0.1
 """Of the lines, those that fail at a rate of their own at all times."""
 LOG_BAD, LOG_SOUND = math.log(BAD), math.log(1 - BAD)
@@ -63,15 +70,18 @@ class Trigger:
         self._began = np.zeros(CANDIDATES, np.int64)
         self._since_runs, self._since_failures = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
         self._logr = np.zeros(shape)
+        self._passed = np.zeros(CANDIDATES, np.int64)
+        self._lost = np.zeros(shape, bool)
         self._start = np.zeros(CANDIDATES, np.int64)
         self._total = np.full(CANDIDATES, DEAD)
         self._any_live = False
         self.score = FLOOR
 
-    def add(self, line: int, at: int, fail: bool, speaks: bool, lost: bool) -> float:
+    def add(self, line: int, at: int, fail: bool, speaks: bool, lost: bool, passed: bool) -> float:
         """Takes one row in and gives the score after it.
 
-        `speaks`: whether its outcome may count; `lost`: whether its control failed or its reference did.
+        `speaks`: whether its outcome may count; `lost`: whether its control failed or its reference did; `passed`:
+        whether its control is known to have passed.
         """
         self._row += 1
         self._seen.add(line)
@@ -79,6 +89,7 @@ class Trigger:
         own_trouble = self._row - self._lost_at[line] <= OWN_ROUNDS * seen
         if lost:
             self._lost_at[line] = self._row
+            self._lost[line] |= self._start <= at
         reach = ROUNDS * seen
         troubled = sum(self._row - row <= reach for row in self._lost_at)
         outage = troubled >= min(2, seen)
@@ -86,7 +97,10 @@ class Trigger:
             self._total[self._began >= self._row - reach - ROUNDS] = DEAD
             self._rescore(at)
         if speaks and not outage and not own_trouble:
+            self._passed += (fail and passed) * (self._start <= at)
             self._count(line, at, fail)
+        elif lost and self._any_live:
+            self._rescore(at)
         return self.score
 
     def _count(self, line: int, at: int, fail: bool) -> None:
@@ -115,6 +129,7 @@ class Trigger:
         self._start[slot], self._total[slot], self._any_live = at, 0.0, True
         self._since_runs[:, slot] = self._since_failures[:, slot] = 0
         self._logr[:, slot] = 0.0
+        self._passed[slot], self._lost[:, slot] = 1, False
 
     def _ratio(self, line: int) -> Floats:
         """L_j for each supposed onset: a full block's likelihood of the rows since, against the line's own rate."""
@@ -135,7 +150,8 @@ class Trigger:
             self.score = FLOOR
             return
         lasted = np.maximum(now - self._start, 0)
-        outage = OUTAGE * float(e @ np.exp(-lasted / OUTAGE_MS))
+        shown = np.minimum(self._passed * math.log(SURVIVES) + self._lost.sum(axis=0) * LOG_LOST, 0.0)
+        outage = float(e @ (np.exp(-lasted / OUTAGE_MS) * (OUTAGE * np.exp(shown) + HIDDEN)))
         self.score = max(FLOOR, math.log(BLOCK * weight) - math.log1p(outage))
 
 
@@ -171,12 +187,13 @@ def trace(rows: Rows) -> tuple[Ints, Ints, Texts, Floats]:
     fail = (rows.outcome == FAIL) | ((rows.outcome == OK) & (rows.speed < THROTTLED))
     lost = (rows.control == FAIL) | (rows.reference == FAIL)
     speaks = (rows.outcome != INCONCLUSIVE) & ~lost
+    passed = rows.control == OK
     clocks = [_Clock() for _ in probes]
     trigger = Trigger(int(line.max(initial=0)) + 1, rows.at.size)
     scores = np.empty(order.size)
     for place, i in enumerate(order.tolist()):
         p, at, got = int(probe[i]), int(rows.at[i]), int(received[i])
         scores[place] = trigger.add(
-            int(line[i]), clocks[p].corrected(at, got), bool(fail[i]), bool(speaks[i]), bool(lost[i])
+            int(line[i]), clocks[p].corrected(at, got), bool(fail[i]), bool(speaks[i]), bool(lost[i]), bool(passed[i])
         )
     return received[order], rows.at[order], rows.probe[order], np.round(scores, 4)

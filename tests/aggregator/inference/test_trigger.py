@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from aggregator.inference.answer import Rows
+from aggregator.inference.answer import OK, UNKNOWN, Rows
 from aggregator.inference.trigger import trace
 from tests.aggregator.inference.fleet import BASE, Made, make
 
@@ -100,3 +100,15 @@ def test_line_that_never_succeeded_says_nothing() -> None:
     """A probe that has failed since it was switched on does not raise the score."""
     _, score = scores(Made(lines=1, cadence=600, length=2 * DAY, blocks=((-1.0, 1e9),)))
     assert score.max() < -5
+
+
+def test_controls_that_pass_tell_a_block_from_an_outage_within_few_rows() -> None:
+    """Two rounds of failures beside passing controls alarm; without controls the same rows may be an outage's."""
+    rows = make(Made(cadence=600, length=3 * DAY, lines=4, blocks=((2 * DAY, 1e9),)))
+    soon = (BASE + 2 * DAY * 1000, BASE + (2 * DAY + 1300) * 1000)
+    seen, unknown = (
+        trace(replace(rows, control=np.full(rows.at.size, control, np.int8)))[1:4:2] for control in (OK, UNKNOWN)
+    )
+    early = [score[(at >= soon[0]) & (at < soon[1])].max() for at, score in (seen, unknown)]
+    assert early[0] > 1.5
+    assert early[1] < 1.2
