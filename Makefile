@@ -40,13 +40,13 @@ $(INSTALLED): requirements.lock pyproject.toml
 
 # Simulated fleets, this model beside its rivals; writes docs/benchmark-onset.md.
 bench-onset: $(INSTALLED)
-	$(BIN)/python -m aggregator.inference.bench $(ARGS)
+	$(BIN)/python -m infra.bench.onset $(ARGS)
 
 # Every way of interfering, in network namespaces (Linux, root, nftables), and how light a probe is; writes
 # docs/methods-matrix.md and docs/probe-light.md.
 bench-probe: $(INSTALLED)
-	$(BIN)/python -m infra.bench.probe_matrix $(ARGS)
-	$(BIN)/python -m infra.bench.probe_light
+	$(BIN)/python -m infra.bench.matrix $(ARGS)
+	$(BIN)/python -m infra.bench.weight
 
 # The lock holds names, versions and hashes for every platform, and no host's name.
 lock:

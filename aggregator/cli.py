@@ -10,8 +10,10 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from aggregator import config, judge, rules
-from aggregator.store import Store
+from aggregator import config
+from aggregator.judging import judge
+from aggregator.judging import rule_set as rules
+from aggregator.store.store import Store
 
 app = App(name="aggregator", help="Take measurements in, judge them, infer the onsets, and answer over HTTP.")
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from probe.errors import UserError
+from probe.base.errors import UserError
 
 _HOME = Path(".blockonset").absolute()
 

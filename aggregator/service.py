@@ -14,22 +14,24 @@ from typing import TYPE_CHECKING, Any
 import structlog
 import uvicorn
 
-from aggregator import judge, rules, watches
+from aggregator.answers.reviser import Reviser
 from aggregator.api import create_app
-from aggregator.consumer import Consumer
 from aggregator.inference.onset import infer
-from aggregator.ingest import Ingest
-from aggregator.revise import Reviser
-from aggregator.store import Store
-from probe.connection import connect
-from probe.errors import UserError
-from probe.keys import Key
+from aggregator.intake.consumer import Consumer
+from aggregator.intake.ingest import Ingest
+from aggregator.judging import judge
+from aggregator.judging import rule_set as rules
+from aggregator.store.store import Store
+from aggregator.watches import served as watches
+from probe.base.errors import UserError
+from probe.nats.link import connect
+from probe.protocol.keys import Key
 
 if TYPE_CHECKING:
     from litestar import Litestar
 
     from aggregator.config import Settings
-    from probe.connection import Connection
+    from probe.nats.link import Connection
 
 log = structlog.get_logger()
 

@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from dashboard import frame, strings
+from dashboard import page as frame
+from dashboard import texts as strings
 
 st.set_page_config(page_title=strings.TITLE, page_icon="◐", layout="wide", initial_sidebar_state="collapsed")
 pages = [

@@ -1,5 +1,5 @@
 """`python -m probe` is `blockonset`."""
 
-from probe.parts import main
+from probe.cli.main import main
 
 main()

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from probe import home
+from probe.home import files as home
 
 MADE = (
     *(

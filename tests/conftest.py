@@ -11,7 +11,7 @@ KEY = re.compile(r"[UO][A-Z2-7]{54,}", re.IGNORECASE)
 TOGETHER = (
     "tests/e2e/test_staggered.py",
     "tests/e2e/test_real_watch.py",
-    "tests/testbed/",
+    "tests/infra/bench/",
     "tests/probe/",
     "tests/infra/",
     "tests/e2e/",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 TESTS = '''
 import pytest
-from probe.keys import Key
+from probe.protocol.keys import Key
 
 def test_skipped():
     """Where something is missing."""

@@ -12,10 +12,11 @@ from litestar.di import Provide
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
-from aggregator.api import answers, audience, evidence, manual, operation, problems, series
-from aggregator.api.reading import Reads, Source
-from probe.prefixes import PrefixTable
-from probe.watch import Watch
+from aggregator.api import audience, problems
+from aggregator.api.requests import Reads, Source
+from aggregator.api.routes import answers, evidence, manual, operation, series
+from probe.protocol.prefix_table import PrefixTable
+from probe.protocol.watch import Watch
 
 _ABOUT = """\
 When did each network provider begin to block a service? Answers are given per provider and surface, as an interval \

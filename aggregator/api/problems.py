@@ -11,7 +11,7 @@ from litestar import MediaType, Request, Response
 from litestar.exceptions import HTTPException
 from litestar.openapi.datastructures import ResponseSpec
 
-from aggregator.store import StoreError
+from aggregator.store.store import StoreError
 
 log = structlog.get_logger()
 

@@ -6,10 +6,10 @@ from typing import Literal
 
 import msgspec
 
-from aggregator import times
-from aggregator.entries import Counts, Entry
-from probe.measurement import Measurement
-from probe.watch import DirectiveDate, Source, Watch
+from aggregator.answers.entry import Counts, Entry
+from probe.base import times
+from probe.protocol.measurement import Measurement
+from probe.protocol.watch import DirectiveDate, Source, Watch
 
 Outcome = Literal["ok", "blocked", "down", "inconclusive"]
 

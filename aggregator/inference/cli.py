@@ -14,15 +14,19 @@ import numpy as np
 from cyclopts import App, Parameter
 from rich.console import Console
 
-from aggregator import times
-from aggregator.inference import common, compliance, fields, reading, render, trigger
 from aggregator.inference import sensitivity as sensitivities
-from aggregator.inference.answer import Answer, DateSpan, Parameters, Rows
-from aggregator.inference.gather import Gathered
+from aggregator.inference.answer import common_cause as common
+from aggregator.inference.answer import compliance
+from aggregator.inference.answer.answer import Answer, DateSpan, Parameters, Rows
+from aggregator.inference.files import fields, reading
+from aggregator.inference.files import table as render
+from aggregator.inference.files.gather import Gathered
+from aggregator.inference.model import sequential_test as trigger
 from aggregator.inference.onset import Analysis, analyse
-from aggregator.watches import load
-from probe.errors import UserError
-from probe.watch import Watch
+from aggregator.watches.served import load
+from probe.base import times
+from probe.base.errors import UserError
+from probe.protocol.watch import Watch
 
 app = App(name="infer", help="Infer onsets from files of measurements: CSV, JSONL or Parquet.")
 

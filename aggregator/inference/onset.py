@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from aggregator.inference import episodes, grid, posterior, priors
-from aggregator.inference import likelihood as lk
-from aggregator.inference.answer import Answer, Parameters, Rows
-from aggregator.inference.clean import clean
-from aggregator.inference.describe import LIKELY, describe, no_answer
-from aggregator.inference.digest import digest
-from aggregator.inference.locate import Found, locate
-from aggregator.inference.summary import Summary
+from aggregator.inference.answer.answer import Answer, Parameters, Rows
+from aggregator.inference.answer.describe import LIKELY, describe, no_answer
+from aggregator.inference.model import episodes, grid, posterior, priors
+from aggregator.inference.model import likelihood as lk
+from aggregator.inference.model.counts import Summary
+from aggregator.inference.model.locate import Found, locate
+from aggregator.inference.rows.clean import clean
+from aggregator.inference.rows.digest import digest
 
 __all__ = ["Analysis", "analyse", "digest", "infer"]
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from aggregator.inference import priors
-from aggregator.inference.answer import Answer, Parameters, Rows
+from aggregator.inference.answer.answer import Answer, Parameters, Rows
+from aggregator.inference.model import priors
 from aggregator.inference.onset import analyse
 
 MOST_LINES = 20

@@ -7,7 +7,11 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard import charts, clock, frame, strings, timeline
+from dashboard import page as frame
+from dashboard import texts as strings
+from dashboard import times as clock
+from dashboard.charts import axis as charts
+from dashboard.charts import timeline
 from dashboard.tables import Cell, Line, table
 
 

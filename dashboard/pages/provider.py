@@ -7,9 +7,11 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard import clock, frame, strings
+from dashboard import page as frame
+from dashboard import texts as strings
+from dashboard import times as clock
+from dashboard.charts.strip import strip
 from dashboard.client import NotThere, Params
-from dashboard.strip import strip
 from dashboard.tables import Cell, Line, table
 
 Row = dict[str, Any]

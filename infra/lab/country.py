@@ -15,8 +15,8 @@ import structlog
 
 from infra.lab.certificates import AUTHORITY, Certificates
 from infra.lab.gateway import Country, Gateway, zone_of
-from infra.lab.process import allow_many_files, say, sleep, stop_on_signals, watch_loop
-from probe.errors import UserError
+from infra.lab.runtime import allow_many_files, say, sleep, stop_on_signals, watch_loop
+from probe.base.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 from infra.lab.country import authority_file, line_names, map_file
 from infra.lab.dialer import Atlas, LabDialer
-from infra.lab.process import allow_many_files, say, stop_on_signals, watch_loop
+from infra.lab.runtime import allow_many_files, say, stop_on_signals, watch_loop
 from infra.lab.scenario import ABROAD_ASN
-from probe.agent import Probe, signed_watch
-from probe.config import Config, VantageConfig
-from probe.keys import Key
-from probe.network import Network
+from probe.agent.agent import Probe, signed_watch
+from probe.home.config import Config, VantageConfig
+from probe.net.network import Network
+from probe.protocol.keys import Key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,10 +5,10 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, NamedTuple
 
-from infra.lab.door import Datagrams, Door
 from infra.lab.interference import PASS, in_force
+from infra.lab.listener import Datagrams, Door
 from infra.lab.resolver import DnsOverTcp, Zone
-from infra.lab.talk import Deaf, Http, Mtproto, NameFilter, Paced, Resets, Tls, response
+from infra.lab.servers import Deaf, Http, Mtproto, NameFilter, Paced, Resets, Tls, response
 
 if TYPE_CHECKING:
     import asyncio
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
     from infra.lab.certificates import Certificates
     from infra.lab.scenario import Provider, Scenario
-    from infra.lab.talk import Talker
+    from infra.lab.servers import Talker
 
 BLOCK_PAGE = """<!doctype html>
 <html><head><title>Notice</title></head>
 <body><h1>This site has been blocked by order of the Signals Office of Ostramere</h1></body></html>
 """
-"""Known to the probes by a row of `probe/fingerprints.csv`."""
+"""Known to the probes by a row of `probe/net/block_pages.csv`."""
 _SITE = "<!doctype html><html><head><title>Papergull</title></head><body><p>Papergull for the web.</p></body></html>\n"
 _LARGE = "".join(f"{n:015d}\n" for n in range(6144))
 """96 KB: more than a transfer takes."""

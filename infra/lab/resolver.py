@@ -12,7 +12,7 @@ import dns.rcode
 import dns.rdatatype
 import dns.rrset
 
-from infra.lab.talk import Said
+from infra.lab.servers import Said
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

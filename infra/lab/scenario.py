@@ -14,8 +14,8 @@ from typing import Annotated, Literal
 import msgspec
 
 from infra.lab.interference import methods
-from probe.errors import UserError
-from probe.watch import Control, Id, Resolver, Surfaces
+from probe.base.errors import UserError
+from probe.protocol.watch import Control, Id, Resolver, Surfaces
 
 FOLDER = Path(__file__).with_name("scenarios")
 DOCUMENTATION_NETS = tuple(map(ipaddress.ip_network, ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24")))

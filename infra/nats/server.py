@@ -18,9 +18,9 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from infra.processes import as_child
-from probe import keys
-from probe.errors import UserError
+from infra.up.supervisor import as_child
+from probe.base.errors import UserError
+from probe.protocol import keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

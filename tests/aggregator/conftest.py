@@ -7,7 +7,7 @@ import secrets
 
 import pytest
 
-from aggregator.store import Store
+from aggregator.store.store import Store
 
 SERVER = "BLOCKONSET_TEST_DSN"
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from aggregator import config
-from probe.errors import UserError
+from probe.base.errors import UserError
 
 
 def test_the_command_line_goes_before_the_environment(monkeypatch):

@@ -11,12 +11,12 @@ import time
 
 import pytest
 
-from aggregator.store import Store
+from aggregator.store.store import Store
 from infra.nats import server as nats
-from probe.keys import Key
+from probe.protocol.keys import Key
 from tests.support.aggregators import WATCH, Aggregator, agree, dc, handshake, measurement
-from tests.support.custody import eventually, now_ms
-from tests.support.senders import Sender
+from tests.support.fake_collector import eventually, now_ms
+from tests.support.fake_probe import Sender
 
 WITHIN_S = 40
 """How long anything may take on a machine that does other things, too."""

@@ -3,13 +3,13 @@
 import msgspec
 import pytest
 
+from aggregator.answers.entry import counts, entries
+from aggregator.answers.sentences import headline, spoken
 from aggregator.api import create_app
 from aggregator.api.shapes import watch_shape
-from aggregator.entries import counts, entries
-from aggregator.store import Store
-from aggregator.words import headline, spoken
-from tests.support import country
-from tests.support.serving import serving
+from aggregator.store.store import Store
+from tests.support import lab_country as country
+from tests.support.asgi_server import serving
 
 WATCH = country.watch()
 

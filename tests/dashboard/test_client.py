@@ -5,7 +5,7 @@ import json
 import pytest
 
 from dashboard.client import ApiDown, Client, NotThere
-from tests.support.serving import serving
+from tests.support.asgi_server import serving
 
 
 class Fickle:

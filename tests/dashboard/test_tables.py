@@ -5,7 +5,7 @@ import zoneinfo
 
 import pytest
 
-from dashboard import clock
+from dashboard import times as clock
 from dashboard.tables import Cell, Line, table
 
 

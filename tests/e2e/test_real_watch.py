@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from probe import messages
+from probe.home import texts as messages
 
 WATCH = Path(__file__).parents[2] / "infra" / "watches" / "telegram-vn-2025.toml"
 ISOLATED = ["unshare", "--map-root-user", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"]

@@ -6,12 +6,12 @@ import contextlib
 
 import pytest
 
-from probe.clock import Clock
-from probe.context import Context
-from probe.network import Network
+from probe.base.clock import Clock
+from probe.measure.context import Context
+from probe.net.network import Network
 from tests.support.authority import Authority
+from tests.support.honest_internet import Town
 from tests.support.servers import Map
-from tests.support.town import Town
 
 LIMIT = 0.4
 """Seconds for a step that is to time out."""

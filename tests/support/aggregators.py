@@ -11,9 +11,9 @@ import sys
 import threading
 import urllib.request
 
-from probe import watch as watches
-from probe.addresses import endpoint
-from probe.measurement import Measurement, Step, Vantage
+from probe.protocol import watch as watches
+from probe.protocol.addresses import endpoint
+from probe.protocol.measurement import Measurement, Step, Vantage
 
 WATCH = b"""
 id = "test"

@@ -14,7 +14,7 @@ import dns.rcode
 import dns.rdatatype
 import dns.rrset
 
-from probe.mtproto import aes_ctr
+from probe.net.mtproto import aes_ctr
 
 if TYPE_CHECKING:
     import ssl

@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 import pytest
 
-from aggregator import times
-from tests.aggregator.inference.fleet import Made, make, seconds
+from probe.base import times
+from tests.support.measured_fleet import Made, make, seconds
 
 OUTCOMES, STATES = ("ok", "fail", "inconclusive"), ("ok", "fail", "")
 BLOCKED = Made(cadence=600, length=4 * 86400, blocks=((2 * 86400, 1e9),), lines=3)
@@ -38,7 +38,7 @@ def process(*arguments: str | Path, stdin: bytes = b"") -> Done:
 
 def run(*arguments: str | Path) -> Done:
     """The same within this process, which is faster."""
-    from probe.parts import main
+    from probe.cli.main import main
 
     out, err, code = io.StringIO(), io.StringIO(), 0
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
@@ -171,8 +171,8 @@ def test_bad_row_stops_with_its_place(tmp_path: Path, column: str, value: str, w
     row = {"provider": "p", "probe": "a", "at": "2025-06-16T10:00:00Z", "outcome": "ok", "received": "", "control": "",
            "share_failed": "", "speed": ""}  # fmt: skip
     path = write_csv(tmp_path / "m.csv", [row, {**row, column: value}])
-    from aggregator.inference import reading
-    from probe.errors import UserError
+    from aggregator.inference.files import reading
+    from probe.base.errors import UserError
 
     with pytest.raises(UserError) as error:
         list(reading.read(str(path), None))

@@ -8,9 +8,9 @@ import msgspec
 import numpy as np
 import pytest
 
-from aggregator.inference.answer import Parameters, Rows
+from aggregator.inference.answer.answer import Parameters, Rows
 from aggregator.inference.onset import infer
-from tests.aggregator.inference.fleet import BASE, Made, make, seconds
+from tests.support.measured_fleet import BASE, Made, make, seconds
 
 LAB = Parameters(cadence_s=2.0, lag_s=2.0)
 FOREVER = 1e9

@@ -17,14 +17,14 @@ from infra.lab.country import authority_file, map_file
 from infra.lab.dialer import Atlas, LabDialer
 from infra.lab.interference import methods
 from infra.lab.watch import watch_toml
-from probe import watch as watches
-from probe.network import Network
+from probe.net.network import Network
+from probe.protocol import watch as watches
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from probe.watch import Watch
+    from probe.protocol.watch import Watch
 
 QUICK = (scenarios.FOLDER / "quick.toml").read_text(encoding="utf-8")
 PATIENT = {"cadence_s = 1.0": "cadence_s = 1.6", "timeout_s = 0.5": "timeout_s = 0.8"}

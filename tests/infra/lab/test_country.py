@@ -13,9 +13,9 @@ from infra.lab import scenario as scenarios
 from infra.lab.certificates import Certificates
 from infra.lab.country import map_file
 from infra.lab.dialer import Atlas, LabDialer
-from probe.clock import Clock
-from probe.measurement import Vantage
-from probe.run import measure
+from probe.base.clock import Clock
+from probe.measure.run import measure
+from probe.protocol.measurement import Vantage
 from tests.infra.lab.conftest import country, scenario_text
 
 

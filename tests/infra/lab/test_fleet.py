@@ -17,11 +17,11 @@ from infra.lab import scenario as scenarios
 from infra.lab.country import line_names
 from infra.lab.watch import watch_toml
 from infra.nats import server as nats
-from probe import watch as watches
-from probe.keys import Key
-from probe.spool import read_ledger
+from probe.custody.spool import read_ledger
+from probe.protocol import watch as watches
+from probe.protocol.keys import Key
 from tests.infra.lab.conftest import country
-from tests.support.custody import Collector, eventually
+from tests.support.fake_collector import Collector, eventually
 
 QUICK = scenarios.load("quick")
 OPERATOR, CORE = Key.create("operator"), Key.create("user")

@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
-from infra.lab.door import DROPS_SYNS
-from probe.measurement import Vantage
-from probe.run import measure
+from infra.lab.listener import DROPS_SYNS
+from probe.measure.run import measure
+from probe.protocol.measurement import Vantage
 
 TIMEOUT = "generic_timeout_error"
 RESET = "connection_reset"

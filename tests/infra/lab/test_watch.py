@@ -9,7 +9,7 @@ import pytest
 from infra.lab import scenario as scenarios
 from infra.lab.truth import truth
 from infra.lab.watch import watch_toml
-from probe import watch as watches
+from probe.protocol import watch as watches
 
 ZERO_MS = 1_764_000_000_377
 

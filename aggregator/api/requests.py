@@ -1,0 +1,119 @@
+"""What the routes share: the store and the watches, parameters, cursors and ETags."""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Protocol, TypeVar, cast
+
+import msgspec
+from litestar import Request, Response
+from litestar.di import NamedDependency
+from litestar.exceptions import ClientException, NotFoundException
+from litestar.params import PathParameter, QueryParameter, SkipValidation
+
+from aggregator.api.problems import documented
+from probe.base import times
+from probe.protocol.prefix_table import PrefixTable
+from probe.protocol.watch import Provider, Watch
+
+Asked = Request[Any, Any, Any]
+Shape = TypeVar("Shape")
+
+
+class Reads(Protocol):
+    """All that the API needs of the store: named reads with bound parameters."""
+
+    def read(self, name: str, **params: object) -> list[dict[str, Any]]:
+        """Run aggregator/store/queries/<name>.sql."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """What the routes read from."""
+
+    store: Reads
+    watches: Mapping[str, Watch]
+    health: Callable[[], dict[str, Any]]
+    prefixes: PrefixTable | None
+
+    def watch(self, watch: str) -> Watch:
+        """The watch by its id. Raises NotFoundException (404)."""
+        if watch not in self.watches:
+            raise NotFoundException(f"no watch {watch!r} here; /v1/watches lists them")
+        return self.watches[watch]
+
+    def provider(self, watch: str, provider: str) -> tuple[Watch, Provider]:
+        """A watch and one of its providers. Raises NotFoundException (404)."""
+        of = self.watch(watch)
+        found = next((p for p in of.providers if p.id == provider), None)
+        if found is None:
+            raise NotFoundException(f"watch {watch!r} has no provider {provider!r}")
+        return of, found
+
+
+Sources = NamedDependency[SkipValidation[Source]]
+
+PROBLEMS = documented(
+    s400="a parameter is wrong; the detail names it",
+    s404="no such thing; the detail names it",
+    s503="the store did not answer",
+)
+
+AsOf = Annotated[
+    dt.datetime | None,
+    QueryParameter(name="as_of", description="Answer from what was known then (RFC 3339). Default: all that is known."),
+]
+Cursor = Annotated[str | None, QueryParameter(name="cursor", description="`next` of the page before this one.")]
+WatchId = Annotated[str, PathParameter(description="A watch's id, from /v1/watches.")]
+ProviderId = Annotated[str, PathParameter(description="A provider's id within the watch.")]
+
+
+def moment(name: str, at: dt.datetime | None, default: int) -> int:
+    """A time parameter as milliseconds. Raises ClientException (400) where it names no time zone."""
+    if at is None:
+        return default
+    if at.tzinfo is None:
+        raise ClientException(f"{name}: give the time zone too, as in 2025-05-25T21:40:00Z")
+    return min(times.milliseconds(at), times.FOREVER)
+
+
+def cursor(key: Sequence[object]) -> str:
+    """The place of a row in its order, as opaque text."""
+    return base64.urlsafe_b64encode(msgspec.json.encode(key)).decode().rstrip("=")
+
+
+def place(text: str | None, default: tuple[int | str, ...]) -> tuple[Any, ...]:
+    """The key in a cursor, or the default. Raises ClientException (400) for anything we didn't make."""
+    if text is None:
+        return default
+    try:
+        key = msgspec.json.decode(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=tuple[int | str, ...])
+    except (ValueError, msgspec.MsgspecError):
+        key = ()
+    if [type(part) for part in key] != [type(part) for part in default]:
+        raise ClientException("cursor: not one that this API gave out")
+    return key
+
+
+def versioned(request: Asked, version: Sequence[object], build: Callable[[], Shape]) -> Response[Shape]:
+    """Answer with an ETag made from a data version and the question; build nothing for who has that already."""
+    question = (request.url.path, sorted(request.query_params.multi_items()), *version)
+    return _tagged(request, msgspec.json.encode(question), build)
+
+
+def hashed(request: Asked, value: Shape) -> Response[Shape]:
+    """Answer with an ETag made from the answer itself, where no cheaper version of its data is known."""
+    return _tagged(request, msgspec.json.encode(value), lambda: value)
+
+
+def _tagged(request: Asked, material: bytes, build: Callable[[], Shape]) -> Response[Shape]:
+    tag = f'"{hashlib.blake2b(material, digest_size=16).hexdigest()}"'
+    headers = {"ETag": tag, "Cache-Control": "no-cache"}
+    known = {t.strip().removeprefix("W/") for t in request.headers.get("If-None-Match", "").split(",")}
+    if tag in known or "*" in known:
+        return Response(cast("Shape", None), status_code=304, headers=headers)
+    return Response(build(), headers=headers)

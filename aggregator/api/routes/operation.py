@@ -1,0 +1,41 @@
+"""What operators and probes ask: who am I, is all well, how much has passed through."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litestar import Response, get
+from litestar.exceptions import ServiceUnavailableException
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from aggregator.api.problems import documented
+from aggregator.api.requests import Asked, Sources
+from aggregator.api.shapes import WhoAmI
+from probe.protocol.prefix_table import Network
+
+_NO_TABLE = "no prefix table here: start the aggregator with --prefixes FILE (or BLOCKONSET_PREFIXES)"
+
+
+@get("/whoami", opt={"shows": "network"}, sync_to_thread=False, responses=documented(s503="no prefix table here"))
+def whoami(request: Asked, source: Sources) -> WhoAmI:
+    """The network that the caller's address belongs to, by the operator's dated prefix table.
+
+    The address is looked up and forgotten: it is neither stored nor logged. 503 where the operator has no table.
+    """
+    if source.prefixes is None:
+        raise ServiceUnavailableException(_NO_TABLE)
+    network = (source.prefixes.find(request.client.host) if request.client else None) or Network(0, "")
+    return WhoAmI(asn=network.asn, country=network.country, table_date=source.prefixes.date.isoformat())
+
+
+@get("/healthz", sync_to_thread=True)
+def healthz(source: Sources) -> Response[dict[str, Any]]:
+    """Whether the aggregator works: 200 when it does, 503 with what is wrong when it doesn't."""
+    said = source.health()
+    return Response(said, status_code=200 if said.get("ok") else 503, headers={"Cache-Control": "no-store"})
+
+
+@get("/metrics", media_type=CONTENT_TYPE_LATEST, sync_to_thread=True)
+def metrics() -> Response[bytes]:
+    """Counters and gauges in Prometheus' text format."""
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

@@ -1,0 +1,63 @@
+"""Naming a schedule: blocks that come at the same hours of the day."""
+
+from __future__ import annotations
+
+import datetime as dt
+import zoneinfo
+from collections.abc import Sequence
+
+from aggregator.inference.model.locate import Found
+
+LEAST = 3
+"""Days on which a window must have come, to be called one."""
+MOST_WINDOWS = 3
+SLACK_S = 1800.0
+"""Starts within this, or two cadences, of each other are the same hour of the day."""
+DAY_S = 86400
+DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+
+
+def _of_day(moment: dt.datetime) -> int:
+    return moment.hour * 3600 + moment.minute * 60 + moment.second
+
+
+def _clock(seconds: float) -> str:
+    """A time of day, to five minutes."""
+    minutes = round(seconds / 300) * 5 % 1440
+    return f"{minutes // 60:02d}:{minutes % 60:02d}"
+
+
+def schedule(found: Sequence[Found], cadence_ms: int, timezone: str) -> dict[str, object] | None:
+    """The daily windows that all episodes fall into, or None where they follow none.
+
+    {"windows": [{"from": "07:00", "to": "10:00", "days": 5}], "weekdays": ["Mon", ...], "timezone": ...}
+    """
+    zone = zoneinfo.ZoneInfo(timezone)
+    ends = [(f.onset.quantile(0.5), f.lift.quantile(0.5) if f.lift else None) for f in found]
+    closed = [(a, b) for a, b in ends if a is not None and b is not None]
+    if len(closed) < LEAST or len(closed) < len(ends) - 1:
+        return None
+    spans = [tuple(dt.datetime.fromtimestamp(t / 1000, zone) for t in pair) for pair in closed]
+    slack = max(SLACK_S, 2 * cadence_ms / 1000)
+    windows: list[list[tuple[dt.datetime, ...]]] = []
+    for span in sorted(spans, key=lambda s: _of_day(s[0])):
+        if windows and _of_day(span[0]) - _of_day(windows[-1][0][0]) <= 2 * slack:
+            windows[-1].append(span)
+        else:
+            windows.append([span])
+    if len(windows) > MOST_WINDOWS or any(len({s[0].date() for s in w}) < LEAST for w in windows):
+        return None
+    lengths = [[(b - a).total_seconds() for a, b in w] for w in windows]
+    if any(max(x) - min(x) > 4 * slack or max(x) >= DAY_S for x in lengths):
+        return None
+    return {
+        "windows": [_window(w) for w in windows],
+        "weekdays": [DAYS[d] for d in sorted({s[0].weekday() for s in spans})],
+        "timezone": timezone,
+    }
+
+
+def _window(spans: list[tuple[dt.datetime, ...]]) -> dict[str, object]:
+    starts, stops = sorted(_of_day(s[0]) for s in spans), sorted(_of_day(s[1]) for s in spans)
+    middle = len(spans) // 2
+    return {"from": _clock(starts[middle]), "to": _clock(stops[middle]), "days": len({s[0].date() for s in spans})}

@@ -1,0 +1,1 @@
+"""Measurements read from files, and answers printed as a table."""

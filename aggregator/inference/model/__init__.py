@@ -1,0 +1,1 @@
+"""The statistical model. Knows arrays and nothing of stores, APIs or probes."""

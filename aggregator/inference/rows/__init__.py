@@ -1,0 +1,1 @@
+"""The rows that the inference reads, cleaned, with their parameters and digest."""

@@ -1,0 +1,1 @@
+"""From steps to verdicts, by a versioned set of rules."""

@@ -1,0 +1,1 @@
+"""The ClickHouse store: one writer, migrations, named queries."""

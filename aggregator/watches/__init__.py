@@ -1,0 +1,1 @@
+"""The watches that an aggregator serves, and the commands that check and sign them."""

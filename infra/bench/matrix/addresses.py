@@ -1,0 +1,36 @@
+"""The test bed's map: who has which address. Documentation nets and one known resolver's, all within namespaces."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from infra.lab.resolver import Zone
+from probe.protocol import watch as watches
+
+_RAW = Path(__file__).with_name("watch.toml").read_bytes()
+WATCH = watches.read(_RAW, "infra/bench/watch.toml")
+assert WATCH.surfaces.web is not None
+assert WATCH.surfaces.app is not None
+SITE_HOST = WATCH.surfaces.web.host
+SITE = WATCH.surfaces.web.addresses
+APP = tuple(a for e in WATCH.surfaces.app.endpoints for a in e.addresses())
+CANARY = WATCH.control.canary
+BLOCK_SERVER = "203.0.113.66"
+RESOLVER = "203.0.113.2"
+"""The provider's own."""
+FILTER = "94.140.14.15"
+"""A public resolver that filters for families. Here it is an address in a namespace like the others."""
+RESOLVERS = (RESOLVER, FILTER)
+ELSEWHERE = tuple(dict.fromkeys((*SITE, *APP, *WATCH.control.addresses, WATCH.second_resolver.address, BLOCK_SERVER)))
+
+
+def zone() -> Zone:
+    """The names that resolve."""
+    names = {SITE_HOST: SITE, WATCH.control.host: WATCH.control.addresses, CANARY: ("192.0.2.1",)}
+    return Zone(names, SITE_HOST, BLOCK_SERVER)
+
+
+def watch_text(name: str, timeout_s: float) -> bytes:
+    """The watch's text under another id, with another timeout of a step."""
+    text = _RAW.replace(b'id = "bench"\n', f'id = "bench-{name}"\n'.encode(), 1)
+    return text.replace(b"timeout_s = 10\n", f"timeout_s = {timeout_s:g}\n".encode(), 1)

@@ -1,0 +1,1 @@
+"""The onset inference on simulated fleets, beside other change-point methods."""

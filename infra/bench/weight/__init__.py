@@ -1,0 +1,1 @@
+"""What a probe costs its host: bytes, memory, processor."""

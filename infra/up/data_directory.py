@@ -1,0 +1,123 @@
+"""The data directory of one stack: whose it is, that it is used by one `up` at a time, and its small state."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import time
+from pathlib import Path
+from typing import Self
+
+import msgspec
+
+from probe.base.errors import UserError
+
+FORMAT = 1
+_MARK = "blockonset.json"
+
+
+class Mark(msgspec.Struct, frozen=True, kw_only=True):
+    """What the directory belongs to. `zero_ms` is a lab scenario's zero time; 0 for a real watch."""
+
+    format: int = FORMAT
+    subject: str
+    zero_ms: int
+
+
+class Holder(msgspec.Struct, frozen=True, kw_only=True):
+    """Who runs here now, for the message to whoever comes second."""
+
+    pid: int
+    api: str = ""
+    dashboard: str = ""
+
+
+class Place:
+    """An opened data directory. Holds an exclusive lock until closed; the kernel frees it whatever happens."""
+
+    def __init__(self, path: Path, mark: Mark, lock: int) -> None:
+        self.path = path
+        self.mark = mark
+        self._lock = lock
+
+    @classmethod
+    def open(cls, path: Path, subject: str, *, fresh: bool, lead_s: float = 0.0) -> Self:
+        """Open or make the directory of `subject` (`lab staggered`, `watch telegram-vn-2025`).
+
+        A new directory's zero time is now plus `lead_s`. `fresh` empties the directory first, if it is ours.
+        Raises UserError when it can't be used, is another subject's, or another `up` runs in it.
+        """
+        try:
+            path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            lock = os.open(path / "up.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as e:
+            raise UserError(f"data directory {path}: {e.strerror}. Name another with --data.") from e
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(lock)
+            raise UserError(_already_running(path)) from None
+        try:
+            mark = _mark(path, subject, fresh=fresh, lead_s=lead_s)
+        except BaseException:
+            os.close(lock)
+            raise
+        return cls(path, mark, lock)
+
+    def announce(self, holder: Holder) -> None:
+        """Write down who runs here and where it answers."""
+        _write(self.path / "up.json", msgspec.json.encode(holder))
+
+    def close(self) -> None:
+        """Let the next one in."""
+        (self.path / "up.json").unlink(missing_ok=True)
+        os.close(self._lock)
+
+
+def _mark(path: Path, subject: str, *, fresh: bool, lead_s: float) -> Mark:
+    file = path / _MARK
+    others = [p for p in path.iterdir() if p.name not in (_MARK, "up.lock")]
+    if not file.exists() and others:
+        raise UserError(
+            f"data directory {path} holds files that are not Blockonset's ({others[0].name}, …). "
+            "Name another with --data."
+        )
+    if fresh:
+        for other in others:
+            shutil.rmtree(other) if other.is_dir() and not other.is_symlink() else other.unlink()
+        file.unlink(missing_ok=True)
+    if not file.exists():
+        mark = Mark(subject=subject, zero_ms=round((time.time() + lead_s) * 1000))
+        _write(file, msgspec.json.encode(mark))
+        return mark
+    try:
+        mark = msgspec.json.decode(file.read_bytes(), type=Mark)
+    except (OSError, msgspec.DecodeError) as e:
+        raise UserError(f"{file} can't be read ({e}). Start anew with --fresh, or name another directory.") from e
+    if mark.format > FORMAT:
+        raise UserError(f"{file} was made by a newer Blockonset (format {mark.format}, this one knows {FORMAT}).")
+    if mark.subject != subject:
+        raise UserError(
+            f"data directory {path} belongs to {mark.subject!r}, not to {subject!r}. Name another with --data."
+        )
+    return mark
+
+
+def _already_running(path: Path) -> str:
+    try:
+        holder = msgspec.json.decode((path / "up.json").read_bytes(), type=Holder)
+    except (OSError, msgspec.DecodeError):
+        return f"an `up` is already running in {path}. Stop it first, or name another directory with --data."
+    places = (("dashboard", holder.dashboard), ("API", holder.api))
+    answers = ", ".join(f"{what} {where}" for what, where in places if where)
+    return (
+        f"an `up` is already running in {path} (pid {holder.pid}{'; ' + answers if answers else ''}). "
+        "Stop it first, or name another directory with --data."
+    )
+
+
+def _write(file: Path, data: bytes) -> None:
+    draft = file.with_suffix(".new")
+    draft.write_bytes(data)
+    draft.replace(file)

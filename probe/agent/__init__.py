@@ -1,0 +1,1 @@
+"""The program that runs for months: schedule, runs, visits."""

@@ -1,0 +1,256 @@
+"""One probe: it measures on schedule, keeps what it measured, and delivers. Many can run in one process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import time
+from collections import deque
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import structlog
+
+from probe.agent.schedule import Schedule
+from probe.base.disk_thread import call
+from probe.base.errors import UserError
+from probe.base.retry import waits
+from probe.custody import watch_renewal as renewal
+from probe.custody.delivery import Delivery
+from probe.custody.spool import Spool
+from probe.custody.watch_renewal import Renewal
+from probe.home import notebook as state
+from probe.measure.plan import Rounds
+from probe.measure.run import measure
+from probe.net.network import RealDialer
+from probe.place import metered
+from probe.place.known_networks import Networks
+from probe.place.network_changes import Moves
+from probe.place.vantage import Whereabouts
+from probe.protocol import prefix_table as prefixes
+from probe.protocol.keys import Key
+from probe.protocol.measurement import EARLIEST_MS
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Coroutine
+
+    from probe.home.config import Config
+    from probe.net.network import Network
+    from probe.protocol.measurement import Measurement
+    from probe.protocol.watch import Watch
+
+log = structlog.get_logger()
+DAY_MS = 86_400_000
+EARLY_A_DAY = 24
+LEAST_GAP_S = 120.0
+"""Two runs begin so far apart at least, or half a cadence where that is shorter, however often a network changes."""
+T = TypeVar("T")
+
+
+class Probe:
+    """A probe of one watch over one network.
+
+    `id` is its public key, made on first use in the configuration's data directory.
+    """
+
+    def __init__(self, config: Config, network: Network, watch: Watch) -> None:
+        """Raises UserError when the key file or the prefix table can't be used."""
+        self._config = config
+        self._network = network
+        self._watch = watch
+        self._key = Key.load_or_create(config.key_file, "user")
+        self.id = self._key.id
+        self._notebook = state.Notebook(Path(config.data))
+        self._rounds = Rounds(watch.sweep_s)
+        self._table = prefixes.read(Path(config.prefixes)) if config.prefixes else None
+        known = Networks(Path(config.data) / state.NETWORKS, self._key)
+        self._where = Whereabouts(config.where(), lambda: self._watch, network.dialer, known, self._table)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Measure at the watch's cadence until told to stop, and deliver all the while.
+
+        Then deliver what is left, for `flush_s` at most. Raises UserError when the spool can't be opened.
+        """
+        if not (self._config.vantage.asn or self._config.vantage.whoami):
+            log.warning("vantage.asn is not set and vantage.whoami neither: these rows count for no provider")
+        async with self._delivery() as (spool, delivery):
+            await call(self._notebook.note, pid=os.getpid(), started_ms=_now_ms())
+            watch, schedule = self._watch, Schedule(self._watch.cadence_s)
+            async with self._moving() as moved:
+                while True:
+                    if watch is not self._watch:  # a newer one came
+                        watch, schedule = self._watch, Schedule(self._watch.cadence_s)
+                    wait_s = schedule.wait_s()
+                    await call(self._notebook.note, next_run_ms=_now_ms() + round(wait_s * 1000))
+                    if await _turn(stop, wait_s, moved):
+                        schedule.early()
+                    if stop.is_set():
+                        break
+                    await self._round(spool, delivery, stop)
+
+    async def once(self) -> tuple[Measurement, ...]:
+        """Measure one run now, keep it, and deliver it within `flush_s` if that is possible."""
+        async with self._delivery() as (spool, _):
+            run = await measure(self._watch, self._network, self._where, table=self._table)
+            await call(spool.add, run)
+            return run
+
+    @contextlib.asynccontextmanager
+    async def _delivery(self) -> AsyncIterator[tuple[Spool, Delivery]]:
+        """The opened spool, which is delivered for as long as the block lasts and flushed at its end."""
+        spool = await call(Spool, self._config.spool_file, max_bytes=self._config.spool_mb * 1_000_000)
+        done = asyncio.Event()
+        errand = Renewal(self._config, self._key, lambda: self._watch, self._renew)
+        delivery = Delivery(self._config, self._key, spool, self._notebook, [errand])
+        publishing = asyncio.create_task(delivery.run(done))
+        try:
+            yield spool, delivery
+            done.set()
+            await publishing
+        finally:
+            publishing.cancel()
+            await asyncio.gather(publishing, return_exceptions=True)
+            await call(spool.close)
+
+    @contextlib.asynccontextmanager
+    async def _moving(self) -> AsyncIterator[asyncio.Event]:
+        """An event that is set whenever this machine woke up or changed its network. Never set in a lab."""
+        moved = asyncio.Event()
+        if not isinstance(self._network.dialer, RealDialer):
+            yield moved
+            return
+        watching = asyncio.create_task(_watch_moves(moved))
+        try:
+            yield moved
+        finally:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+
+    def _renew(self, watch: Watch) -> None:
+        """Measure by a newer watch from the next run on."""
+        self._watch, self._rounds = watch, Rounds(watch.sweep_s)
+
+    async def _round(self, spool: Spool, delivery: Delivery, stop: asyncio.Event) -> None:
+        """One run, unless there is a reason against it. Our own bug spoils this run and not the next."""
+        try:
+            why_not = await self._why_not(spool)
+            if why_not:
+                if why_not != self._notebook.state.why_not:  # one line for each reason, not one a round
+                    log.error("not measuring", reason=why_not)
+                await call(self._notebook.note, why_not=why_not)
+                return
+            work = measure(self._watch, self._network, self._where, table=self._table, rounds=self._rounds)
+            run = await _unless_stopped(stop, work)
+            if used := self._where.used_bytes():
+                await call(spool.add_traffic, used, _now_ms())
+            if run is not None:
+                self._where.learn(run)
+                await self._keep(run, spool, stop)
+                await call(self._notebook.count_run, _now_ms(), network_is_new=self._where.is_new, **_seen(run))
+                delivery.measured()
+        except Exception:
+            log.exception("our own bug while measuring")
+
+    async def _why_not(self, spool: Spool) -> str:
+        """Why there must be no run now; "" when there may be one."""
+        now_ms = _now_ms()
+        if now_ms < EARLIEST_MS:
+            return "this machine's clock is not set"
+        if held := state.held(spool.path.parent):
+            return held
+        if renewal.expired(self._watch):
+            return f"the watch expired on {self._watch.expires}: a newer one is asked for once a day"
+        oldest_ms = await call(spool.oldest_ms)
+        if oldest_ms is not None and now_ms - oldest_ms > self._config.spool_days * DAY_MS:
+            return f"nothing could be delivered for {self._config.spool_days:g} days (spool_days); what waits is kept"
+        if await metered.is_metered(self._config.metered):
+            return "this connection is metered (metered)"
+        cap = self._config.monthly_mb * 1_000_000
+        if cap and await call(spool.traffic, now_ms) >= cap:
+            return f"this month's {self._config.monthly_mb} MB (monthly_mb) are used"
+        return ""
+
+    async def _keep(self, run: tuple[Measurement, ...], spool: Spool, stop: asyncio.Event) -> None:
+        """Store a run. While the disk refuses it nothing more is measured, and nothing unsent is dropped."""
+        pauses = waits(1.0, 60.0)
+        while True:
+            try:
+                await call(spool.add, run)
+            except UserError as e:
+                log.error("a run can't be kept; measuring waits", error=e.message)  # noqa: TRY400 - it says all
+            else:
+                return
+            if await _stopped(stop, next(pauses)):
+                return
+
+
+def _seen(run: tuple[Measurement, ...]) -> dict[str, object]:
+    """What `status` shows of a run."""
+    if not run:
+        return {}
+    vantage = run[0].vantage
+    notice = "" if vantage.path in ("direct", "unknown") else f"path-{vantage.path}"
+    return {"asn": vantage.asn, "access": vantage.access, "notice": notice}
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def signed_watch(path: Path, operator_id: str) -> Watch:
+    """The watch in a file that the operator signed. Raises UserError for one that may not be used."""
+    watch = renewal.signed(path, operator_id)
+    if renewal.expired(watch):
+        raise UserError(f"watch {path}: expired on {watch.expires}: ask the operator for a new one")
+    return watch
+
+
+async def _watch_moves(moved: asyncio.Event) -> None:
+    """Set the event at every move, `EARLY_A_DAY` times in 24 hours at most: a network that flaps must not cost much."""
+    early: deque[float] = deque(maxlen=EARLY_A_DAY)
+    moves = Moves()
+    while True:
+        why = await moves.wait()
+        now = time.monotonic()
+        if len(early) == EARLY_A_DAY and now - early[0] < DAY_MS / 1000:
+            continue
+        early.append(now)
+        log.info("measuring early", why={"woke": "this machine woke up", "network": "another network"}[why])
+        moved.set()
+
+
+async def _turn(stop: asyncio.Event, wait_s: float, moved: asyncio.Event) -> bool:
+    """Wait for the turn, or until told to stop, or for a move: whether it was that. A move waits for its least gap."""
+    least_s = min(LEAST_GAP_S, wait_s / 2)
+    if await _stopped(stop, least_s):
+        return False
+    stopping, moving = asyncio.ensure_future(stop.wait()), asyncio.ensure_future(moved.wait())
+    try:
+        await asyncio.wait({stopping, moving}, timeout=wait_s - least_s, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stopping.cancel()
+        moving.cancel()
+        await asyncio.gather(stopping, moving, return_exceptions=True)
+    was = moved.is_set()
+    moved.clear()
+    return was
+
+
+async def _stopped(stop: asyncio.Event, seconds: float) -> bool:
+    """Wait so long, or until told to stop; whether that was it."""
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), seconds)
+    return stop.is_set()
+
+
+async def _unless_stopped(stop: asyncio.Event, work: Coroutine[None, None, T]) -> T | None:
+    """What the work gives, or None when it was broken off because of `stop`."""
+    task, stopping = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait({task, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        return await task if task.done() else None
+    finally:
+        task.cancel()
+        stopping.cancel()
+        await asyncio.gather(task, stopping, return_exceptions=True)

@@ -1,0 +1,77 @@
+"""The process that measures for weeks: `python -m probe.agent.daemon [CONFIG]`. `blockonset probe run` turns into it.
+
+It loads neither the command line's library nor rich, which together take 8 MB and are for people at a terminal.
+"""
+
+from __future__ import annotations
+
+import sys
+
+if __name__ == "__main__":
+    # structlog loads rich wherever it is installed, for tracebacks in colour; without it, it goes on in plain text.
+    sys.modules.setdefault("rich", None)  # type: ignore[arg-type]
+
+import asyncio
+import json
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from probe.cli import main as parts
+from probe.home import config as configs
+from probe.home import consent
+from probe.home import texts as messages
+
+if TYPE_CHECKING:
+    from probe.agent.agent import Probe
+    from probe.home.config import Config
+    from probe.protocol.watch import Watch
+
+
+def command(file: Path | None) -> list[str]:
+    """The command line of the process, for a configuration's file or the environment alone."""
+    return [sys.executable, "-m", "probe.agent.daemon", *([str(file)] if file else [])]
+
+
+def check(file: Path | None) -> tuple[Config, Watch]:
+    """A configuration that may be run: read, its watch signed, and consented to. Raises UserError.
+
+    With an expired watch it runs too: it measures nothing, delivers what waits, and asks for a newer one.
+    """
+    from probe.custody import watch_renewal as renewal  # noqa: PLC0415
+
+    settings = configs.load(file)
+    watch = renewal.present(settings)
+    if not watch.fictional:  # a lab's country is on this machine and contacts nobody
+        consent.require(Path(settings.data), settings.accept_risk, messages.load(settings.language))
+    return settings, watch
+
+
+def probe(file: Path | None) -> Probe:
+    """The probe of a configuration. Raises UserError."""
+    from probe.agent.agent import Probe  # noqa: PLC0415
+    from probe.net.network import Network  # noqa: PLC0415
+
+    settings, watch = check(file)
+    return Probe(settings, Network(), watch)
+
+
+async def until_told(running: Probe) -> None:
+    """Run a probe until SIGINT or SIGTERM."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    await running.run(stop)
+
+
+def main() -> None:
+    """Measure until told to stop; say who measures in a line of JSON first."""
+    running = probe(Path(sys.argv[1]) if len(sys.argv) > 1 else None)
+    sys.stdout.write(json.dumps({"probe": running.id}) + "\n")
+    sys.stdout.flush()
+    asyncio.run(until_told(running))
+
+
+if __name__ == "__main__":
+    parts.guarded(main)

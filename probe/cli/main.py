@@ -1,0 +1,141 @@
+"""The one command `blockonset`: finds its parts among the installed entry points and runs the one that is asked for.
+
+A part is a `cyclopts.App` that an entry point of the group `blockonset.commands` names. Only that one is imported.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import importlib.util
+import os
+import sys
+import traceback
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from probe.base import logs
+from probe.base.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from importlib.metadata import EntryPoint
+
+    from cyclopts import App
+
+GROUP = "blockonset.commands"
+EXIT_BUG = 70
+"""Exit code for a bug of ours: EX_SOFTWARE of sysexits.h."""
+EXIT_INTERRUPTED = 130
+
+_USAGE = """\
+Usage: blockonset PART [ARGUMENTS]
+
+When did each network provider begin to block a service? Parts:
+
+{parts}
+
+blockonset PART --help tells about one of them; blockonset --version about this one.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit with its code: 0 only on success."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    guarded(lambda: _run(words))
+
+
+def guarded(work: Callable[[], None]) -> None:
+    """Do some work with the logs set up; say what goes wrong in a line, and exit with its code."""
+    logs.setup(os.environ.get("BLOCKONSET_LOG", "info"))
+    try:
+        work()
+    except UserError as e:
+        _say(f"error: {e.message}")
+        sys.exit(e.code)
+    except KeyboardInterrupt:
+        sys.exit(EXIT_INTERRUPTED)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read us has gone, as `head` does
+        sys.exit(1)
+    except Exception as e:  # noqa: BLE001 - nobody is to see a traceback who did not ask for one
+        _say(f"error: this is a bug in Blockonset, please report it: {type(e).__name__} at {_place(e)}: {e}")
+        if os.environ.get("BLOCKONSET_DEBUG"):
+            traceback.print_exception(e)
+        else:
+            _say("(with BLOCKONSET_DEBUG=1 in the environment the whole trace is shown)")
+        sys.exit(EXIT_BUG)
+
+
+def _run(arguments: list[str]) -> None:
+    first = arguments[0] if arguments else "--help"
+    if first in ("--help", "-h", "help"):
+        sys.stdout.write(_USAGE.format(parts="\n".join(_list())))
+        return
+    if first in ("--version", "-V"):
+        sys.stdout.write(f"blockonset {metadata.version('blockonset')}\n")
+        return
+    from cyclopts import App  # noqa: PLC0415 - not needed for the list of parts
+
+    root = App(name="blockonset", help_flags=["--help", "-h"])
+    root.command(_load(first), name=first)
+    root(arguments)
+
+
+def _load(name: str) -> App:
+    """The part of this name. Raises UserError for an unknown one, and for one whose extra isn't installed."""
+    parts = metadata.entry_points(group=GROUP)
+    if name not in parts.names:
+        near = difflib.get_close_matches(name, parts.names, 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(sorted(parts.names))}"
+        raise UserError(f"blockonset has no part {name!r}; {hint}")
+    part = parts[name]
+    try:
+        app: App = part.load()
+    except ModuleNotFoundError as e:
+        if not part.extras or (e.name or "").split(".")[0] in ("probe", "aggregator", "dashboard", "infra"):
+            raise
+        raise UserError(
+            f"blockonset {name} needs: pip install 'blockonset[{','.join(part.extras)}]' (there is no {e.name})"
+        ) from e
+    return app
+
+
+def _list() -> list[str]:
+    parts = sorted(metadata.entry_points(group=GROUP), key=lambda p: p.name)
+    width = max((len(p.name) for p in parts), default=0)
+    return [f"  {p.name:<{width}}  {summary(p)}" for p in parts]
+
+
+def summary(part: EntryPoint) -> str:
+    """What a part is for, in a line, without importing it: the `help` of its App, or its module's docstring."""
+    try:
+        found = importlib.util.find_spec(part.module)
+    except ModuleNotFoundError:
+        found = None
+    if found is None or found.origin is None:
+        return "(not installed)"
+    tree = ast.parse(Path(found.origin).read_text(encoding="utf-8"))
+    calls = (
+        node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        and isinstance(node.value, ast.Call)
+        and any(isinstance(t, ast.Name) and t.id == part.attr for t in node.targets)
+    )
+    texts = (k.value.value for c in calls for k in c.keywords if k.arg == "help" and isinstance(k.value, ast.Constant))
+    text = next(texts, None) or ast.get_docstring(tree) or ""
+    return str(text).strip().split("\n", 1)[0]
+
+
+def _place(error: BaseException) -> str:
+    """The last place in our own packages that an error went through."""
+    ours = ("probe.", "aggregator.", "dashboard.", "infra.")
+    frames = [(f.f_globals.get("__name__", "?"), line) for f, line in traceback.walk_tb(error.__traceback__)]
+    name, line = next((f for f in reversed(frames) if f"{f[0]}.".startswith(ours)), frames[-1])
+    return f"{name}:{line}"
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(line + "\n")

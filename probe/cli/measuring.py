@@ -1,0 +1,128 @@
+"""`blockonset probe`: measure from this connection. Loaded only when it is asked for, see `probe.cli.main`.
+
+What a volunteer says (setup, status, pause, panic …) stands in `probe.cli.owner`; here is what measures.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+from cyclopts import App, Parameter
+
+from probe.base.errors import UserError
+from probe.cli import owner as commands
+from probe.cli.main import main
+from probe.home import files as home
+from probe.protocol.measurement import Vantage
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from probe.protocol.measurement import Measurement
+    from probe.protocol.watch import Watch
+
+__all__ = ["app", "main"]
+
+app = App(name="probe", help="Measure from this connection, and deliver what was measured.")
+commands.add_to(app)
+
+_WIDE = 200
+"""Columns of a table that goes to a file or a pipe."""
+
+ConfigFile = Annotated[Path | None, Parameter(help="The probe's TOML file; the environment (BLOCKONSET_…) goes first.")]
+WatchFile = Annotated[Path | None, Parameter(help="A watch, signed or not: you name it, so you vouch for it.")]
+Json = Annotated[bool, Parameter(help="Print JSON.")]
+
+
+@app.command
+def run(*, config: ConfigFile = None) -> None:
+    """Measure at the watch's cadence and deliver, until told to stop (Ctrl-C, SIGTERM).
+
+    Without --config it takes what `setup` wrote, or else the environment alone. At a terminal it asks about a network
+    that is new. Prints {"probe": ID} on a line of its own once it measures.
+    """
+    from probe.agent import daemon  # noqa: PLC0415 - here and below: each loads what it needs
+    from probe.home import consent  # noqa: PLC0415 - here and below: each loads what it needs
+    from probe.home import texts as messages  # noqa: PLC0415
+    from probe.owner import ask_network as introduction  # noqa: PLC0415 - here and below: each loads what it needs
+
+    file = home.config_file(config)
+    settings, watch = daemon.check(file)  # what is wrong is told here, before this process becomes another program
+    if not watch.fictional:
+        introduction.offer(settings, messages.load(settings.language), consent.at_terminal())
+    os.execv(sys.executable, daemon.command(file))  # noqa: S606 - our own interpreter and module
+
+
+@app.command
+def once(*, config: ConfigFile = None, watch: WatchFile = None, json: Json = False) -> None:
+    """Measure one run now and print it. With --config it is kept and delivered, too.
+
+    It contacts what the watch lists, from here.
+    """
+    from probe.agent import daemon  # noqa: PLC0415
+    from probe.measure.run import measure  # noqa: PLC0415
+    from probe.net.network import Network  # noqa: PLC0415
+    from probe.place.whoami import configured  # noqa: PLC0415
+
+    if config is None:
+        found = _watch(watch)
+        run_ = asyncio.run(measure(found, Network(), configured(Vantage())))
+    elif watch is not None:
+        raise UserError("give --config or --watch: a configuration names its own, signed watch")
+    else:
+        run_ = asyncio.run(daemon.probe(home.config_file(config)).once())
+    _print(run_, json=json)
+
+
+@app.command
+def check(name: str, /, *, watch: WatchFile = None, json: Json = False) -> None:
+    """Do one check now and print every step with its timing. Keeps and publishes nothing.
+
+    It contacts what the watch lists, from here.
+
+    Parameters
+    ----------
+    name
+        A check, such as telegram, dns, tcp, tls or http.
+    """
+    from probe.measure.run import choose, measure  # noqa: PLC0415
+    from probe.net.network import Network  # noqa: PLC0415
+    from probe.place.whoami import configured  # noqa: PLC0415
+
+    found = _watch(watch)
+    choose(found, [name])  # a wrong name is told before the network is got ready
+    _print(asyncio.run(measure(found, Network(), configured(Vantage()), checks=[name])), json=json)
+
+
+def _watch(path: Path | None) -> Watch:
+    """A watch that a person named, signed or not. A signature that is there must be right."""
+    from probe.protocol import envelope as signed  # noqa: PLC0415
+    from probe.protocol import watch as watches  # noqa: PLC0415
+
+    if path is None:
+        raise UserError("say what to measure: --watch FILE (for example infra/watches/telegram-vn-2025.toml)")
+    try:
+        raw = path.read_bytes()
+        return watches.read(signed.open(raw, "W").body if raw.startswith(b"BO1W") else raw, str(path))
+    except OSError as e:
+        raise UserError(f"watch {path}: can't be read: {e.strerror}") from e
+    except (signed.SignedError, watches.WatchError) as e:
+        raise UserError(f"watch {e}") from e
+
+
+def _print(measurements: Sequence[Measurement], *, json: bool) -> None:
+    if json:
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode(measurements), indent=2).decode() + "\n")
+        return
+    from rich.console import Console  # noqa: PLC0415
+
+    from probe.cli import tables as render  # noqa: PLC0415
+
+    console = Console(width=None if sys.stdout.isatty() else _WIDE)
+    for measurement in measurements:
+        console.print(render.steps(measurement))

@@ -1,0 +1,1 @@
+"""Kept until receipted: the spool, and what is said to the collector during a visit."""

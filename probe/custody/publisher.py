@@ -1,0 +1,192 @@
+"""From the spool to JetStream, and receipts back.
+
+NATS' acknowledgement says that a segment is on its way, and frees nothing. The operator's signed receipt on
+`r.<probe>` does. When none comes, the probe asks on `q.<probe>`, with `{"segments": [id, …]}`, and is answered with a
+receipt. `unknown` in it means: send again, under a new message id, since JetStream swallows one it has just seen; the
+aggregator tells copies by the segment's id.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from typing import TYPE_CHECKING
+
+import msgspec
+import structlog
+
+from probe.base.disk_thread import call
+from probe.base.errors import UserError
+from probe.home.notebook import LAST_SEGMENT, write
+from probe.nats.link import connect
+from probe.protocol import receipt as receipts
+from probe.protocol.measurement import EARLIEST_MS
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Sequence
+
+    from nats.aio.msg import Msg
+
+    from probe.custody.spool import Spool, Unsent
+    from probe.home.config import Config
+    from probe.home.notebook import Notebook
+    from probe.nats.link import Connection
+    from probe.protocol.keys import Key
+
+log = structlog.get_logger()
+
+WINDOW = 16
+"""How many publishes wait for their acknowledgement at once."""
+
+CLOCK_TOLERANCE_MS = 30_000
+"""By how much this clock may differ from the collector's before it is called wrong."""
+
+
+class Question(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a probe asks or says on `q.<probe>`; one of these at a time.
+
+    Segments and withdrawals are answered with a receipt, a watch with its signed text, or with nothing in it where
+    the asker has the present one.
+    """
+
+    segments: tuple[str, ...] = ()
+    """What became of these?"""
+    withdrawal: str = ""
+    """A signed line, see `probe.custody.withdrawal`: the receipt names it by `id_of`."""
+    watch: str = ""
+    """Is there a newer text of the watch with this id?"""
+    digest: str = ""
+    """`Watch.digest` of the text that the asker has."""
+
+
+class _Acknowledgement(msgspec.Struct, frozen=True):
+    """JetStream's PubAck, as far as it matters here."""
+
+    stream: str = ""
+    error: dict[str, object] = {}
+
+
+class Publisher:
+    """Delivers one probe's spool for as long as it runs. It never gives up and never drops anything.
+
+    When it connects, `probe.custody.delivery` says. `notebook` is told how it goes.
+    """
+
+    def __init__(self, config: Config, key: Key, spool: Spool, notebook: Notebook) -> None:
+        self._config = config
+        self._key = key
+        self._spool = spool
+        self._notebook = notebook
+        self._told: set[str] = set()
+        self.settled = asyncio.Event()
+        """Set with every receipt that was taken in."""
+
+    def connection(self, urls: Sequence[str]) -> Awaitable[Connection]:
+        """A connection that takes receipts in, being made."""
+        return connect(
+            urls,
+            self._key,
+            "probe",
+            inbox_prefix=f"_INBOX_{self._key.id}",
+            most_wait_s=self._config.reconnect_most_s,
+            ca_file=self._config.ca_file,
+        )
+
+    async def listen(self, connection: Connection) -> None:
+        """Take in the receipts that come over it."""
+        await connection.subscribe(f"r.{self._key.id}", self._on_receipt)
+
+    async def seal(self, after_s: float) -> None:
+        """Seal the runs that have waited so long, and keep a copy of the newest segment for `show`."""
+        if (now_ms := now()) < EARLIEST_MS:
+            return
+        sealed = await call(self._spool.seal_due, self._key, now_ms, round(after_s * 1000))
+        if sealed:
+            with contextlib.suppress(UserError):
+                await call(write, self._spool.path.with_name(LAST_SEGMENT), sealed[-1].raw)
+
+    async def exchange(self, connection: Connection, timeout_s: float) -> int:
+        """Send what is unsent, ask for receipts that are `timeout_s` late, and return how many messages that took.
+
+        Raises TimeoutError or ConnectionError when it fails, and what was not done is done the next time.
+        """
+        asked = await self._ask(connection, timeout_s)
+        return asked + await self._send(connection)
+
+    async def _send(self, connection: Connection) -> int:
+        """Publish everything unsent, a window at a time; how many that were.
+
+        Raises TimeoutError or ConnectionError once a window has a failure in it.
+        """
+        count = 0
+        while window := await call(self._spool.unsent, WINDOW):
+            results = await asyncio.gather(*(self._publish(connection, u) for u in window), return_exceptions=True)
+            for failure in (r for r in results if isinstance(r, BaseException)):
+                raise failure
+            count += len(window)
+        return count
+
+    async def _publish(self, connection: Connection, unsent: Unsent) -> None:
+        message_id = f"{unsent.id}.{unsent.attempt}" if unsent.attempt else unsent.id
+        answer = await connection.request(
+            f"m.{self._key.id}",
+            unsent.raw,
+            timeout_s=self._config.ack_timeout_s,
+            headers={"Nats-Msg-Id": message_id},
+        )
+        try:
+            acknowledged = msgspec.json.decode(answer.data, type=_Acknowledgement)
+        except msgspec.DecodeError as e:
+            raise ConnectionError(f"not JetStream's acknowledgement: {e}") from e
+        if acknowledged.error or not acknowledged.stream:
+            raise ConnectionError(f"JetStream refuses the segment: {acknowledged.error.get('description', '')}")
+        await call(self._spool.mark_sent, unsent.id, now())
+
+    async def _ask(self, connection: Connection, timeout_s: float) -> int:
+        """Ask what became of segments whose receipt is overdue; how many questions that took."""
+        overdue = await call(self._spool.overdue, now(), round(timeout_s * 1000))
+        if not overdue:
+            return 0
+        question = msgspec.json.encode(Question(tuple(overdue)))
+        answer = await connection.request(f"q.{self._key.id}", question, timeout_s=self._config.ack_timeout_s)
+        for segment_id in overdue:
+            await call(self._spool.mark_sent, segment_id, now())  # not asked for again before its time
+        await self._on_receipt(answer)
+        return 1
+
+    async def _on_receipt(self, message: Msg) -> None:
+        """Take a receipt in, if the operator signed it and it is ours; anything else changes nothing."""
+        try:
+            receipt = receipts.open(message.data, self._config.operator)
+        except receipts.ReceiptError as e:
+            # Others can make the server send something here (its acknowledgement of theirs), so say it once only.
+            if str(e) not in self._told:
+                self._told.add(str(e))
+                log.warning("not a receipt, left aside", error=str(e))
+            return
+        if receipt.probe != self._key.id:
+            log.warning("another probe's receipt, left aside")
+            return
+        try:
+            await call(self._spool.settle, receipt, now())
+        except UserError as e:
+            log.error("a receipt can't be noted; its segments are asked for later", error=e.message)  # noqa: TRY400
+        self.settled.set()
+        await self._compare_clocks(receipt.issued_ms)
+        for entry in receipt.entries:
+            if entry.state == "rejected":
+                log.warning("a segment was rejected", segment=entry.segment, reason=entry.reason)
+
+    async def _compare_clocks(self, issued_ms: int) -> None:
+        """Note how far this clock is off. A receipt is under way for less than the tolerance."""
+        offset = now() - issued_ms
+        if abs(offset) > CLOCK_TOLERANCE_MS and "clock" not in self._told:
+            self._told.add("clock")
+            log.warning("this machine's clock is wrong; rows keep its time", ahead_s=round(offset / 1000))
+        await call(self._notebook.note, clock_offset_ms=offset, clock_compared_ms=now())
+
+
+def now() -> int:
+    """Milliseconds since the epoch, by this machine's clock."""
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,60 @@
+"""A look at a spool from outside, while a probe may have it open: for `status`, `show` and `doctor`."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from probe.custody import spool_statements as sql
+from probe.custody.spool import month, named
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """What a spool holds, without its measurements. Counts, and bytes of this month."""
+
+    pending: int
+    spooled: int
+    spooled_bytes: int
+    oldest_ms: int | None
+    stored: int
+    rejected: int
+    month_bytes: int
+    last_raw: bytes | None
+    """The newest segment that still has its bytes."""
+
+
+EMPTY = Glance(0, 0, 0, None, 0, 0, 0, None)
+"""A spool that holds nothing, or isn't there."""
+
+
+def glance(path: Path, now_ms: int) -> Glance:
+    """A look at a spool that another process may have open. Raises SpoolError."""
+    if not path.exists():
+        return EMPTY
+    try:
+        with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
+            if not db.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'traffic'").fetchone()[0]:
+                return EMPTY  # it is just being made
+            (pending,) = db.execute("SELECT count(*) FROM pending").fetchone()
+            counts = dict(db.execute("SELECT state, count(*) FROM segments GROUP BY state").fetchall())
+            (used,) = db.execute(sql.USED, (month(now_ms),)).fetchone()
+            size, oldest = db.execute(sql.WAITING).fetchone()
+            last = db.execute(sql.LAST).fetchone()
+    except sqlite3.Error as e:
+        raise named(path, e) from e
+    return Glance(
+        pending=pending,
+        spooled=counts.get("spooled", 0),
+        spooled_bytes=size,
+        oldest_ms=oldest,
+        stored=counts.get("stored", 0),
+        rejected=counts.get("rejected", 0),
+        month_bytes=used,
+        last_raw=last[0] if last else None,
+    )

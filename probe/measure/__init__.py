@@ -1,0 +1,1 @@
+"""One run: the checks that are due, their controls, and what they cost."""

@@ -1,0 +1,37 @@
+"""Can the site's web socket endpoints be reached, which carry what its page shows?"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from probe.net import http1
+from probe.protocol.addresses import is_bogon
+
+if TYPE_CHECKING:
+    from probe.measure.context import Context
+    from probe.protocol.measurement import Step
+
+NAME = "sockets"
+SURFACE = "web"
+SWEEPS_ONLY = True
+
+_PATH = "GET /apiws"
+"""Where Telegram's web client opens its sockets (core.telegram.org/mtproto/transports)."""
+
+
+async def check(context: Context) -> list[Step]:
+    """Resolve each host, shake hands and ask for a web socket as the page does: status 101 says that it opens."""
+    found = await asyncio.gather(*(_host(context, host) for host in context.web.sockets))
+    return [step for steps in found for step in steps]
+
+
+async def _host(context: Context, host: str) -> list[Step]:
+    resolved = await context.resolve(host)
+    address = next((a for a in resolved.answers if not is_bogon(a)), None)
+    if address is None:
+        return [resolved]
+    with await context.connect(host, address, 443) as connection:
+        await connection.handshake(host)
+        await connection.request(host, _PATH, http1.upgrade())
+    return [resolved, *connection.steps]

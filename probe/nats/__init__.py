@@ -1,0 +1,1 @@
+"""The connection to the collector, over TLS or web sockets."""

@@ -1,0 +1,86 @@
+"""Known block pages, read from a CSV file in the format of the public lists (ooni/blocking-fingerprints).
+
+Columns that are used: `name`; `scope` (`fp` marks a harmless page that looks like one, and silences the others);
+`location_found` (`body`, or `header.` and a header's name in lower case); `pattern_type` (`full`, `prefix`,
+`contains`, `regexp`); `pattern`. Rows for other places, as `dns`, are left out.
+"""
+
+from __future__ import annotations
+
+import csv
+import functools
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from probe.base.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from probe.net.http1 import Response
+
+SHIPPED = Path(__file__).with_name("block_pages.csv")
+_NEEDED = frozenset({"name", "scope", "location_found", "pattern_type", "pattern"})
+
+_MATCHERS: dict[str, Callable[[str, str], bool]] = {
+    "full": lambda pattern, value: value == pattern,
+    "prefix": lambda pattern, value: value.startswith(pattern),
+    "contains": lambda pattern, value: pattern in value,
+    "regexp": lambda pattern, value: re.search(pattern, value, re.DOTALL) is not None,
+}
+
+
+class Fingerprint(NamedTuple):
+    """One row of the file."""
+
+    name: str
+    scope: str
+    location: str
+    kind: str
+    pattern: str
+
+    def matches(self, response: Response, body: str) -> bool:
+        """Whether the pattern is in its place in an answer, whose body was decoded once."""
+        value = body if self.location == "body" else response.headers.get(self.location.removeprefix("header."), "")
+        return _MATCHERS[self.kind](self.pattern, value)
+
+
+@functools.cache
+def read(path: Path = SHIPPED) -> tuple[Fingerprint, ...]:
+    """Read a list of fingerprints. Raises UserError that names the file and the line."""
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = csv.DictReader(file)
+            missing = _NEEDED.difference(rows.fieldnames or ())
+            if missing:
+                raise UserError(f"{path}: column {min(missing)!r} is missing")
+            found = [_row(row, f"{path}:{rows.line_num}") for row in rows]
+    except (OSError, UnicodeDecodeError, csv.Error) as e:
+        raise UserError(f"{path}: not a readable CSV file: {e}") from e
+    return tuple(f for f in found if f is not None)
+
+
+def match(response: Response, fingerprints: tuple[Fingerprint, ...]) -> str:
+    """The name of the first fingerprint that an answer bears; "" for none, or when a harmless one matches."""
+    body = response.body.decode("utf-8", "replace")
+    found = [f for f in fingerprints if f.matches(response, body)]
+    if not found or any(f.scope == "fp" for f in found):
+        return ""
+    return found[0].name
+
+
+def _row(row: dict[str, str], where: str) -> Fingerprint | None:
+    name, location, kind, pattern = (row[c] or "" for c in ("name", "location_found", "pattern_type", "pattern"))
+    if location != "body" and not location.startswith("header."):
+        return None
+    if not name or not pattern:
+        raise UserError(f"{where}: name and pattern must not be empty")
+    if kind not in _MATCHERS:
+        raise UserError(f"{where}: pattern_type {kind!r} is none of {', '.join(_MATCHERS)}")
+    if kind == "regexp":
+        try:
+            re.compile(pattern)
+        except re.error as e:
+            raise UserError(f"{where}: pattern is not a regular expression: {e}") from e
+    return Fingerprint(name, row["scope"] or "", location, kind, pattern)

@@ -1,0 +1,1 @@
+"""Says what keeps a probe from measuring or delivering."""

@@ -1,0 +1,1 @@
+"""Installing the probe as a service of the operating system."""

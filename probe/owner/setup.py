@@ -1,0 +1,207 @@
+"""`blockonset probe setup`: from an invite to a probe that its owner has agreed to.
+
+Nothing is written before consent is given, and nothing is contacted but the place of the watch that the invite names.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import urllib.request
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.error import URLError
+
+from probe.base.errors import UserError
+from probe.home import consent
+from probe.home import files as home
+from probe.home import notebook as state
+from probe.home.config import DELIVER_EVERY_S, load
+from probe.measure import data_use as projection
+from probe.net import quic_process as apart
+from probe.owner import ask_network as introduction
+from probe.owner.service import install as service
+from probe.place import known_networks as networks
+from probe.protocol import invite
+from probe.protocol import watch as watches
+from probe.protocol.keys import Key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from probe.home.consent import Consent
+    from probe.home.texts import Messages
+    from probe.measure.data_use import Projection
+    from probe.place.known_networks import Access, Known, LineKind
+    from probe.protocol.invite import Invite
+    from probe.protocol.watch import Watch
+
+LARGEST_WATCH = 1 << 20
+_WAIT_S = 20.0
+MONTHLY_MB, SPOOL_MB = 120, 256
+"""What a new probe may use at most: of data in a month, and of disk."""
+SIGNED = "watch.signed"
+
+
+class Wanted(NamedTuple):
+    """What the person said on the command line."""
+
+    line: str
+    directory: Path
+    watch: Path | None
+    accepted: str
+    access: Access
+    line_kind: LineKind
+    subscriber: str
+    ca_file: Path | None
+
+
+class Ready(NamedTuple):
+    """A probe that is set up."""
+
+    id: str
+    config: Path
+    consent: Consent
+    projection: Projection
+    watch: Watch
+
+
+def prepare(wanted: Wanted, texts: Messages, say: Callable[[str], None], answer: Callable[[str], str] | None) -> Ready:
+    """Read the invite, show the text, ask, and write key, watch and configuration. Raises UserError."""
+    if (wanted.directory / state.WITHDRAWN).exists():
+        raise UserError(texts.text("setup", "withdrawn"))
+    invited = invite.read(wanted.line)
+    raw = fetch(str(wanted.watch) if wanted.watch else invited.watch)
+    watch = watches.open_signed(raw, invited.operator, "the watch", dt.datetime.now(dt.UTC).date())
+    projected = projection.of(watch, DELIVER_EVERY_S, http3=apart.is_installed())
+    say(texts.text("setup", "invited", operator=invited.operator))
+    minutes = f"{watch.cadence_s / 60:g}"
+    say(texts.text("setup", "watching", title=watch.title, minutes=minutes, expires=watch.expires))
+    say("")
+    given = _consent(wanted, texts, say, answer, explain(texts, watch, invited.nats, projected))
+    say(usage(texts, watch, projected))
+    key = Key.load_or_create(wanted.directory / "probe.key", "user")
+    state.write(wanted.directory / SIGNED, raw)
+    file = wanted.directory / home.CONFIG
+    state.write(file, configuration(invited, wanted, _introduced(wanted, texts, answer), texts.language).encode())
+    load(file, {})  # what was written can be read
+    consent.save(wanted.directory, given)
+    say(texts.text("setup", "enrol", id=key.id))
+    if not invited.whoami:
+        say(texts.text("setup", "no_number", file=file))
+    return Ready(key.id, file, given, projected, watch)
+
+
+def explain(texts: Messages, watch: Watch, collectors: Sequence[str], projected: Projection) -> str:
+    """The consent text, with the collectors and this watch's numbers in it."""
+    return texts.text(
+        "consent",
+        "text",
+        service=watch.service,
+        minutes=f"{watch.cadence_s / 60:g}",
+        collectors=", ".join(collectors),
+        megabytes=f"{projected.month / 1e6:.0f}",
+        disk=SPOOL_MB,
+    )
+
+
+def usage(texts: Messages, watch: Watch, projected: Projection) -> str:
+    """The projected use of data, in words."""
+    return texts.text(
+        "setup",
+        "usage",
+        megabytes=f"{projected.month / 1e6:.0f}",
+        day=f"{projected.day / 1e3:.0f}",
+        round=f"{projected.round / 1e3:.0f}",
+        minutes=f"{watch.cadence_s / 60:g}",
+        sweeps=f"{projected.sweeps_a_day:g}",
+        sweep=f"{projected.sweep / 1e3:.0f}",
+        deliveries=f"{projected.deliveries_a_day:.0f}",
+        cap=MONTHLY_MB,
+    )
+
+
+def fetch(source: str) -> bytes:
+    """A signed watch from a file or an http(s) URL; the signature is what counts. Raises UserError."""
+    try:
+        if not source.startswith(("https://", "http://")):
+            return Path(source).read_bytes()
+        with urllib.request.urlopen(source, timeout=_WAIT_S) as answer:  # noqa: S310 - http and https only
+            raw: bytes = answer.read(LARGEST_WATCH + 1)
+    except (OSError, URLError, ValueError) as e:
+        raise UserError(
+            f"watch {source}: can't be fetched: {e}; ask the operator for the file and give it with --watch"
+        ) from e
+    if len(raw) > LARGEST_WATCH:
+        raise UserError(f"watch {source}: larger than a watch can be")
+    return raw
+
+
+def configuration(invited: Invite, wanted: Wanted, line: Known, language: str) -> str:
+    """The probe's TOML file. JSON's strings are TOML's. `line` is what holds in every network."""
+    q = json.dumps
+    lines = [
+        "# Written by `blockonset probe setup`. Every key: docs/volunteer.md.",
+        'data = "."',
+        f'watch = "{SIGNED}"',
+        f"nats = {q(list(invited.nats))}",
+        f"operator = {q(invited.operator)}",
+        f"api = {q(invited.api)}",
+        f"language = {q(language)}",
+        f"monthly_mb = {MONTHLY_MB}",
+        f"spool_mb = {SPOOL_MB}",
+    ]
+    if wanted.ca_file:
+        lines.append(f"nats_ca = {q(str(wanted.ca_file.absolute()))}")
+    lines += ["", "[vantage]"]
+    if line != networks.UNKNOWN:
+        lines += [f"access = {q(line.access)}", f"line_kind = {q(line.line_kind)}", f"line = {q(line.line)}"]
+    if invited.whoami:
+        lines.append(f"whoami = {q(invited.whoami)}")
+    return "\n".join(lines) + "\n"
+
+
+def serve(ready: Ready, texts: Messages, wanted: bool | None, answer: Callable[[str], str] | None) -> tuple[str, bool]:
+    """Offer the service; install it on a yes. What to say, and whether it runs."""
+    manager = service.here()
+    if wanted is None and manager is not None and answer is not None:
+        wanted = answer(texts.text("setup", "service", manager=manager.manager)).strip().lower() in ("y", "yes", "có")
+    if not wanted or manager is None:
+        return texts.text("setup", "no_service"), False
+    try:
+        service.install(manager, ready.config)
+    except UserError as e:
+        return texts.text("setup", "service_failed", manager=manager.manager, error=e.message), False
+    return texts.text("setup", "serviced", name=str(manager.file)), True
+
+
+def _introduced(wanted: Wanted, texts: Messages, answer: Callable[[str], str] | None) -> Known:
+    """Ask about this network unless it was said, and remember it; what holds everywhere where that can't be done."""
+    said = introduction.declared(wanted.access, wanted.line_kind, wanted.subscriber)
+    at = networks.here()
+    if said == networks.UNKNOWN and introduction.of(wanted.directory).find(at) is not None:
+        return said  # answered before
+    if answer is not None:
+        said = introduction.ask(texts, answer, at, said)
+    elif said == networks.UNKNOWN:
+        return said  # nobody was asked: `status` says so, and `blockonset probe network` answers later
+    return networks.UNKNOWN if introduction.of(wanted.directory).remember(at, said) else said
+
+
+def _consent(
+    wanted: Wanted,
+    texts: Messages,
+    say: Callable[[str], None],
+    answer: Callable[[str], str] | None,
+    explained: str,
+) -> Consent:
+    before = consent.read(wanted.directory)
+    if before is not None and consent.holds(before) and before.language == texts.language:
+        date = dt.datetime.fromtimestamp(before.agreed_ms / 1000, dt.UTC).date()
+        say(texts.text("setup", "again", date=date.isoformat()))
+        return before
+    say(explained)
+    say("")
+    if texts.texts["about"]["reviewed"] != "yes":
+        say(texts.text("consent", "unreviewed"))
+    return consent.ask(texts, wanted.accepted, answer)

@@ -1,0 +1,63 @@
+"""Every byte of the last segment, decoded: what exactly was, or will be, sent from here."""
+
+from __future__ import annotations
+
+import zlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from probe.base.errors import UserError
+from probe.custody.publisher import now
+from probe.custody.spool_view import glance
+from probe.home.notebook import LAST_SEGMENT
+from probe.protocol import envelope as signed
+from probe.protocol import keys, segment
+
+if TYPE_CHECKING:
+    from probe.home.config import Config
+
+
+class Part(msgspec.Struct, frozen=True):
+    """A stretch of the segment's bytes and what it means."""
+
+    start: int
+    end: int
+    what: str
+    value: str
+
+
+def raw(config: Config) -> bytes:
+    """The last segment's bytes. Raises UserError where none was ever sealed."""
+    copy = Path(config.data) / LAST_SEGMENT
+    if copy.exists():
+        try:
+            return copy.read_bytes()
+        except OSError as e:
+            raise UserError(f"{copy}: can't be read: {e.strerror}") from e
+    last = glance(config.spool_file, now()).last_raw
+    if last is None:
+        raise UserError("no segment has been sealed yet: nothing was sent from here")
+    return last
+
+
+def parts(data: bytes) -> list[Part]:
+    """The envelope field by field, without a gap. Raises UserError for bytes that are no segment of ours."""
+    try:
+        opened = segment.open(data)
+    except segment.SegmentError as e:
+        raise UserError(f"the last segment can't be opened: {e}") from e
+    plain = zlib.decompress(data[signed.HEADER :])
+    return [
+        Part(0, 3, "magic", data[:3].decode()),
+        Part(3, 4, "kind", "a segment" if data[3:4] == b"S" else data[3:4].hex()),
+        Part(4, 36, "public key of this probe", keys.text_of(data[4:36], "user")),
+        Part(36, 100, "signature", data[36:100].hex()),
+        Part(100, len(data), f"measurements, compressed from {len(plain)} bytes", f"segment id {opened.id}"),
+    ]
+
+
+def contents(data: bytes) -> Any:
+    """The decompressed JSON as it stands in the segment, key for key, without our reading of it."""
+    return msgspec.json.decode(zlib.decompress(data[signed.HEADER :]))

@@ -1,0 +1,230 @@
+"""What the probe did, what waits, and how many lines stand behind the answers about its provider.
+
+The last is computed here, from what the API publishes to everybody: the probe asks for a watch's answers, never for
+its own, and tells nobody who it is.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import urllib.request
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+from urllib.error import URLError
+
+import msgspec
+
+from probe import panic
+from probe.base.errors import UserError
+from probe.custody import watch_renewal as renewal
+from probe.custody import withdrawal
+from probe.custody.publisher import CLOCK_TOLERANCE_MS, now
+from probe.custody.spool_view import glance
+from probe.home import notebook as state
+
+if TYPE_CHECKING:
+    from probe.home.config import Config
+    from probe.home.notebook import State
+    from probe.home.texts import Messages
+    from probe.protocol.watch import Watch
+
+_WAIT_S = 10.0
+_LARGEST = 16 << 20
+
+
+class Behind(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer that this line counts for. `lines` is 0 before there is one."""
+
+    provider: str
+    name: str
+    lines: int
+    state: str
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """All that `status` says. Times are RFC 3339 UTC, null for never."""
+
+    pid: int | None
+    held: str
+    why_not: str
+    notice: str
+    network_is_new: bool
+    watch_expires: str | None
+    withdrawal: Literal["", "waiting", "confirmed"]
+    runs_today: int
+    last_run: str | None
+    next_run: str | None
+    pending_measurements: int
+    spooled_segments: int
+    spooled_bytes: int
+    oldest_spooled: str | None
+    stored_segments: int
+    rejected_segments: int
+    last_delivery: str | None
+    delivery_error: str
+    month_bytes: int
+    month_cap_bytes: int
+    clock_offset_ms: int
+    behind: tuple[Behind, ...]
+    behind_unknown: str
+    """Why nothing is said in `behind`; "" where something is."""
+
+
+def status(config: Config, watch: Watch | None, *, ask_api: bool = True) -> Status:
+    """Look at the probe's files, and ask the API unless told not to. Raises UserError for a damaged spool."""
+    directory = Path(config.data)
+    noted, at = state.read(directory), now()
+    pid = panic.running(directory)
+    held = glance(config.spool_file, at)
+    behind, unknown = _behind(config, watch, noted, ask_api=ask_api)
+    today = dt.datetime.fromtimestamp(at / 1000, dt.UTC).date().isoformat()
+    return Status(
+        pid=pid or None,
+        held=state.held(directory),
+        why_not=noted.why_not if pid else "",
+        notice=noted.notice if pid else "",
+        network_is_new=bool(pid) and noted.network_is_new,
+        watch_expires=watch.expires if watch else None,
+        withdrawal=_withdrawal(config),
+        runs_today=noted.runs if noted.day == today else 0,
+        last_run=_time(noted.last_run_ms),
+        next_run=_time(noted.next_run_ms) if pid and noted.next_run_ms > at else None,
+        pending_measurements=held.pending,
+        spooled_segments=held.spooled,
+        spooled_bytes=held.spooled_bytes,
+        oldest_spooled=_time(held.oldest_ms or 0),
+        stored_segments=held.stored,
+        rejected_segments=held.rejected,
+        last_delivery=_time(noted.delivered_ms),
+        delivery_error=noted.delivery_error,
+        month_bytes=held.month_bytes,
+        month_cap_bytes=config.monthly_mb * 1_000_000,
+        clock_offset_ms=noted.clock_offset_ms,
+        behind=behind,
+        behind_unknown=unknown,
+    )
+
+
+def words(found: Status, texts: Messages) -> list[str]:
+    """The same for a person, a line each."""
+
+    def say(key: str, **values: object) -> str:
+        return texts.text("status", key, **values)
+
+    never = say("never")
+    stopped = "stopped_held" if found.held else "stopped"
+    lines = [say("running", pid=found.pid) if found.pid else say(stopped)]
+    lines += [say("held", reason=found.held)] if found.held else []
+    lines += [say(f"withdrawal_{found.withdrawal}")] if found.withdrawal else []
+    lines += [say("why_not", reason=found.why_not)] if found.why_not and not found.held else []
+    lines += [say(found.notice)] if found.notice else []
+    lines += [say("network_is_new")] if found.network_is_new else []
+    lines.append(say(_about_watch(found), expires=found.watch_expires))
+    today = "today" if found.next_run else "today_only"
+    lines.append(say(today, runs=found.runs_today, last=found.last_run or never, next=found.next_run))
+    kilobytes, oldest = f"{found.spooled_bytes / 1e3:.0f}", found.oldest_spooled or never
+    lines.append(
+        say(
+            "spool",
+            pending=found.pending_measurements,
+            spooled=found.spooled_segments,
+            kilobytes=kilobytes,
+            oldest=oldest,
+        )
+    )
+    when = found.last_delivery or never
+    lines.append(say("delivered", stored=found.stored_segments, rejected=found.rejected_segments, when=when))
+    lines += [say("delivery_error", error=found.delivery_error)] if found.delivery_error else []
+    cap = f"{found.month_cap_bytes / 1e6:.0f} MB" if found.month_cap_bytes else say("no_cap")
+    lines.append(say("cap", used=f"{found.month_bytes / 1e6:.1f}", cap=cap))
+    if abs(found.clock_offset_ms) > CLOCK_TOLERANCE_MS:
+        lines.append(say("clock", seconds=round(found.clock_offset_ms / 1000)))
+    lines += [
+        say("behind" if b.lines else "not_behind", provider=b.name, lines=b.lines, state=b.state) for b in found.behind
+    ]
+    if found.behind_unknown:
+        key = "no_provider" if found.behind_unknown == "no provider" else "no_api"
+        lines.append(say(key, reason=found.behind_unknown))
+    return lines
+
+
+def _about_watch(found: Status) -> str:
+    if found.watch_expires is None:
+        return "no_watch"
+    return "watch" if found.watch_expires >= renewal.today().isoformat() else "watch_expired"
+
+
+def _withdrawal(config: Config) -> Literal["", "waiting", "confirmed"]:
+    directory = Path(config.data)
+    if withdrawal.waiting(directory):
+        return "waiting"
+    return "confirmed" if withdrawal.confirmed_ms(directory, config.operator) else ""
+
+
+class _Answer(msgspec.Struct):
+    lines: int
+    state: str
+
+
+class _Entry(msgspec.Struct):
+    provider: str
+    name: str
+    answer: _Answer | None
+
+
+class _Onsets(msgspec.Struct):
+    providers: list[_Entry]
+
+
+def _behind(config: Config, watch: Watch | None, noted: State, *, ask_api: bool) -> tuple[tuple[Behind, ...], str]:
+    """The published answers that this line counts for, or why that isn't known."""
+    if watch is None:
+        return (), "no watch"
+    asn = config.vantage.asn or noted.asn
+    access = config.vantage.access if config.vantage.access != "unknown" else noted.access
+    provider = watch.provider_of(asn, access, now()) if asn else ""
+    if not provider:
+        return (), "no provider"
+    if not config.api or not ask_api:
+        return (), "no api"
+    try:
+        published, _ = fetch(f"{config.api.rstrip('/')}/v1/watches/{watch.id}/onsets")
+    except UserError as e:
+        return (), e.message
+    found = [e for e in published.providers if e.provider == provider]
+    return tuple(
+        Behind(
+            provider=e.provider,
+            name=e.name,
+            lines=e.answer.lines if e.answer else 0,
+            state=e.answer.state if e.answer else "",
+        )
+        for e in found
+    ), ""
+
+
+def fetch(url: str) -> tuple[_Onsets, int]:
+    """A watch's published answers, and the server's time (ms since the epoch, 0 where it tells none). UserError."""
+    if not url.startswith(("https://", "http://")):
+        raise UserError(f"api {url}: must begin with https:// or http://")
+    try:
+        with urllib.request.urlopen(url, timeout=_WAIT_S) as answer:  # noqa: S310 - http and https only
+            told_ms = _date_ms(answer.headers.get("Date", ""))
+            return msgspec.json.decode(answer.read(_LARGEST), type=_Onsets), told_ms
+    except (OSError, URLError, ValueError) as e:
+        raise UserError(f"{url}: {e}") from e
+
+
+def _date_ms(header: str) -> int:
+    try:
+        return round(parsedate_to_datetime(header).timestamp() * 1000)
+    except ValueError:
+        return 0
+
+
+def _time(ms: int) -> str | None:
+    if not ms:
+        return None
+    at = dt.datetime.fromtimestamp(ms / 1000, dt.UTC)
+    return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{ms % 1000:03d}Z"

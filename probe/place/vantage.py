@@ -1,0 +1,124 @@
+"""Where a probe is: everything that can tell, put together before and after each run.
+
+What was configured goes first, then what the operator's endpoint saw, then the prefix table, then what the volunteer
+said of the network, then a guess. And the numbers of the networks that a run leaves by are held against each other:
+a tunnel that looks like a line shows there.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING
+
+import msgspec
+import structlog
+
+from probe.base.errors import UserError
+from probe.net.network import RealDialer
+from probe.place import known_networks as networks
+from probe.place import routes as route
+from probe.place import whoami as vantage
+from probe.protocol.addresses import is_bogon
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
+
+    from probe.net.network import Dialer
+    from probe.place.known_networks import Networks
+    from probe.place.routes import Way
+    from probe.protocol.measurement import Measurement, Path, Vantage
+    from probe.protocol.prefix_table import Table
+    from probe.protocol.watch import Watch
+
+log = structlog.get_logger()
+
+
+class Whereabouts:
+    """Tells the vantage of a run; call it before and after.
+
+    `watch` gives the watch as it is now. A lab's dialer leads elsewhere than this machine's tables say: there only
+    `base` and the table count.
+    """
+
+    def __init__(
+        self,
+        base: Callable[[], Awaitable[Vantage]],
+        watch: Callable[[], Watch],
+        dialer: Dialer,
+        known: Networks,
+        table: Table | None,
+    ) -> None:
+        self._base = base
+        self._where = vantage.by_table(base, table) if table else base
+        self._watch = watch
+        self._dialer = dialer
+        self._known = known
+        self._table = table
+        self._told = ""
+        self.is_new = False
+        """Whether nobody has said yet what kind of network this is."""
+
+    async def __call__(self) -> Vantage:
+        """The vantage now. `path` is `split` where the numbers disagree, otherwise left to the run."""
+        found = await self._where()
+        if not isinstance(self._dialer, RealDialer):
+            return found
+        found = self._with_known(found)
+        return msgspec.structs.replace(found, path=self._path(found))
+
+    def learn(self, run: Sequence[Measurement]) -> None:
+        """A run whose control failed: a router may have changed its line behind us."""
+        interrupted = any(s.part == "control" and s.op != "quic" and s.failure for m in run for s in m.steps)
+        if interrupted and isinstance(self._base, vantage.Whoami):
+            self._base.doubt()
+
+    def used_bytes(self) -> int:
+        """What asking took since the last call of this, as estimated on the wire."""
+        if not isinstance(self._base, vantage.Whoami):
+            return 0
+        used, self._base.used_bytes = self._base.used_bytes, 0
+        return used
+
+    def _with_known(self, found: Vantage) -> Vantage:
+        """With what the volunteer said of this network, or what it looks like."""
+        at = networks.here(found.asn)
+        try:
+            known, was_new = self._known.of(at), self.is_new
+            self.is_new = found.access == "unknown" and self._known.is_new(at)
+            if self.is_new and not was_new:
+                log.warning("nobody has said what kind of network this is", say="blockonset probe network")
+        except UserError as e:
+            self._say(e.message)
+            known, self.is_new = networks.guess(at), False
+        return networks.applied(found, known)
+
+    def _say(self, error: str) -> None:
+        if error != self._told:  # one line for each trouble, not one a run
+            log.error("what was said of networks can't be read", error=error)
+        self._told = error
+
+    def _path(self, found: Vantage) -> Path:
+        """Whether target, control, look-ups and the endpoint that told our number are reached over one network."""
+        if found.role == "reference":
+            return "unknown"  # it speaks for no provider, and clouds have many numbers
+        watch = self._watch()
+        look = route.look((*route.destinations(watch, self._dialer), *self._peer()))
+        if look.path == "split":
+            return "split"
+        numbers = {found.asn} | numbers_of(look.ways, self._table)
+        return "unknown" if one_owner(numbers - {0}, watch) else "split"
+
+    def _peer(self) -> tuple[str, ...]:
+        peer = self._base.peer if isinstance(self._base, vantage.Whoami) else ""
+        return (peer,) if peer and not ipaddress.ip_address(peer.partition("%")[0]).is_loopback else ()
+
+
+def numbers_of(ways: Iterable[Way | None], table: Table | None) -> set[int]:
+    """The numbers of the networks that our own addresses on these ways are in, as far as a table has them."""
+    sources = {w.source for w in ways if w and w.source and not is_bogon(w.source)} if table else set()
+    return {found.asn for s in sources if table and (found := table.find(s))}
+
+
+def one_owner(numbers: set[int], watch: Watch) -> bool:
+    """Whether network numbers can be one line's: there is one at most, or one provider of the watch has them all."""
+    return len(numbers) < 2 or any(numbers <= {n.asn for n in p.networks} for p in watch.providers)

@@ -1,0 +1,211 @@
+"""Which network the probe is in, and how that is known."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import socket
+import ssl
+import time
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import urlsplit
+
+import msgspec
+import structlog
+
+from probe.base.errors import UserError
+from probe.place import known_networks as networks
+from probe.place import routes as route
+from probe.protocol.addresses import is_bogon
+from probe.protocol.measurement import Vantage
+from probe.protocol.privacy import own_address
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from probe.protocol.measurement import Path, Resolver
+    from probe.protocol.prefix_table import Table
+
+log = structlog.get_logger()
+
+_LARGEST_ANSWER = 4096
+_SILENT_S = 60.0
+_HTTP_BYTES, _HTTPS_BYTES = 1200, 6500
+"""One question and its answer on the wire, the TLS handshake with a chain of two certificates included."""
+_WHY = {
+    "vpn": "a VPN or another tunnel carries them: switch it off to measure, or pause the probe",
+    "proxy": "this machine is set up to use a proxy (the variables http_proxy and the like)",
+    "split": "they leave over two networks: a VPN or a second connection carries a part of them",
+    "changed": "the network changed while a run was under way",
+}
+
+
+class Seen(msgspec.Struct, frozen=True, kw_only=True):
+    """What the operator's endpoint says of the connection it was asked over. It keeps no address."""
+
+    asn: int
+    country: str = ""
+
+
+def configured(vantage: Vantage) -> Callable[[], Awaitable[Vantage]]:
+    """A vantage that somebody has set: it is asked of nobody."""
+
+    async def answer() -> Vantage:
+        return vantage
+
+    return answer
+
+
+def by_table(where: Callable[[], Awaitable[Vantage]], table: Table) -> Callable[[], Awaitable[Vantage]]:
+    """The vantage, with the network's number from a table where nothing else tells it.
+
+    That needs an address of this machine that the internet sees, as IPv6 gives; behind IPv4's translation there is
+    none. The address is looked up and forgotten.
+    """
+
+    async def answer() -> Vantage:
+        vantage = await where()
+        for family in (socket.AF_INET6, socket.AF_INET):
+            address = own_address(family)
+            found = table.find(address) if address and not is_bogon(address) and not vantage.asn else None
+            if found:
+                return msgspec.structs.replace(vantage, asn=found.asn, asn_how="table", country=found.country)
+        return vantage
+
+    return answer
+
+
+def seen(before: Vantage, after: Vantage, road: route.Look, road_after: route.Look, resolver: Resolver) -> Vantage:
+    """The vantage of a run from what was seen before and after it. Whoever runs the probe is told of a detour once."""
+    path = route.between(road, road_after)
+    changed = before != after or path == "changed"
+    if path in ("direct", "unknown") and after.path != "unknown":
+        path = after.path  # the numbers of the networks tell more than the interfaces
+    _notice.path("changed" if changed else path)
+    return msgspec.structs.replace(after, path=path, resolver=resolver, changed=changed)
+
+
+class _Notice:
+    """Says what keeps runs from counting when that begins, and when it ends: never which interface or address."""
+
+    def __init__(self) -> None:
+        self._said: Path = "direct"
+
+    def path(self, path: Path) -> None:
+        if path in {self._said, "unknown"}:
+            return
+        self._said = path
+        if path == "direct":
+            log.info("measuring over the line itself again")
+        else:
+            log.warning("these runs count for no provider", why=_WHY[path])
+
+
+_notice = _Notice()
+
+
+class Spot(NamedTuple):
+    """What tells this network from the next without asking anybody. It stays in memory."""
+
+    addresses: tuple[str, str]
+    interface: str
+    gateway: str
+    gateway_mac: str
+
+
+def spot() -> Spot:
+    """Where this machine is now, by its own tables; nothing is sent."""
+    at = networks.here()
+    return Spot((own_address(socket.AF_INET), own_address(socket.AF_INET6)), at.interface, at.gateway, at.gateway_mac)
+
+
+class _Answer(NamedTuple):
+    """What the endpoint said, where and when."""
+
+    spot: Spot
+    at: float
+    seen: Seen
+
+
+class Whoami:
+    """Asks the operator's `GET /v1/whoami` which network the request came from.
+
+    `base` holds what is not asked (role, access and line), and what is taken while nobody answers. While nothing
+    here says that the network changed, an answer holds for `fresh_s`, or until somebody doubts it: asked at every run,
+    it would cost more data than the run's control, and mark the line by its rhythm. A block may take the operator's
+    endpoint too, just when the answer matters most: so on the same network the last one is taken for `keep_s` where
+    nobody answers.
+    Raises UserError when `url` is no http or https address.
+    """
+
+    def __init__(
+        self, url: str, base: Vantage, *, timeout: float = 5.0, fresh_s: float = 10_800.0, keep_s: float = 86400.0
+    ) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise UserError(f"whoami address {url!r}: must begin with http:// or https:// and name a host")
+        self._host = parts.hostname
+        self._port = parts.port or (443 if parts.scheme == "https" else 80)
+        self._path = parts.path or "/v1/whoami"
+        self._tls = ssl.create_default_context() if parts.scheme == "https" else None
+        self._base = base
+        self._timeout = timeout
+        self._fresh_s = fresh_s
+        self._keep_s = keep_s
+        self._known: _Answer | None = None
+        self._doubted = False
+        self._silent: tuple[Spot, float] | None = None
+        self.peer = ""
+        """The endpoint's address as it was last reached: its answer is about the way there. It stays in memory."""
+        self.used_bytes = 0
+        """What asking took since somebody set this to 0, as estimated on the wire."""
+
+    async def __call__(self) -> Vantage:
+        """The vantage now. When nobody answers and nothing is remembered, `base` as it is."""
+        known = None if self._doubted else self._of(spot(), self._fresh_s)
+        if known is None and not self._in_vain():
+            seen = await asyncio.to_thread(self._ask)
+            now = (spot(), time.monotonic())
+            self._known = _Answer(*now, seen) if seen else self._known
+            self._silent = None if seen else now
+            self._doubted = self._doubted and not seen
+        known = known or self._of(spot(), self._keep_s)
+        if known is None:
+            return self._base
+        return msgspec.structs.replace(self._base, asn=known.asn, asn_how="whoami", country=known.country)
+
+    def doubt(self) -> None:
+        """The line was interrupted, and may be another one behind the same router: ask again."""
+        self._doubted = True
+
+    def _of(self, here: Spot, within_s: float) -> Seen | None:
+        """The last answer, if it was given here and not too long ago."""
+        known = self._known
+        if known is None or known.spot != here or time.monotonic() - known.at >= within_s:
+            return None
+        return known.seen
+
+    def _in_vain(self) -> bool:
+        """Whether nobody answered here a moment ago: a run need not wait for that twice."""
+        return self._silent is not None and self._silent[0] == spot() and time.monotonic() - self._silent[1] < _SILENT_S
+
+    def _ask(self) -> Seen | None:
+        """What the endpoint says, or None."""
+        if self._tls:
+            connection: http.client.HTTPConnection = http.client.HTTPSConnection(
+                self._host, self._port, timeout=self._timeout, context=self._tls
+            )
+        else:
+            connection = http.client.HTTPConnection(self._host, self._port, timeout=self._timeout)
+        self.used_bytes += _HTTPS_BYTES if self._tls else _HTTP_BYTES
+        try:
+            connection.request("GET", self._path, headers={"Accept": "application/json"})
+            self.peer = str(connection.sock.getpeername()[0])
+            response = connection.getresponse()
+            raw = response.read(_LARGEST_ANSWER)
+            answer = msgspec.json.decode(raw, type=Seen) if response.status == 200 else None
+        except (OSError, http.client.HTTPException, msgspec.DecodeError):
+            return None
+        finally:
+            connection.close()
+        return answer if answer and answer.asn else None  # 0: the operator's table does not have it

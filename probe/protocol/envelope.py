@@ -1,0 +1,71 @@
+"""One envelope for all that is signed: segments, receipts and watches.
+
+Layout, byte for byte:
+
+    0    3   magic "BO1"
+    3    1   kind: "S" a segment, "R" a receipt, "W" a watch
+    4   32   the signer's Ed25519 public key
+    36  64   signature over bytes 0-36 and everything after byte 100
+    100      body
+
+The kind is signed, so one thing can't pass for another. What was signed is never serialised again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from probe.protocol import keys
+
+if TYPE_CHECKING:
+    from probe.protocol.keys import Key
+
+Kind = Literal["S", "R", "W"]
+
+HEADER = 100
+"""Bytes before the body."""
+
+_SIGNER: dict[Kind, keys.Kind] = {"S": "user", "R": "operator", "W": "operator"}
+_MAGIC = b"BO1"
+_KEY = slice(4, 36)
+_SIGNATURE = slice(36, HEADER)
+
+
+class SignedError(ValueError):
+    """Bytes that aren't an envelope of this kind, or whose signature is wrong.
+
+    `reason` is `envelope` or `signature`.
+    """
+
+    def __init__(self, reason: Literal["envelope", "signature"], detail: str) -> None:
+        super().__init__(detail)
+        self.reason: Literal["envelope", "signature"] = reason
+
+
+class Opened(NamedTuple):
+    """An envelope whose signature was right: who signed, what, and the bytes that the signature covers."""
+
+    signer_id: str
+    body: bytes
+    signed: bytes
+
+
+def seal(kind: Kind, body: bytes, key: Key) -> bytes:
+    """The envelope around a body."""
+    head = _MAGIC + kind.encode() + key.public
+    return head + key.sign(head + body) + body
+
+
+def open(raw: bytes, kind: Kind) -> Opened:  # noqa: A001 - read as `signed.open`
+    """Check the signature, then give the body. Whether the signer is to be trusted is the caller's question.
+
+    Raises SignedError.
+    """
+    head = _MAGIC + kind.encode()
+    if len(raw) < HEADER or raw[:4] != head:
+        raise SignedError("envelope", f"not an envelope of the kind {kind!r}")
+    public = raw[_KEY]
+    covered = head + public + raw[HEADER:]
+    if not keys.verify_public(public, raw[_SIGNATURE], covered):
+        raise SignedError("signature", "the signature does not match")
+    return Opened(keys.text_of(public, _SIGNER[kind]), raw[HEADER:], covered)

@@ -1,0 +1,208 @@
+"""The wire format: what a probe records, and the only vocabulary the rooms share.
+
+A measurement holds facts. No field can say "blocked": conclusions are drawn later, from the facts, and can be
+drawn again under other rules.
+
+Nothing here can identify a volunteer. Addresses that appear are those of the service, of controls and of what a
+resolver answered; the line's own addresses, its resolver's address, host names and network names have no field.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+FORMAT = 1
+"""Version of this format; a reader refuses versions it does not know."""
+
+# Limits are part of the format: what is above them does not open, and so never reaches the store.
+Word = Annotated[str, Meta(max_length=128)]
+Text = Annotated[str, Meta(max_length=512)]
+Hex128 = Annotated[str, Meta(pattern=r"^[0-9a-f]{32}$", max_length=32)]
+Hex256 = Annotated[str, Meta(pattern=r"^([0-9a-f]{64})?$", max_length=64)]
+Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$", max_length=64)]
+ProbeId = Annotated[str, Meta(pattern=r"^U[A-Z2-7]{55}$", max_length=56)]
+Count = Annotated[int, Meta(ge=0, le=2**32 - 1)]
+Code = Annotated[int, Meta(ge=0, le=2**15 - 1)]
+Duration = Annotated[float, Meta(ge=0, le=86_400_000)]
+"""Milliseconds, at most a day."""
+EARLIEST_MS = 1_577_836_800_000
+"""2020. A machine without a battery-backed clock starts in 1970 and must learn the time before it measures."""
+Instant = Annotated[int, Meta(ge=EARLIEST_MS, le=4_102_444_800_000)]
+"""Milliseconds since the epoch, from 2020 to 2100."""
+Addresses = Annotated[tuple[Word, ...], Meta(max_length=64)]
+
+Part = Literal["target", "contrast", "control"]
+"""What a step tests: the service, a harmless name at the service's own address, or something nobody blocks."""
+
+Op = Literal["resolve", "connect", "hold", "handshake", "request", "exchange", "transfer", "quic"]
+"""One network operation: DNS query, TCP connect, waiting in silence on an open connection (does somebody reset it
+before a byte is sent?), TLS handshake, HTTP request, MTProto exchange, a bounded download that is timed, a
+QUIC handshake that offers HTTP/3 (over UDP, without a connect before it)."""
+
+MARKS = 8
+"""Into so many equal parts the time of a transfer is divided."""
+
+
+Path = Literal["direct", "vpn", "proxy", "split", "changed", "unknown"]
+"""By which way a run left its machine: by the line itself, through a tunnel or proxy, partly through one, or by
+another way at its end than at its beginning. `unknown` where the system does not tell."""
+
+Resolver = Literal["provider", "other", "router", "filter", "unknown"]
+"""Whose resolver the line uses: one in its provider's network, one in another network, the home's router (which
+passes on to nobody knows whom), one that is known to filter for its users, or not known."""
+
+
+class Reply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """One DNS reply. Two replies to one query, with different answers, mean that somebody injected one."""
+
+    ms: Duration
+    """Milliseconds after the query was sent."""
+    rcode: Code
+    answers: Addresses = ()
+    """A and AAAA addresses, sorted."""
+    ttl: Count = 0
+    """Least TTL of the answers, in seconds."""
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """One network operation: when it began and ended, against what, and how it failed.
+
+    `failure` is None or one of OONI's failure names (see `probe.net.failures`). The fields after it are filled by the
+    operations they belong to and stay empty elsewhere.
+    """
+
+    part: Part = "target"
+    op: Op
+    target: Word
+    """The watch's own word for what is tested: a host name or an endpoint's id."""
+    address: Word = ""
+    """Remote `ip:port` (`[ip]:port` for IPv6) as the watch or the resolver gave it; empty for `resolve`."""
+    via: Text = ""
+    """resolve: `system`, `second`, or `system6` and `second6` (IPv6 addresses); handshake and quic: the server name
+    sent; request and transfer: the method and path; exchange: the MTProto transport."""
+    start_ms: Duration
+    """Milliseconds since the measurement's `at`, on a monotonic clock."""
+    end_ms: Duration
+    failure: Text | None = None
+    sent: Count = 0
+    received: Count = 0
+    """Payload bytes handed to and taken from the socket."""
+
+    # resolve
+    rcode: Code | None = None
+    answers: Addresses = ()
+    """The addresses of the first reply, sorted."""
+    replies: Annotated[tuple[Reply, ...], Meta(max_length=64)] = ()
+    """Every reply that arrived while we listened, in order of arrival."""
+
+    # handshake and quic: captured unverified, then verified by ourselves, so that a wrong certificate is a fact
+    certificate: Hex256 = ""
+    """SHA-256 of the leaf certificate, hex."""
+    certificate_failure: Word | None = None
+    """`ssl_unknown_authority`, `ssl_invalid_hostname`, `ssl_invalid_certificate`, or None when it verified."""
+    names: Annotated[tuple[Text, ...], Meta(max_length=8)] = ()
+    """The leaf's subject alternative names, at most eight."""
+
+    # request: never a raw body
+    status: Code | None = None
+    location: Text = ""
+    """The Location header's scheme and host."""
+    length: Annotated[int, Meta(ge=0, le=2**53)] | None = None
+    body_hash: Word = ""
+    title_hash: Word = ""
+    fingerprint: Word = ""
+    """The id of the block-page fingerprint that matched."""
+
+    # transfer
+    curve: Annotated[tuple[Count, ...], Meta(max_length=MARKS)] = ()
+    """Payload bytes that had come over the wire by the end of each eighth of the time since the request."""
+
+
+class Vantage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """The network a probe was in, and how each part of that is known.
+
+    `*_how` is one of `configured`, `declared` (the volunteer said so), `whoami` (the operator's endpoint answered),
+    `table` (an offline prefix table), `guessed` (it looks like a phone's hotspot or a modem) or `unknown`.
+    """
+
+    role: Literal["probe", "reference"] = "probe"
+    """A reference is the same program in a network that nobody censors: it tells whether the service itself is up."""
+    asn: Count = 0
+    asn_how: Word = "unknown"
+    country: Word = ""
+    access: Literal["fixed", "mobile", "unknown"] = "unknown"
+    access_how: Word = "unknown"
+    line: Word = ""
+    """An opaque token for the subscriber's line; empty is unknown, and all unknown lines of a provider are one."""
+    line_how: Word = "unknown"
+    line_kind: Literal["home", "hotspot", "work", "campus", "server", "unknown"] = "unknown"
+    line_kind_how: Word = "unknown"
+    path: Path = "unknown"
+    """Only rows that left directly, or where nothing is known against it, speak for a provider."""
+    resolver: Resolver = "unknown"
+    changed: bool = False
+    """The network changed while the run was under way: the row counts for no provider."""
+
+
+class Measurement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """One run of one check: its steps, the control's steps beside them, and the vantage."""
+
+    format: int = FORMAT
+    watch: Word
+    watch_digest: Digest
+    """Which text of the watch the probe ran: `Watch.digest`."""
+    run_id: Hex128
+    """128 random bits, hex. The checks of one round share it; one run yields one verdict per surface."""
+    surface: Word
+    check: Word
+    target: Word
+    at_ms: Instant
+    """When it began, by the probe's clock: milliseconds since the epoch, UTC."""
+    duration_ms: Duration
+    steps: Annotated[tuple[Step, ...], Meta(max_length=512)]
+    vantage: Vantage
+    loop_lag_ms: Duration = 0.0
+    """The worst delay of the probe's event loop during the run: a stalled loop looks like blocking."""
+    timeout_ms: Count = 0
+    """The step timeout that was in force; the lag is judged against it."""
+    sweep: bool = False
+    """Everything that the watch lists was tested; otherwise one way to each datacentre, as its turn was."""
+    internal: Text = ""
+    """Our own bug, by exception class and place in our code; such a row is never evidence."""
+    software: Word = ""
+
+
+class Segment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What travels: a sealed batch of measurements from one probe, at most 64 of them and 64 KB."""
+
+    format: int = FORMAT
+    probe: ProbeId
+    """The public key in NATS' user-key text form (`U…`, 56 characters): id and verifying key in one."""
+    sequence: Annotated[int, Meta(ge=1, le=2**53)]
+    """This probe's count of sealed segments, from 1: a gap is visible."""
+    nonce: Hex128
+    """128 random bits, hex: makes the segment's id unguessable before it is published."""
+    sealed_ms: Instant
+    measurements: Annotated[tuple[Measurement, ...], Meta(min_length=1, max_length=64)]
+
+
+class ReceiptEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """One segment's fate."""
+
+    segment: Hex128
+    """The segment's id."""
+    state: Literal["stored", "rejected", "unknown"]
+    """`unknown` answers a question about a segment the store has never seen: send it again."""
+    reason: Text = ""
+
+
+class Receipt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The aggregator's signed word about segments of one probe. Only `stored` and `rejected` free the spool."""
+
+    format: int = FORMAT
+    probe: ProbeId
+    issued_ms: Instant
+    entries: tuple[ReceiptEntry, ...]

@@ -1,0 +1,163 @@
+"""A segment: a batch of measurements from one probe, sealed and signed once, then carried as it is.
+
+The body of the signed envelope is zlib over the JSON of `measurement.Segment`. What opens has been checked in this
+order: size, signature, bounded decompression, shape and limits, versions, and that the body names its signer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import msgspec
+
+from probe.protocol import envelope as signed
+from probe.protocol.measurement import FORMAT, Measurement, Segment
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from probe.protocol.keys import Key
+
+MAX_MEASUREMENTS = 64
+MAX_BYTES = 64 * 1024 - 1024
+"""Of the whole envelope; the rest of the stream's 64 KB is for the message's headers."""
+MAX_JSON_BYTES = 4 * 1024 * 1024
+"""Of the body, decompressed."""
+
+Reason = Literal["size", "envelope", "signature", "compression", "version", "shape", "signer"]
+"""Why bytes are not a segment: larger than MAX_BYTES; not our envelope; signature wrong; not zlib, or more than
+MAX_JSON_BYTES inside; a format version we do not know; not the JSON of a Segment within its limits; the body names
+another probe than the one that signed."""
+
+
+class SegmentError(ValueError):
+    """Bytes that are not a segment. `reason` is from a closed list; `detail` says what exactly."""
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason: Reason = reason
+        self.detail = detail
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A segment ready to travel: its id, the envelope's bytes, and how many measurements are in it."""
+
+    id: str
+    raw: bytes
+    count: int
+
+
+class Opened(NamedTuple):
+    """A segment that was checked, with its id."""
+
+    id: str
+    segment: Segment
+
+
+class _Version(msgspec.Struct):
+    format: int
+
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Segment, strict=True)
+_measurement = msgspec.json.Decoder(Measurement, strict=True)
+
+
+def seal(measurements: Sequence[Measurement], key: Key, sequence: int, sealed_ms: int) -> Sealed:
+    """Seal measurements as this probe's segment number `sequence`. Raises SegmentError `size` if they are too much."""
+    body = Segment(
+        probe=key.id,
+        sequence=sequence,
+        nonce=secrets.token_hex(16),
+        sealed_ms=sealed_ms,
+        measurements=tuple(measurements),
+    )
+    text = _encoder.encode(body)
+    raw = signed.seal("S", zlib.compress(text), key)
+    if len(raw) > MAX_BYTES or len(text) > MAX_JSON_BYTES or len(measurements) > MAX_MEASUREMENTS:
+        raise SegmentError("size", f"{len(measurements)} measurements in {len(raw)} bytes, {len(text)} unpacked")
+    return Sealed(segment_id(raw), raw, len(measurements))
+
+
+def fit(measurement: Measurement) -> Measurement:
+    """The measurement itself, or, if it is outside the format's limits, one that says so and has no steps.
+
+    A hostile network chooses some of what is recorded: what it chooses must not get the rest of a segment rejected.
+    """
+    try:
+        _measurement.decode(_encoder.encode(measurement))
+    except (msgspec.MsgspecError, UnicodeError) as e:
+        return without_steps(measurement, f"outside the format: {e}")
+    return measurement
+
+
+def without_steps(measurement: Measurement, why: str) -> Measurement:
+    """The measurement marked as our own failure: never evidence, but not silently gone."""
+    return msgspec.structs.replace(measurement, steps=(), internal=why[:500])
+
+
+def segment_id(raw: bytes) -> str:
+    """BLAKE2b-128, hex, over an envelope's bytes without the signature: two signatures can't give two ids.
+
+    It names a segment only when the signature was right: anybody can put a wrong signature on the same bytes.
+    """
+    return hashlib.blake2b(raw[:36] + raw[signed.HEADER :], digest_size=16).hexdigest()
+
+
+def measurement_id(segment: str, index: int) -> str:
+    """BLAKE2b-128, hex, over the segment's 16 id bytes and the measurement's index (4 bytes, big-endian)."""
+    return hashlib.blake2b(bytes.fromhex(segment) + index.to_bytes(4, "big"), digest_size=16).hexdigest()
+
+
+def open(raw: bytes) -> Opened:  # noqa: A001 - read as `segment.open`
+    """Check an envelope and give the segment. Raises SegmentError."""
+    if len(raw) > MAX_BYTES:
+        raise SegmentError("size", f"{len(raw)} bytes, at most {MAX_BYTES} are taken")
+    try:
+        opened = signed.open(raw, "S")
+    except signed.SignedError as e:
+        raise SegmentError(e.reason, str(e)) from e
+    segment = _parse(_decompress(opened.body))
+    if segment.probe != opened.signer_id:
+        raise SegmentError("signer", f"the body names {segment.probe}, {opened.signer_id} signed")
+    return Opened(segment_id(raw), segment)
+
+
+def _decompress(body: bytes) -> bytes:
+    unzip = zlib.decompressobj()
+    try:
+        text = unzip.decompress(body, MAX_JSON_BYTES)
+    except zlib.error as e:
+        raise SegmentError("compression", str(e)) from e
+    if not unzip.eof:
+        raise SegmentError("compression", f"cut short, or more than {MAX_JSON_BYTES} bytes inside")
+    if unzip.unused_data:
+        raise SegmentError("compression", f"{len(unzip.unused_data)} bytes after the end")
+    return text
+
+
+def _parse(text: bytes) -> Segment:
+    try:
+        segment = _decoder.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as e:
+        _refuse_unknown_version(text)
+        raise SegmentError("shape", str(e)) from e
+    for version in (segment.format, *(m.format for m in segment.measurements)):
+        if version != FORMAT:
+            raise SegmentError("version", f"format {version}, this program reads {FORMAT}")
+    return segment
+
+
+def _refuse_unknown_version(text: bytes) -> None:
+    """A newer format may have another shape: say `version` then, not `shape`."""
+    try:
+        version = msgspec.json.decode(text, type=_Version).format
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return
+    if version != FORMAT:
+        raise SegmentError("version", f"format {version}, this program reads {FORMAT}")

@@ -1,0 +1,282 @@
+"""Answers follow the rows: what was known is told, what is told is kept."""
+
+import asyncio
+import secrets
+import time
+
+import msgspec
+import numpy as np
+import pytest
+
+from aggregator.answers.reviser import Place, Reviser, parameters
+from aggregator.inference.answer import common_cause as common
+from aggregator.inference.answer.answer import FAIL, INCONCLUSIVE, OK, UNKNOWN
+from aggregator.inference.onset import infer
+from aggregator.intake.ingest import Incoming, Ingest
+from aggregator.judging import judge
+from aggregator.judging import rule_set as rules
+from aggregator.store.store import StoreError
+from probe.protocol import segment
+from probe.protocol.keys import Key
+from tests.support.aggregators import AT_MS, TEST_WATCH, agree, control, dc, handshake, measurement, transfer
+
+RULES = rules.load(rules.newest())
+CADENCE_MS = 2000
+GOOD, BAD = [*dc(1), *dc(2)], [*dc(1, connect="generic_timeout_error"), *dc(2, exchange="generic_timeout_error")]
+
+
+class Country:
+    """Probes of one provider in a place of their own on the time axis, and references; `known` ends what came so far.
+
+    Each place is 1,000 s after the other, so that tests share a store and nothing else.
+    """
+
+    count = 0
+
+    def __init__(self, store):
+        Country.count += 1
+        self.now = self.start = AT_MS + Country.count * 1_000_000
+        self.watch = msgspec.structs.replace(TEST_WATCH, id=f"test-{Country.count}", sweep_s=60.0)
+        watches = {self.watch.id: self.watch}
+        self.ingest = Ingest(store, Key.create("operator"), watches, RULES, now_ms=lambda: self.now)
+        self.ingest.repair()
+        self.reviser = Reviser(store, watches, RULES, infer, lambda: self.ingest.complete_ms)
+        self.place = Place(self.watch.id, "north-fixed", "app")
+        self._probes = [Key.create("user") for _ in range(3)]
+
+    def measure(self, *runs, surface="app"):
+        """Take in (step of time, probe, steps, changes) as one batch, half a second after the last."""
+        self.now = self.start + max(n for n, *_ in runs) * CADENCE_MS + 500
+        made = {}
+        for n, probe, steps, changes in runs:
+            fields = {"vantage": {"line": f"line-{probe}"}, "at_ms": self.start + n * CADENCE_MS} | changes
+            m = measurement(surface, steps, run_id=secrets.token_hex(16), watch=self.watch.id, **fields)
+            made.setdefault(probe, []).append(m)
+        batch = []
+        for probe, measurements in made.items():
+            key = self._probes[probe]
+            parts = [measurements[i : i + 64] for i in range(0, len(measurements), 64)]
+            batch += [Incoming(key.id, segment.seal(p, key, 1, self.start).raw) for p in parts]
+        return self.ingest.take(batch)
+
+    def rows(self, as_of=None, surface="app"):
+        """The rows that the inference would read."""
+        return self.reviser.rows(self.place._replace(surface=surface), as_of or self.ingest.complete_ms)
+
+    def revisions(self, store):
+        """Every stored revision, oldest first."""
+        found = store.read(
+            "provider_revisions", watch=self.watch.id, provider="north-fixed", as_of=4_000_000_000_000,
+            before_as_of=4_000_000_000_000, before_made=0, before_surface="", limit=100,
+        )  # fmt: skip
+        return found[::-1]
+
+
+@pytest.fixture
+def country(store):
+    """A watch of its own, on the shared store."""
+    return Country(store)
+
+
+REFERENCE = {"vantage": {"role": "reference", "asn": 64999}}
+
+
+def test_rows_are_what_the_inference_reads(country):
+    """One a run, coded, with an unknown line named so, in a fixed order."""
+    country.measure(
+        (0, 0, GOOD, {}),
+        (1, 0, BAD, {"vantage": {"line": ""}}),
+        (2, 0, BAD, {"beside": control("generic_timeout_error")}),
+        (3, 0, GOOD, {"beside": ()}),
+    )
+    rows = country.rows()
+    assert rows.outcome.tolist() == [OK, FAIL, INCONCLUSIVE, INCONCLUSIVE]
+    assert rows.control.tolist() == [OK, OK, FAIL, UNKNOWN]
+    assert rows.reference.tolist() == [UNKNOWN] * 4
+    assert rows.line.tolist() == ["line-0", "unknown", "line-0", "line-0"]
+    assert rows.method.tolist() == ["", "tcp-timeout", "", ""]
+    assert rows.share_failed.tolist() == [0, 1, 1, 0]
+    assert rows.at.tolist() == [country.start + n * CADENCE_MS for n in range(4)]
+    assert set(rows.received.tolist()) == {country.ingest.complete_ms}
+    assert rows.outcome.dtype == rows.control.dtype == rows.reference.dtype == np.int8
+    assert np.isnan(rows.speed).all()
+
+
+def test_a_failure_beside_references_that_all_failed_is_the_services_own(country, store):
+    """Within one and a half cadences; one reference that works is enough for the other way."""
+    country.measure(
+        *((n, 0, BAD, {}) for n in (0, 10, 20, 30)),
+        (9, 1, BAD, REFERENCE),
+        (11, 1, BAD, REFERENCE),
+        (19, 1, BAD, REFERENCE),
+        (20, 1, GOOD, REFERENCE),
+        (32, 1, BAD, REFERENCE),
+    )
+    assert country.rows().reference.tolist() == [UNKNOWN, FAIL, OK, UNKNOWN]
+    judged = store.read("judged_verdicts", rule_set=RULES.version, **country.place._asdict(), near_ms=3000)
+    assert [v["verdict"] for v in judged] == ["blocked", "down", "blocked", "blocked"]
+    assert {v["verdict_alone"] for v in judged} == {"blocked"}
+
+
+def test_a_sweeps_share_can_be_compared_with_a_light_runs(country):
+    """Two of five datacentres are cut: each counts once, in however many ways it was tested."""
+    cut = {"exchange": "generic_timeout_error"}
+    light = [s for n in range(1, 6) for s in dc(n, **(cut if n in (2, 4) else {}))]
+    swept = [
+        s
+        for n in range(1, 6)
+        for via in ("intermediate", "obfuscated")
+        for port in (80, 443, 5222)
+        for s in dc(n, via=via, address=f"203.0.113.{n}:{port}", **(cut if n in (2, 4) else {}))
+    ]
+    transports = [s for n in range(1, 5) for s in (*dc(n, **cut), *dc(n, via="obfuscated"))]
+    country.measure((0, 0, light, {}), (1, 0, swept, {"sweep": True}), (2, 0, transports, {"sweep": True}))
+    assert [round(s, 6) for s in country.rows().share_failed.tolist()] == [0.4, 0.4, 0.5]
+    assert country.rows().outcome.tolist() == [FAIL, FAIL, FAIL]
+
+
+def test_a_run_between_two_sweeps_is_as_fast_as_they_were(country):
+    """Throttling begins somewhere between a fast sweep and a slow one: there a run that worked tells nothing."""
+    fast = (*agree(), *handshake(), transfer("control"), transfer(rate=400_000))
+    slow = (*agree(), *handshake(), transfer("control"), transfer(rate=16_000))
+    works = (*agree(), *handshake())
+    steps = [fast, works, works, slow, works, slow, works, fast, works]
+    country.measure(*((n, 0, s, {}) for n, s in enumerate(steps)), surface="web")
+    rows = country.rows(surface="web")
+    assert rows.outcome.tolist() == [OK, INCONCLUSIVE, INCONCLUSIVE, FAIL, OK, FAIL, INCONCLUSIVE, OK, OK]
+    speeds = [None if np.isnan(s) else round(s, 3) for s in rows.speed.tolist()]
+    assert speeds == [0.8, None, None, 0.032, 0.032, 0.032, None, 0.8, None]
+    assert rows.method.tolist() == ["", "", "", "throttled", "", "throttled", "", "", ""]
+
+
+def test_a_sweep_speaks_for_a_while_only(country):
+    """One and a half of the watch's intervals."""
+    slow = (*agree(), *handshake(), transfer("control"), transfer(rate=16_000))
+    works = (*agree(), *handshake())
+    far = round(1.5 * country.watch.sweep_s * 1000 / CADENCE_MS)
+    country.measure((0, 0, slow, {}), (far, 0, works, {}), (far + 1, 0, works, {}), surface="web")
+    assert [round(s, 3) for s in country.rows(surface="web").speed.tolist()[:2]] == [0.032, 0.032]
+    assert np.isnan(country.rows(surface="web").speed[2])
+
+
+def test_a_reference_whose_own_control_failed_says_nothing(country):
+    """It may just be offline."""
+    country.measure((0, 0, BAD, {}), (0, 1, BAD, REFERENCE | {"beside": control("generic_timeout_error")}))
+    assert country.rows().reference.tolist() == [UNKNOWN]
+
+
+def test_what_came_later_is_not_known_earlier(country):
+    """Rows and references alike."""
+    country.measure((0, 0, BAD, {}))
+    early = country.ingest.complete_ms
+    country.measure((0, 1, BAD, REFERENCE), (1, 0, BAD, {}))
+    assert country.rows(early).reference.tolist() == [UNKNOWN]
+    assert country.rows().reference.tolist() == [FAIL, FAIL]
+
+
+def test_an_answer_is_revised_when_it_changes_and_the_old_one_stays(country, store):
+    """First nothing to see, then a block; the same rows again append nothing."""
+    country.measure(*((n, p, GOOD, {}) for n in range(20) for p in range(3)))
+    assert country.reviser.revise(country.place).state == "reachable"
+    assert country.reviser.revise(country.place).state == "reachable"
+    first = country.ingest.complete_ms
+    country.measure(*((n, p, BAD, {}) for n in range(20, 40) for p in range(3)))
+    answer = country.reviser.revise(country.place)
+    assert (answer.state, answer.method) == ("blocked", "tcp-timeout")
+    revisions = country.revisions(store)
+    assert [r["state"] for r in revisions] == ["reachable", "blocked"]
+    assert [r["as_of"] for r in revisions] == [first, country.ingest.complete_ms]
+    assert abs(revisions[1]["onset"] - (country.start + 20 * CADENCE_MS)) < 2 * CADENCE_MS
+    assert {r["rule_set"] for r in revisions} == {RULES.version}
+    assert revisions[1]["input_digest"] == answer.input_digest
+
+
+def test_providers_that_change_together_are_told_so_and_the_first_is_told_anew(country, store):
+    """The mark stands in both answers, in the one that was stored before as a revision of its own."""
+    other = country.place._replace(provider="south-mobile")
+
+    def block(**where):
+        runs = ((n, p, {"vantage": {"line": f"{p}", **where}}) for n in range(40) for p in range(3))
+        return ((n, p, GOOD if n < 20 else BAD, fields) for n, p, fields in runs)
+
+    country.measure(*block())
+    assert common.REASON not in country.reviser.revise(country.place).reasons
+    country.measure(*block(asn=64501, access="mobile"))
+    assert common.REASON in country.reviser.revise(other).reasons
+    assert len(country.revisions(store)) == 2
+    [last] = store.read("last_answer", **country.place._asdict(), rule_set=RULES.version)
+    assert common.REASON in last["answer"]
+    assert country.reviser.revise(country.place).state == "blocked"
+    assert len(country.revisions(store)) == 2
+
+
+def test_an_answer_can_be_made_again_from_what_was_known(country):
+    """The same rows as of an earlier time give the same digest, whatever came since and however they were judged."""
+    country.measure(*((n, p, GOOD, {}) for n in range(10) for p in range(3)))
+    answer = country.reviser.revise(country.place)
+    known = country.ingest.complete_ms
+    country.measure(*((n, p, BAD, {}) for n in range(5, 15) for p in range(3)))
+    judge.rejudge(country.ingest._store, RULES)
+    again = infer(country.rows(known), parameters(country.watch))
+    assert again == answer
+
+
+def test_counts_alone_are_not_news_until_a_while_has_passed(country, store, monkeypatch):
+    """More of the same appends nothing at once, and one revision later on."""
+    country.measure(*((n, p, GOOD, {}) for n in range(20) for p in range(3)))
+    country.reviser.revise(country.place)
+    country.measure(*((n, p, GOOD, {}) for n in range(20, 22) for p in range(3)))
+    country.reviser.revise(country.place)
+    assert len(country.revisions(store)) == 1
+    monkeypatch.setattr("aggregator.answers.reviser._SAME_AGAIN_S", 0.0)
+    later = time.time() + 3
+    monkeypatch.setattr("aggregator.answers.reviser.time.time", lambda: later)
+    country.reviser.revise(country.place)
+    assert len(country.revisions(store)) == 2
+
+
+def test_an_aggregator_that_starts_again_repeats_nothing(country, store):
+    """It knows what was said last."""
+    country.measure(*((n, p, GOOD, {}) for n in range(20) for p in range(3)))
+    country.reviser.revise(country.place)
+    watches = {country.watch.id: country.watch}
+    Reviser(store, watches, RULES, infer, lambda: country.ingest.complete_ms).revise(country.place)
+    assert len(country.revisions(store)) == 1
+
+
+def test_where_nothing_was_measured_nothing_is_said(country, store):
+    """No row, no answer."""
+    assert country.reviser.revise(country.place) is None
+    assert country.revisions(store) == []
+
+
+def test_references_touch_every_provider(country):
+    """What they saw bears on all answers of their watch."""
+    taken = country.measure((0, 0, GOOD, REFERENCE))
+    country.reviser.touch(taken.touched)
+    assert {p.provider for p in country.reviser._dirty} == {"north-fixed", "south-mobile"}
+
+
+async def test_each_answer_is_revised_at_most_once_a_cadence(country, store, monkeypatch):
+    """However often its rows change; and one that fails is tried again."""
+    monkeypatch.setattr("aggregator.answers.reviser._LOOK_S", 0.01)
+    done, failing = [], [True]
+
+    def note(place):
+        done.append(place)
+        if failing and place.surface == "web":
+            failing.clear()
+            raise StoreError("gone")
+
+    monkeypatch.setattr(country.reviser, "revise", note)
+    monkeypatch.setattr("aggregator.answers.reviser._SOONEST_S", 0.3)
+    country.reviser._watches = {country.watch.id: msgspec.structs.replace(country.watch, cadence_s=0.3)}
+    stop = asyncio.Event()
+    running = asyncio.create_task(country.reviser.run(stop))
+    for _ in range(20):
+        country.reviser.touch({(country.watch.id, "north-fixed")})
+        await asyncio.sleep(0.02)
+    stop.set()
+    await running
+    assert 2 <= done.count(country.place) <= 3
+    assert done.count(country.place._replace(surface="web")) >= 2

@@ -1,0 +1,192 @@
+"""What is said: right numbers, plain words, effects and never intents."""
+
+import pytest
+
+from aggregator.answers import sentences as words
+from aggregator.answers.entry import Lag, entries
+from aggregator.inference.answer.answer import Interval
+from tests.support import lab_country as country
+
+WATCH = country.watch()
+REPORT = country.watch(
+    zone="Asia/Ho_Chi_Minh",
+    dates='[[directive.dates]]\nkind = "issued"\nvalue = "2026-04-26"\nprecision = "day"\n'
+    'timezone = "Asia/Ho_Chi_Minh"\n'
+    '[[directive.dates]]\nkind = "report_by"\nvalue = "2026-05-08"\nprecision = "day"\n'
+    'timezone = "Asia/Ho_Chi_Minh"\n',
+)
+
+
+def headline(*providers, watch=WATCH, **changes):
+    """The headline when these providers have their answers, and nobody else."""
+    said = {(p, "app"): country.answer(p, **changes) for p in providers}
+    return words.headline(watch, [e for e in entries(watch, said) if e.provider in providers])
+
+
+def sentence(provider, watch=WATCH, **changes):
+    """What is said about one provider."""
+    found = entries(watch, {(provider, "app"): country.answer(provider, **changes)})
+    return words.sentence(watch, next(e for e in found if e.provider == provider))
+
+
+def test_the_headline_of_a_whole_country():
+    """Every state has its clause, in a fixed order, and who wasn't measured is named."""
+    said = {(p, "app"): country.answer(p) for p, kind in country.KINDS.items() if kind[4]}
+    assert words.headline(WATCH, entries(WATCH, said)) == (
+        "Of 11 providers measured, Papergull stopped working on 7 (works again on 1), the first 14 s after the order, "
+        "1 after the deadline, 1 too close to the deadline to tell; already not working when measuring began on 1; "
+        "suspected on 1; no block seen on 1; 1 not measured enough; not measured at all: Mossend."
+    )
+
+
+def test_one_provider_is_spoken_of_in_the_singular():
+    """One of one: no plural, no "first", no "all"."""
+    assert headline("brindlewick-fixed") == (
+        "Of 1 provider measured, Papergull stopped working on 1, 14 s after the order, before the deadline."
+    )
+
+
+def test_all_on_one_side_of_the_deadline():
+    """Where all lie on one side, that is what is said."""
+    assert headline("brindlewick-fixed", "caskenway-fixed").endswith(
+        "the first 14 s after the order, all before the deadline."
+    )
+    assert headline("hobsquay-mobile").endswith("84 s after the order, after the deadline.")
+
+
+def test_where_nothing_stopped_the_service_is_named_all_the_same():
+    """A quiet country still says what was measured."""
+    assert headline("kittering-fixed", "larkwater-mobile") == (
+        "Of 2 providers measured for Papergull, no block seen on 1; 1 not measured enough."
+    )
+
+
+def test_a_suspicion_is_no_block():
+    """A suspected provider is not among those on which the service stopped."""
+    assert headline("inchbarrow-fixed") == "Of 1 provider measured for Papergull, suspected on 1."
+
+
+def test_before_any_measurement():
+    """An empty store makes no claim."""
+    assert words.headline(WATCH, entries(WATCH, {})) == "None of the 12 providers of this watch has been measured yet."
+
+
+def test_many_unmeasured_are_counted_rather_than_named():
+    """A long list of names would bury the sentence."""
+    said = {("brindlewick-fixed", "app"): country.answer("brindlewick-fixed")}
+    assert words.headline(WATCH, entries(WATCH, said)).endswith("; 11 not measured at all.")
+
+
+def test_a_reporting_date_is_not_called_a_deadline():
+    """To report by a day is not to have blocked by it, and an order known to the day gives a range."""
+    assert headline("brindlewick-fixed", watch=REPORT) == (
+        "Of 1 provider measured, Papergull stopped working on 1, 4 d 17 h to 5 d 17 h after the order, "
+        "before the reporting date."
+    )
+
+
+def test_a_sentence_gives_interval_local_time_bracket_and_evidence():
+    """All that a report needs to quote, in both clocks."""
+    assert sentence("brindlewick-fixed", REPORT) == (
+        "Papergull (app) stopped working on Brindlewick between 10:00:23 and 10:00:25 UTC on 1 May 2026 "
+        "(17:00:23 to 17:00:25 local time, UTC+7; 95 %), 4 d 17 h to 5 d 17 h after the order, before the reporting "
+        "date. Last success 10:00:23 UTC, first failure 10:00:25 UTC. 225 measurements from 3 probes on 3 lines."
+    )
+
+
+def test_a_lift_is_told_after_the_block():
+    """What works again says since when."""
+    assert "It began to work again between 10:01:49 and 10:01:52 UTC on 1 May 2026" in sentence("fennimore-mobile")
+
+
+def test_what_was_blocked_before_has_no_onset():
+    """Left-censored: no success was ever seen, so only the latest possible time is given."""
+    said = sentence("jessamy-mobile")
+    assert said.startswith(
+        "Papergull (app) was already not working on Jessamy when measuring began: not since 10:00:01"
+    )
+    assert "stopped working" not in said
+
+
+@pytest.mark.parametrize(
+    ("provider", "says"),
+    [
+        ("inchbarrow-fixed", "may have stopped working on Inchbarrow"),
+        ("inchbarrow-fixed", "p = 0.74"),
+        ("kittering-fixed", "No block of Papergull (app) seen on Kittering."),
+        ("larkwater-mobile", "has not been measured enough on Larkwater. 75 measurements from 1 probe on 1 line."),
+        ("gallowmere-fixed", "too close to the deadline to tell whether before it"),
+    ],
+)
+def test_every_state_has_its_sentence(provider, says):
+    """Suspicion, absence and ignorance are told apart."""
+    assert says in sentence(provider)
+
+
+@pytest.mark.parametrize("provider", [p for p, kind in country.KINDS.items() if kind[4]])
+def test_no_sentence_tells_an_intent(provider):
+    """The effect is what was measured; who meant what was not."""
+    said = sentence(provider).lower()
+    assert [w for w in ("began blocking", "blocked by", "censor", "comply", "complied") if w in said] == []
+
+
+def test_nothing_measured_is_said_so():
+    """A provider without an answer makes no claim."""
+    mossend = entries(WATCH, {})[-1]
+    assert words.sentence(WATCH, mossend) == "Nothing has been measured on Mossend yet."
+
+
+def test_a_wide_interval_has_no_seconds_and_names_both_days():
+    """Digits that the interval doesn't support aren't given; an interval over midnight has two dates."""
+    wide = Interval(
+        estimate="2026-04-30T23:59:00.000Z", earliest="2026-04-30T23:50:13.000Z", latest="2026-05-01T00:10:47.000Z",
+        level=0.95,
+    )  # fmt: skip
+    assert (
+        "between 23:50 UTC on 30 Apr and 00:10 UTC on 1 May 2026 (03:50 to 04:10 on 1 May local time, UTC+4; 95 %)"
+        in (sentence("brindlewick-fixed", onset=wide))
+    )
+
+
+def test_a_country_on_utc_has_no_second_clock():
+    """The same time isn't told twice."""
+    said = sentence("brindlewick-fixed", country.watch(zone="UTC"))
+    assert "local time" not in said
+    assert "UTC on 1 May 2026 (95 %)" in said
+
+
+@pytest.mark.parametrize(
+    ("seconds", "says"),
+    [
+        (0.4, "0 s"), (14.4, "14 s"), (119.4, "119 s"), (120, "2 min"), (3599, "60 min"), (7200, "2 h"),
+        (16800, "4 h 40 min"), (172_800, "2 d"), (360_000, "4 d 4 h"), (-14, "14 s"),
+    ],
+)  # fmt: skip
+def test_durations_are_told_in_two_units(seconds, says):
+    """The two leading units, rounded, without a sign."""
+    assert words.duration(seconds) == says
+
+
+@pytest.mark.parametrize(
+    ("lag", "says"),
+    [
+        ((12, 16, 14), "14 s after"),
+        ((-20, -10, -15), "15 s before"),
+        ((360_000, 464_700, None), "4 d 4 h to 5 d 9 h after"),
+        ((-7200, -3600, None), "60 min to 2 h before"),
+        ((-3600, 3600, None), "at about the time of"),
+        ((30, 31, None), "30 s to 31 s after"),
+        ((30.1, 30.2, None), "30 s after"),
+        ((None, 40, None), "at most 40 s after"),
+        ((None, -40, None), "before"),
+    ],
+)
+def test_a_lag_is_said_from_what_is_known(lag, says):
+    """An estimate where there is one, a range where the date is a day, and the right side of the order."""
+    assert words.lag(Lag(earliest_s=lag[0], latest_s=lag[1], estimate_s=lag[2])) == says
+
+
+@pytest.mark.parametrize(("p", "says"), [(0.9999, "p > 0.99"), (0.97, "p = 0.97"), (0.001, "p < 0.01")])
+def test_no_more_nines_than_two_digits_hold(p, says):
+    """Certainty is never printed."""
+    assert words.chance(p) == says

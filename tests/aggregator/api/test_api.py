@@ -1,0 +1,345 @@
+"""The API over a real store and a real socket."""
+
+import re
+
+import httpx
+import msgspec
+import pytest
+
+from aggregator.api import audience, create_app
+from aggregator.inference.answer.answer import Answer
+from probe.base import times
+from probe.protocol import segment
+from probe.protocol.keys import Key
+from probe.protocol.measurement import Measurement, Step, Vantage
+from tests.support import lab_country as country
+from tests.support.asgi_server import serving
+
+WATCH = country.watch()
+BASE = "/v1/watches/ostramere"
+EARLY = times.text(country.ZERO_MS + 20_000)
+PREFIXES = "# date: 2026-05-01\nprefix,asn,country\n127.0.0.0/8,64999,XO\n"
+
+
+@pytest.fixture(scope="module")
+def sealed(store):
+    """The invented country in the store, and one segment of real measurements; that segment."""
+    country.fill(store)
+    key = Key.create("user")
+    one = segment.seal([_measurement("dns"), _measurement("tls")], key, 1, country.ZERO_MS)
+    _keep(store, one, key.id)
+    return one
+
+
+@pytest.fixture(scope="module")
+def health():
+    """What the aggregator says of itself, to be changed."""
+    return {"ok": True, "nats": "connected"}
+
+
+@pytest.fixture(scope="module")
+def api(store, sealed, health, tmp_path_factory):
+    """A client of the running API."""
+    table = tmp_path_factory.mktemp("prefixes") / "prefixes.csv"
+    table.write_text(PREFIXES)
+    app = create_app(store, {WATCH.id: WATCH}, health=lambda: health, prefixes=table)
+    with serving(app) as url, httpx.Client(base_url=url) as client:
+        yield client
+
+
+def _measurement(check):
+    step = Step(op="resolve", target="web.papergull.example", start_ms=0.0, end_ms=12.5, failure="dns_nxdomain_error")
+    return Measurement(
+        watch="ostramere", watch_digest=WATCH.digest, run_id="ab" * 16, surface="web", check=check,
+        target="web.papergull.example", vantage=Vantage(asn=64600), at_ms=country.ZERO_MS, duration_ms=20.0,
+        steps=(step,),
+    )  # fmt: skip
+
+
+def _keep(store, one, probe):
+    """A segment and its measurements as ingest stores them."""
+    at = [country.ZERO_MS]
+    store.insert(
+        "segments",
+        {"segment_id": [one.id], "probe": [probe], "sequence": [1], "sealed": at, "received": at,
+         "measurements": [2], "raw": [one.raw]},
+    )  # fmt: skip
+    ids = [segment.measurement_id(one.id, i) for i in range(2)]
+    store.insert(
+        "measurements",
+        {"measurement_id": ids, "segment_id": [one.id] * 2, "run_id": ["ab" * 16] * 2, "watch": ["ostramere"] * 2,
+         "provider": ["brindlewick-fixed"] * 2, "received": at * 2, "at": at * 2},
+    )  # fmt: skip
+
+
+def entry(body, provider):
+    """One provider's entry among the onsets."""
+    return next(e for e in body["providers"] if e["provider"] == provider)
+
+
+def test_watches_tell_the_order_with_its_readings(api):
+    """Dates stand as they were written, beside the instants they can mean; endpoints stay out."""
+    (watch,) = api.get("/v1/watches").json()["items"]
+    assert (watch["id"], watch["fictional"], watch["digest"]) == ("ostramere", True, WATCH.digest)
+    deadline = watch["directive"]["dates"][1]
+    assert (deadline["kind"], deadline["limit"]) == ("block_by", "2026-05-01T10:01:15.000Z")
+    assert (deadline["value"], deadline["precision"]) == ("2026-05-01T10:01:15", "second")
+    assert watch["providers"][0]["asns"] == [64600]
+    assert "198.51.100" not in str(watch)
+
+
+def test_onsets_give_every_provider_its_last_answer(api):
+    """The newest revision of each, with words and counts; nobody is left out."""
+    body = api.get(f"{BASE}/onsets").json()
+    assert [e["provider"] for e in body["providers"]] == list(country.KINDS)
+    assert body["counts"]["stopped"] == 7
+    assert body["headline"].startswith("Of 11 providers measured, Papergull stopped working on 7")
+    assert body["as_of"] == times.text(country.ZERO_MS + 150_000)
+    one = entry(body, "brindlewick-fixed")
+    assert msgspec.convert(one["answer"], Answer) == country.answer("brindlewick-fixed")
+    assert one["lag"] == {"earliest_s": 12.3, "latest_s": 15.9, "estimate_s": 14.4, "words": "14 s after"}
+    assert one["deadline"] == {"kind": "block_by", "limit": "2026-05-01T10:01:15.000Z", "before": True}
+    assert entry(body, "mossend-fixed")["answer"] is None
+
+
+def test_as_of_gives_what_was_known_then(api):
+    """Later revisions are as if they had not been made; before the first one nothing is known."""
+    body = api.get(f"{BASE}/onsets", params={"as_of": EARLY}).json()
+    assert entry(body, "brindlewick-fixed")["answer"]["state"] == "insufficient"
+    assert body["counts"]["insufficient"] == 11
+    none = api.get(f"{BASE}/onsets", params={"as_of": "2020-01-01T00:00:00+07:00"}).json()
+    assert (none["as_of"], none["counts"]["unmeasured"]) == (None, 12)
+
+
+def test_an_unchanged_answer_is_not_sent_again(api, store):
+    """The ETag holds until a revision comes, and differs between questions."""
+    first = api.get(f"{BASE}/onsets")
+    tag = {"If-None-Match": f'"other", W/{first.headers["ETag"]}'}
+    again = api.get(f"{BASE}/onsets", headers=tag)
+    assert (again.status_code, again.content) == (304, b"")
+    assert again.headers["ETag"] == first.headers["ETag"]
+    assert api.get(f"{BASE}/onsets", params={"as_of": EARLY}, headers=tag).status_code == 200
+
+    columns = {n: [] for n in country._ONSET}
+    country._revision(columns, country.answer("kittering-fixed"), country.ZERO_MS + 149_000)
+    store.insert("onsets", columns)
+    assert api.get(f"{BASE}/onsets", headers=tag).status_code == 200
+
+
+def test_a_provider_has_its_revisions_newest_first(api):
+    """Page by page to the first one, each exactly once."""
+    seen, cursor = [], None
+    while True:
+        params = {"limit": 1} | ({"cursor": cursor} if cursor else {})
+        page = api.get(f"{BASE}/providers/fennimore-mobile", params=params).json()
+        assert page["entry"]["sentence"].startswith("Papergull (app) stopped working on Fennimore")
+        seen += page["revisions"]
+        cursor = page["next"]
+        if cursor is None:
+            break
+    assert [(r["state"], r["onset"]) for r in seen] == [("lifted", "2026-05-01T10:01:00.100Z"), ("insufficient", None)]
+
+
+def test_a_series_gives_every_run_once(api):
+    """All runs of the provider's probes and of the references, in order of time, over any number of pages."""
+    runs, cursor = [], None
+    while True:
+        params = {"limit": 70} | ({"cursor": cursor} if cursor else {})
+        page = api.get(f"{BASE}/providers/hobsquay-mobile/series", params=params).json()
+        runs += page["items"]
+        cursor = page["next"]
+        if cursor is None:
+            break
+    assert len({r["run_id"] for r in runs}) == len(runs) == 4 * 75
+    assert [r["at"] for r in runs] == sorted(r["at"] for r in runs)
+    labels = [p["label"].split(" · ")[0] for p in page["probes"]]
+    assert sorted(labels) == ["line 1", "line 2", "line 3", "reference"]
+    failed = [r for r in runs if r["verdict"] == "blocked"]
+    assert {r["method"] for r in failed} == {"http-blockpage"}
+    assert min(r["at"] for r in failed) > "2026-05-01T10:01:33.700Z"
+
+
+def test_a_series_is_cut_by_time_and_by_what_was_known(api):
+    """`start` is inside, `end` isn't, and a run that arrived after `as_of` isn't known."""
+    base = api.get(f"{BASE}/providers/hobsquay-mobile/series").json()["items"]
+    params = {"start": base[10]["at"], "end": base[20]["at"]}
+    assert api.get(f"{BASE}/providers/hobsquay-mobile/series", params=params).json()["items"] == base[10:20]
+    params["as_of"] = base[15]["received"]
+    known = api.get(f"{BASE}/providers/hobsquay-mobile/series", params=params).json()["items"]
+    assert known == [r for r in base[10:20] if r["received"] <= base[15]["received"]]
+    assert 0 < len(known) < 10
+
+
+def test_bins_count_what_the_runs_say(api):
+    """Counted in bins, nothing is lost and nothing is judged otherwise."""
+    runs = api.get(f"{BASE}/providers/kittering-fixed/series").json()["items"]
+    bins, cursor = [], None
+    while True:
+        params = {"bin": 10, "limit": 7} | ({"cursor": cursor} if cursor else {})
+        page = api.get(f"{BASE}/providers/kittering-fixed/series", params=params).json()
+        bins += page["bins"]
+        cursor = page["next"]
+        if cursor is None:
+            break
+    assert page["bin_s"] == 10
+    assert page["items"] == []
+    for outcome in ("ok", "blocked", "down", "inconclusive"):
+        assert sum(b[outcome] for b in bins) == sum(r["verdict"] == outcome for r in runs)
+    assert sum(b["inconclusive"] for b in bins) > 0
+
+
+def test_a_failure_while_the_reference_fails_is_the_service_s_own(api, store):
+    """Nobody is accused of an outage that an uncensored network saw too."""
+    start = country.ZERO_MS + 86_400_000
+    columns = {n: [] for n in country._VERDICT}
+    for role, provider in (("probe", "caskenway-fixed"), ("reference", "")):
+        for n in range(3):
+            row = (country.RULES, "ostramere", provider, "app", role, f"U{role}", "l", start + n * 2000, start,
+                   f"{n:032x}",
+                   "0" * 32, "blocked", "r", "tcp-timeout", "f", 1.0, "ok", "")  # fmt: skip
+            for name, value in zip(country._VERDICT, row, strict=True):
+                columns[name].append(value)
+    store.insert("verdicts", columns)
+    page = api.get(f"{BASE}/providers/caskenway-fixed/series", params={"start": times.text(start)}).json()
+    assert [r["verdict"] for r in page["items"]] == ["down"] * 6
+
+
+def test_a_run_opens_to_its_steps_and_signed_bytes(api, sealed):
+    """From a run to its measurements, to the very bytes, whose signature and id anybody can check."""
+    found = api.get(f"{BASE}/measurements/{'ab' * 16}").json()
+    assert [m["measurement"]["check"] for m in found["items"]] == ["dns", "tls"]
+    assert found["items"][0]["measurement"]["steps"][0]["failure"] == "dns_nxdomain_error"
+    one = api.get(f"{BASE}/measurements/{found['items'][1]['measurement_id']}").json()
+    assert [m["measurement"]["check"] for m in one["items"]] == ["tls"]
+
+    raw = api.get(f"/v1/segments/{sealed.id}/raw")
+    assert raw.headers["Content-Type"] == "application/octet-stream"
+    assert raw.content == sealed.raw
+    assert segment.open(raw.content).id == sealed.id
+
+
+def test_a_caller_learns_its_network_and_the_table_s_date(api):
+    """The answer is what a vantage needs, and holds no address."""
+    said = api.get("/v1/whoami")
+    assert said.json() == {"asn": 64999, "country": "XO", "table_date": "2026-05-01"}
+    assert "127.0.0.1" not in said.text
+
+
+def test_without_a_table_whoami_names_the_setting(store):
+    """503, and what to do about it."""
+    app = create_app(store, {}, health=dict, prefixes=None)
+    with serving(app) as url:
+        said = httpx.get(f"{url}/v1/whoami")
+    assert said.status_code == 503
+    assert "--prefixes" in said.json()["detail"]
+
+
+def test_health_is_an_http_status(api, health):
+    """What the aggregator reports wrong is told with 503."""
+    assert api.get("/healthz").status_code == 200
+    health.update(ok=False, nats="not connected")
+    unwell = api.get("/healthz")
+    health.update(ok=True, nats="connected")
+    assert unwell.status_code == 503
+    assert unwell.json()["nats"] == "not connected"
+
+
+def test_metrics_are_in_prometheus_format(api):
+    """A scraper reads them."""
+    said = api.get("/metrics")
+    assert said.headers["Content-Type"].startswith("text/plain")
+    assert "# HELP blockonset_" in said.text
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "says"),
+    [
+        ("/nothing", 404, ""),
+        ("/v1/watches/nowhere/onsets", 404, "no watch 'nowhere'"),
+        (f"{BASE}/providers/nobody", 404, "no provider 'nobody'"),
+        (f"{BASE}/providers/nobody/series", 404, "no provider 'nobody'"),
+        (f"{BASE}/measurements/{'0' * 32}", 404, "no measurement and no run"),
+        (f"{BASE}/measurements/'; DROP TABLE onsets", 400, "measurement"),
+        (f"/v1/segments/{'0' * 32}/raw", 404, "is stored here"),
+        (f"{BASE}/onsets?as_of=yesterday", 400, "as_of"),
+        (f"{BASE}/onsets?as_of=2026-05-01T10:00:00", 400, "time zone"),
+        (f"{BASE}/providers/hobsquay-mobile/series?limit=0", 400, "limit"),
+        (f"{BASE}/providers/hobsquay-mobile/series?limit=999999", 400, "limit"),
+        (f"{BASE}/providers/hobsquay-mobile/series?bin=0", 400, "bin"),
+        (f"{BASE}/providers/hobsquay-mobile/series?surface=radio", 400, "this watch has app and web"),
+        (f"{BASE}/providers/hobsquay-mobile/series?cursor=garbage", 400, "cursor"),
+        (f"{BASE}/providers/hobsquay-mobile?cursor=WzEsMl0", 400, "cursor"),
+        (f"{BASE}/providers/hobsquay-mobile/series?end=notatime", 400, "end"),
+    ],
+)
+def test_every_refusal_is_a_problem_that_names_the_thing(api, path, status, says):
+    """RFC 9457, with what was wrong."""
+    said = api.get(path)
+    assert said.status_code == status
+    assert said.headers["Content-Type"] == "application/problem+json"
+    problem = said.json()
+    assert problem["status"] == status
+    assert says in problem["detail"]
+    assert problem["instance"] == said.request.url.path
+
+
+def test_nothing_can_be_written(api):
+    """The API reads."""
+    for method in ("POST", "PUT", "DELETE", "PATCH"):
+        said = api.request(method, "/v1/watches")
+        assert said.status_code == 405
+        assert said.headers["Content-Type"] == "application/problem+json"
+
+
+def test_our_own_failure_tells_no_insides():
+    """A bug is a 500 problem without a trace of the code, a store that fails is 503."""
+    from aggregator.store.store import StoreError
+
+    class Broken:
+        def __init__(self, error):
+            self.error = error
+
+        def read(self, _name, **_parameters):
+            raise self.error
+
+    for error, status in ((RuntimeError("secret"), 500), (StoreError("secret"), 503)):
+        with serving(create_app(Broken(error), {WATCH.id: WATCH}, health=dict, prefixes=None)) as url:
+            said = httpx.get(f"{url}{BASE}/onsets")
+        assert (said.status_code, said.json()["status"]) == (status, status)
+        assert "secret" not in said.text
+
+
+def test_the_document_describes_what_is_answered(api):
+    """Every path has words, its problems and a shape; the manual lists them and loads nothing from elsewhere."""
+    document = api.get("/openapi.json").json()
+    assert set(document["paths"]) > {"/v1/watches", f"{BASE.replace('ostramere', '{watch}')}/onsets"}
+    manual = api.get("/docs")
+    for path, operations in document["paths"].items():
+        assert operations["get"]["description"], path
+        assert path in manual.text
+    problem = document["paths"]["/v1/watches/{watch}/onsets"]["get"]["responses"]["404"]["content"]
+    assert "application/problem+json" in problem
+    assert "<script" not in manual.text
+    assert re.findall(r'(?:src|href)="(?:https?:)?//', manual.text) == []
+    assert "default-src 'none'" in manual.headers["Content-Security-Policy"]
+
+
+def test_every_route_says_what_it_shows(store):
+    """One table decides who may see what; a route that it doesn't know can't be added by accident."""
+    app = create_app(store, {}, health=dict, prefixes=None)
+    shown = {
+        handler.opt.get("shows")
+        for route in app.routes
+        if route.path.startswith("/v1/")
+        for handler in route.route_handlers
+        if "GET" in handler.http_methods
+    }
+    assert shown == audience.SEES["analyst"]
+
+
+def test_no_caller_is_logged(api, capfd):
+    """The address of who asks is in no log."""
+    api.get(f"{BASE}/onsets")
+    api.get("/nothing")
+    out = capfd.readouterr()
+    assert "127.0.0.1" not in out.out + out.err

@@ -1,0 +1,38 @@
+"""The matrix where there is no root."""
+
+from __future__ import annotations
+
+from infra.bench.matrix import __main__ as probe_matrix
+from infra.bench.matrix import portable
+from infra.bench.matrix.court import Said
+from infra.lab import scenario as scenarios
+from infra.lab.interference import methods
+
+
+def test_the_portable_lab_has_a_provider_for_every_method():
+    """And what each must be called follows from what it touches."""
+    read = scenarios.read(portable._scenario().encode(), "methods", "here")
+    assert {p.id for p in read.providers} == {*methods(), "one-of-two", "nothing", "outage"}
+    assert portable.must_be("dns-bogus") == ("blocked dns-bogus", "ok")
+    assert portable.must_be("tcp-reset") == ("blocked tcp-reset", "blocked tcp-reset")
+    assert portable.must_be("mtproto-dropped") == ("ok", "blocked mtproto-dropped")
+    assert portable.must_be("outage") == ("inconclusive", "inconclusive")
+
+
+def test_the_page_says_when_only_the_portable_lab_was_measured():
+    """With its rows, and nothing said of namespaces."""
+    case = probe_matrix.Case(id="portable-nothing", what="nothing", web="ok", app="ok")
+    said = [Said("web", "ok", "", "web-works"), Said("app", "blocked", "unknown", "app-failed")]
+    page = probe_matrix.table([], [probe_matrix._result(case, [()], said, 1.0)], "2026-11")
+    assert "The namespaces were left out" in page
+    assert "| nothing | ok, ok | 0 of 1 (0.0 %) | app: blocked unknown x 1 |" in page
+    assert "## Ways of interfering" not in page
+
+
+def test_runs_in_the_portable_lab_are_judged_by_provider(tmp_path, court):
+    """The shipped probe on a line of each, side by side."""
+    names = ("nothing", "dns-nxdomain", "tcp-reset")
+    found = probe_matrix.portable_runs(court, tmp_path, 1, names)
+    assert {r.case.what for r in found} == {*names}
+    for result in found:
+        assert result.right == result.runs == 1, (result.case.id, result.said, result.rules)

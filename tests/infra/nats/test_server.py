@@ -1,0 +1,234 @@
+"""The broker lets a probe do one thing, and keeps its place over restarts."""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from infra.nats import server as nats
+from probe.base.errors import UserError
+from probe.nats.link import connect
+from probe.protocol import receipt as receipts
+from probe.protocol.keys import Key
+from tests.support.fake_collector import eventually
+
+CORE, PROBE, OTHER = (Key.create("user") for _ in range(3))
+
+
+@pytest.fixture
+def server(tmp_path):
+    """A server with a core user and two probes."""
+    with nats.running(tmp_path / "nats", core_users=[CORE.id], probes=[PROBE.id, OTHER.id]) as running:
+        yield running
+
+
+@pytest.fixture
+async def core(server):
+    """The core's connection, with the stream of measurements made and one message of the other probe in it."""
+    connection = await connect([server.url], CORE, "core", within_s=10)
+    js = (await connection.ready()).jetstream()
+    await js.add_stream(name="MEASUREMENTS", subjects=["m.*"], max_bytes=2**20)
+    await js.publish(f"m.{OTHER.id}", b"other's")
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+async def probe(server, core):
+    """A probe's connection, as a probe makes it."""
+    connection = await connect([server.url], PROBE, "probe", inbox_prefix=f"_INBOX_{PROBE.id}", within_s=10)
+    yield connection
+    await connection.close()
+
+
+async def messages(core):
+    """How many messages the stream holds."""
+    js = (await core.ready()).jetstream()
+    return (await js.stream_info("MEASUREMENTS")).state.messages
+
+
+async def heard(connection, subject):
+    """A list that fills with what arrives on a subject."""
+    client, got = await connection.ready(), []
+
+    async def take(message):
+        got.append(message.data)
+
+    await client.subscribe(subject, cb=take)
+    await client.flush()
+    return got
+
+
+async def test_a_published_segment_is_acknowledged_across_the_accounts(probe, core):
+    """The probe's account has no JetStream, and its publish reaches the stream all the same."""
+    answer = await probe.request(f"m.{PROBE.id}", b"mine", timeout_s=5)
+    assert b'"stream":"MEASUREMENTS"' in answer.data
+    assert await messages(core) == 2
+
+
+async def test_receipts_and_watches_come_to_the_probe_they_are_for(probe, core):
+    """A receipt is heard by its probe, a watch by everybody."""
+    mine, watches = await heard(probe, f"r.{PROBE.id}"), await heard(probe, "w.test")
+    client = await core.ready()
+    await client.publish(f"r.{PROBE.id}", b"receipt")
+    await client.publish(f"r.{OTHER.id}", b"other's receipt")
+    await client.publish("w.test", b"watch")
+    await client.flush()
+    await eventually(lambda: mine and watches)
+    assert (mine, watches) == ([b"receipt"], [b"watch"])
+
+
+async def test_a_question_is_answered(probe, core):
+    """What became of my segments? The core answers on the probe's own inbox."""
+
+    async def answer(message):
+        await message.respond(b"about " + message.subject.encode())
+
+    await core.subscribe("q.*", answer)
+    await (await core.ready()).flush()
+    assert (await probe.request(f"q.{PROBE.id}", b"?", timeout_s=5)).data == f"about q.{PROBE.id}".encode()
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        f"m.{OTHER.id}", f"q.{OTHER.id}", f"r.{PROBE.id}", f"r.{OTHER.id}", "w.test", "m.*", "anything",
+        "$JS.API.INFO", "$JS.API.STREAM.PURGE.MEASUREMENTS", "$SYS.REQ.SERVER.PING",
+    ],
+)  # fmt: skip
+async def test_a_probe_can_publish_nothing_else(probe, core, subject):
+    """No answer comes, and nothing is written."""
+    before = await messages(core)
+    with pytest.raises((TimeoutError, ConnectionError)):
+        await probe.request(subject, b"{}", timeout_s=0.3)
+    assert await messages(core) == before
+    assert probe.is_up
+
+
+@pytest.mark.parametrize("subject", [f"r.{OTHER.id}", "r.*", "m.*", f"_INBOX_{OTHER.id}.>", "_INBOX.>", ">", "$SYS.>"])
+async def test_a_probe_can_hear_nothing_of_others(probe, core, subject):
+    """Subscriptions to what isn't its own bring nothing."""
+    got = await heard(probe, subject)
+    client = await core.ready()
+    await client.publish(f"r.{OTHER.id}", b"receipt")
+    await client.publish(f"_INBOX_{OTHER.id}.1", b"inbox")
+    await (await core.ready()).jetstream().publish(f"m.{OTHER.id}", b"segment")
+    await client.flush()
+    await asyncio.sleep(0.2)
+    assert got == []
+
+
+@pytest.mark.parametrize(
+    "reply",
+    ["$JS.API.STREAM.PURGE.MEASUREMENTS", "$JS.API.STREAM.DELETE.MEASUREMENTS", f"m.{OTHER.id}", f"q.{OTHER.id}"],
+)
+async def test_a_reply_subject_reaches_nothing_in_the_core(probe, core, reply):
+    """The acknowledgement goes to the reply subject in the probe's own account, where no such thing is."""
+    asked = await heard(core, "q.*")
+    client = await probe.ready()
+    await client.publish(f"m.{PROBE.id}", b"{}", reply=reply)
+    await client.flush()
+    await asyncio.sleep(0.2)
+    assert await messages(core) == 2
+    assert asked == []
+
+
+async def test_a_reply_subject_brings_another_probe_an_acknowledgement_at_most(server, probe, core):
+    """What can be sent into another's `r.` this way is the server's own words: no receipt, since nobody signed it."""
+    other = await connect([server.url], OTHER, "other", inbox_prefix=f"_INBOX_{OTHER.id}", within_s=10)
+    got = await heard(other, f"r.{OTHER.id}")
+    client = await probe.ready()
+    await client.publish(f"m.{PROBE.id}", b"chosen bytes", reply=f"r.{OTHER.id}")
+    await client.flush()
+    await asyncio.sleep(0.2)
+    assert got == [b'{"stream":"MEASUREMENTS","seq":2}']
+    with pytest.raises(receipts.ReceiptError):
+        receipts.open(got[0], Key.create("operator").id)
+    await other.close()
+
+
+async def test_a_stranger_and_an_impostor_are_not_let_in(server):
+    """A key that isn't listed, and a listed id with another key's signature; the listed key itself gets in."""
+    stranger, impostor = Key.create("user"), Key.create("user")
+    impostor.id = PROBE.id
+    for key in (stranger, impostor):
+        with pytest.raises(UserError, match=r"Authorization Violation|reset by peer"):  # the server hangs up at once
+            await connect([server.url], key, "stranger", within_s=1)
+    await (await connect([server.url], PROBE, "itself", within_s=5)).close()
+
+
+async def test_a_new_probe_is_let_in_without_a_restart(server, probe):
+    """The list of probes is read again, and those connected stay so."""
+    new = Key.create("user")
+    nats.write_probes(server.config.parent, [PROBE.id, OTHER.id, new.id])
+    nats.reload(server.pid)
+    connection = await connect([server.url], new, "new", within_s=5)
+    assert probe.is_up
+    await connection.close()
+
+
+async def test_a_killed_server_comes_back_on_its_port_with_its_messages(server, core):
+    """Port 0 was picked once; what was acknowledged is on the disk; the connection comes back by itself."""
+    url = server.url
+    server.kill()
+    await eventually(lambda: not core.is_up)
+    server.start()
+    assert server.url == url
+    assert await messages(core) == 1
+
+
+def test_a_port_in_use_is_told(tmp_path):
+    """The server's own last words are passed on, with the place of its log."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        config = nats.write_config(tmp_path, core_users=[CORE.id], probes=[], port=port)
+        with pytest.raises(UserError, match=r"address already in use.*nats-server.log"):
+            nats.Server(config).start()
+
+
+@pytest.mark.parametrize("user", ["", "U", PROBE.id.lower(), 'U", permissions: {}', Key.create("operator").id])
+def test_nothing_but_keys_gets_into_the_configuration(tmp_path, user):
+    """What isn't a user's key is refused by name."""
+    with pytest.raises(UserError, match="not a user key"):
+        nats.write_config(tmp_path, core_users=[], probes=[user])
+
+
+PARENT = """
+import sys, pathlib
+from infra.nats import server
+s = server.Server(server.write_config(pathlib.Path(sys.argv[1]), core_users=[], probes=[]))
+s.start()
+print(s.pid, flush=True)
+input()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux can tie a child to its parent")
+def test_the_server_ends_with_a_killed_parent(tmp_path):
+    """Kill -9 of whoever started it leaves no server behind."""
+    with subprocess.Popen(
+        [sys.executable, "-c", PARENT, str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[3],
+    ) as parent:
+        pid = int(parent.stdout.readline())
+        parent.send_signal(signal.SIGKILL)
+    for _ in range(100):
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return
+        if Path(f"/proc/{pid}/stat").read_text().split(")")[1].split()[0] == "Z":
+            return
+        time.sleep(0.1)
+    pytest.fail("it still runs")

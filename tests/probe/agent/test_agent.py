@@ -1,0 +1,236 @@
+"""A whole probe: it measures with real sockets, delivers over a real broker, and survives what comes."""
+
+import asyncio
+import contextlib
+import itertools
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from infra.nats import server as nats
+from probe.agent import agent
+from probe.base.errors import UserError
+from probe.custody.spool import Spool, SpoolError, read_ledger
+from probe.home.config import Config, VantageConfig
+from probe.net.network import Network
+from probe.protocol import watch as watches
+from probe.protocol.keys import Key
+from tests.support.fake_collector import WATCH, Collector, eventually, now_ms
+from tests.support.servers import Map, refusing
+
+CORE, OPERATOR = Key.create("user"), Key.create("operator")
+CADENCE_S = 0.4
+
+
+@pytest.fixture
+def network(authority):
+    """A network that reaches nothing: every failure of it is data."""
+    with refusing() as port:
+        yield Network(Map(resolver=port), authority.file)
+
+
+@pytest.fixture
+def config(tmp_path):
+    """A probe's configuration without its server."""
+    return Config(
+        data=str(tmp_path / "probe"), watch=str(tmp_path / "watch.signed"), nats=("nats://127.0.0.1:1",),
+        operator=OPERATOR.id, deliver_every_s=0,
+        seal_s=0.3, receipt_timeout_s=0.5, ack_timeout_s=1, flush_s=5, reconnect_most_s=0.3,
+        vantage=VantageConfig(asn=64500, access="fixed", line="a"),
+    )  # fmt: skip
+
+
+@pytest.fixture
+def server(tmp_path, config):
+    """A server that knows the probe of the configuration."""
+    key = Key.load_or_create(config.key_file, "user")
+    with nats.running(tmp_path / "nats", core_users=[CORE.id], probes=[key.id]) as running:
+        yield running
+
+
+@contextlib.asynccontextmanager
+async def running(probe):
+    """A probe at work for the time of a block."""
+    stop = asyncio.Event()
+    task = asyncio.create_task(probe.run(stop))
+    try:
+        yield
+    finally:
+        stop.set()
+        await task
+
+
+def watch(cadence_s=CADENCE_S):
+    """The tests' watch."""
+    return watches.read(WATCH.format(cadence_s=cadence_s).encode(), "test")
+
+
+def at(config, server):
+    """The configuration with the server in it."""
+    return msgspec.structs.replace(config, nats=(server.url,))
+
+
+async def test_runs_are_measured_at_the_cadence_and_delivered_whole(config, server, network):
+    """Several runs, each with all its checks in one segment, from a declared network, and all of it freed."""
+    collector = Collector(OPERATOR)
+    probe = agent.Probe(at(config, server), network, watch())
+    async with collector.at(server.url, CORE):
+        async with running(probe):
+            await eventually(lambda: sum(len(s.measurements) for s in collector.seen.values()) >= 5)
+        assert {e.state for e in read_ledger(config.spool_file)} == {"stored"}
+    segments = sorted(collector.seen.values(), key=lambda s: s.sequence)
+    assert [s.sequence for s in segments] == list(range(1, len(segments) + 1))
+    assert {s.probe for s in segments} == {probe.id}
+    times = sorted(m.at_ms for s in segments for m in s.measurements)
+    gaps = [b - a for a, b in itertools.pairwise(times)]
+    assert min(gaps) > CADENCE_S * 1000 * 0.7
+    one = segments[0].measurements[0]
+    assert (one.watch, one.vantage.asn, one.vantage.line, one.vantage.access_how) == ("test", 64500, "a", "configured")
+    assert one.steps
+    assert all(s.failure for s in one.steps if s.op == "connect")
+
+
+async def test_without_nats_it_measures_on_and_delivers_later_with_the_original_times(tmp_path, config, network):
+    """No server, then a server: everything arrives, and is dated when it was measured."""
+    key = Key.load_or_create(config.key_file, "user")
+    server = nats.Server(nats.write_config(tmp_path / "nats", core_users=[CORE.id], probes=[key.id]))
+    server.start()
+    server.stop()
+    settings = msgspec.structs.replace(at(config, server), flush_s=0.1)
+    collector = Collector(OPERATOR)
+    with contextlib.ExitStack() as cleanup:
+        cleanup.callback(server.stop)
+        async with running(agent.Probe(settings, network, watch())):
+            await asyncio.sleep(CADENCE_S * 5)
+            away_until = now_ms()
+            server.start()
+            async with collector.at(server.url, CORE):
+                await eventually(lambda: sum(len(s.measurements) for s in collector.seen.values()) >= 6)
+    early = [m for s in collector.seen.values() for m in s.measurements if m.at_ms < away_until]
+    assert len(early) >= 3
+
+
+async def test_once_measures_keeps_and_delivers_one_run(config, server, network):
+    """What it gives is what arrived."""
+    collector = Collector(OPERATOR)
+    async with collector.at(server.url, CORE):
+        run = await agent.Probe(at(config, server), network, watch(600)).once()
+    assert [s.measurements for s in collector.seen.values()] == [run]
+
+
+async def test_an_expired_watch_stops_measuring_and_not_delivering(config, server, network):
+    """What waits from before still goes out; nothing new is measured."""
+    collector = Collector(OPERATOR)
+    expired = msgspec.structs.replace(watch(), expires="2025-01-01")
+    await agent.Probe(msgspec.structs.replace(config, flush_s=0.1), network, watch()).once()
+    async with collector.at(server.url, CORE), running(agent.Probe(at(config, server), network, expired)):
+        await eventually(lambda: collector.seen)
+        await asyncio.sleep(CADENCE_S * 3)
+    assert sum(len(s.measurements) for s in collector.seen.values()) == 1
+
+
+async def test_the_monthly_cap_stops_measuring(config, network):
+    """Nothing is measured once the month's payload is used."""
+    capped = msgspec.structs.replace(config, monthly_mb=1, flush_s=0.1)
+    spool = Spool(config.spool_file)
+    spool._db.execute("INSERT INTO traffic VALUES (strftime('%Y-%m', 'now'), 1000000)")
+    spool.close()
+    async with running(agent.Probe(capped, network, watch())):
+        await asyncio.sleep(CADENCE_S * 3)
+    assert read_ledger(config.spool_file) == []
+
+
+async def test_a_full_disk_stops_measuring_and_the_run_in_hand_is_kept(config, server, network, monkeypatch):
+    """While the spool refuses a run nothing more is measured; when there is room again, that run goes in first."""
+    refused, add = [], Spool.add
+
+    def full_at_first(self, run):
+        if len(refused) < 4:
+            refused.append(run)
+            raise SpoolError("spool: full")
+        add(self, run)
+
+    monkeypatch.setattr(agent, "waits", lambda *_: itertools.repeat(0.1))
+    monkeypatch.setattr(Spool, "add", full_at_first)
+    collector = Collector(OPERATOR)
+    async with collector.at(server.url, CORE), running(agent.Probe(at(config, server), network, watch())):
+        await eventually(lambda: len(collector.seen) >= 2)
+    assert all(run is refused[0] for run in refused)
+    first = min(collector.seen.values(), key=lambda s: s.sequence)
+    assert first.measurements[:1] == refused[0]
+
+
+PROBE = """
+import asyncio, sys
+from pathlib import Path
+from probe.agent import agent, daemon
+from probe.home import config
+from probe.protocol import watch
+from probe.net.network import Network
+from tests.support.servers import Map, refusing
+settings = config.load(Path(sys.argv[1]), {})
+with refusing() as port:
+    network = Network(Map(resolver=port), Path(sys.argv[2]))
+    probe = agent.Probe(settings, network, agent.signed_watch(Path(settings.watch), settings.operator))
+    asyncio.run(daemon.until_told(probe))
+"""
+
+
+@contextlib.contextmanager
+def start(tmp_path, config, server, authority):
+    """A probe in a process of its own, as `blockonset probe run` runs it, over a network that reaches nothing."""
+    Path(config.watch).write_bytes(watches.sign(WATCH.format(cadence_s=CADENCE_S).encode(), OPERATOR))
+    file = tmp_path / "probe.toml"
+    file.write_text(
+        f'data = "{config.data}"\nwatch = "{config.watch}"\nnats = ["{server.url}"]\noperator = "{OPERATOR.id}"\n'
+        "deliver_every_s = 0\nseal_s = 0.2\nreceipt_timeout_s = 0.5\nreconnect_most_s = 0.3\n[vantage]\nasn = 64500\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROBE, str(file), str(authority.file)], cwd=Path(__file__).parents[3]
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+async def test_killed_between_publish_and_receipt_it_loses_nothing(tmp_path, config, server, authority):
+    """Kill -9 again and again while the collector is mute; afterwards everything sealed is stored, once."""
+    collector = Collector(OPERATOR)
+    collector.mute = collector.forgetful = True
+    async with collector.at(server.url, CORE):
+        for _ in range(3):
+            collector.deliveries.clear()
+            with start(tmp_path, config, server, authority) as process:
+                await eventually(lambda: collector.deliveries, 20)
+                process.send_signal(signal.SIGKILL)
+        assert "spooled" in {e.state for e in read_ledger(config.spool_file)}
+        collector.mute = collector.forgetful = False
+        with start(tmp_path, config, server, authority) as process:
+            await eventually(lambda: "spooled" not in {e.state for e in read_ledger(config.spool_file)[:3]}, 20)
+            process.send_signal(signal.SIGTERM)
+            code = await asyncio.to_thread(process.wait)
+    assert code == 0
+    ledger = read_ledger(config.spool_file)
+    assert {e.state for e in ledger} == {"stored"}
+    assert {e.segment_id for e in ledger} == set(collector.seen)
+    runs = [m.run_id for s in collector.seen.values() for m in s.measurements]
+    assert len(runs) == len(set(runs))
+
+
+def test_a_watch_that_may_not_be_used_is_named(tmp_path):
+    """Not there, not signed, signed by another."""
+    path = tmp_path / "watch.signed"
+    with pytest.raises(UserError, match=r"watch.signed: can't be read"):
+        agent.signed_watch(path, OPERATOR.id)
+    path.write_bytes(WATCH.format(cadence_s=1).encode())
+    with pytest.raises(UserError, match=r"watch.signed: not a signed watch"):
+        agent.signed_watch(path, OPERATOR.id)
+    path.write_bytes(watches.sign(WATCH.format(cadence_s=1).encode(), Key.create("operator")))
+    with pytest.raises(UserError, match=r"watch.signed: .*not by the operator"):
+        agent.signed_watch(path, OPERATOR.id)

@@ -1,0 +1,147 @@
+"""The one command finds its parts, loads only the one asked for, and never shows a traceback unasked."""
+
+import subprocess
+import sys
+from importlib.metadata import EntryPoint, EntryPoints
+from pathlib import Path
+
+import pytest
+import structlog
+
+from probe.cli import main as parts
+
+ROOT = Path(__file__).parents[3]
+SHIPPED = {"probe", "aggregator", "infer", "watch", "dashboard", "up", "lab"}
+
+
+def run(capsys, *arguments):
+    """The exit code, stdout and stderr of a command line."""
+    try:
+        parts.main(arguments)
+    except SystemExit as e:
+        code = e.code
+    else:
+        code = 0
+    return code, *capsys.readouterr()
+
+
+@pytest.fixture(autouse=True)
+def default_logs():
+    """Undo what the command line does to the logs."""
+    yield
+    structlog.reset_defaults()
+
+
+@pytest.fixture
+def only(monkeypatch, tmp_path):
+    """Makes a module's text the only part there is, under the name `part`."""
+
+    def install(text, extras=""):
+        name = f"part_{tmp_path.name}"
+        (tmp_path / f"{name}.py").write_text(text)
+        monkeypatch.syspath_prepend(tmp_path)
+        point = EntryPoint("part", f"{name}:app{extras}", parts.GROUP)
+        monkeypatch.setattr(parts.metadata, "entry_points", lambda **_: EntryPoints([point]))
+        return point
+
+    return install
+
+
+def test_help_lists_every_part_with_a_line_and_imports_none_of_them():
+    """A list of parts costs no chDB, no Streamlit, not even the probe."""
+    code = "import sys; from probe.cli.main import main; main(['--help']); print(sorted(sys.modules))"
+    out = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    listed = {line.split()[0]: line.split(None, 1)[1] for line in out.splitlines() if line.startswith("  ")}
+    assert set(listed) == SHIPPED
+    assert all(text and "not installed" not in text for text in listed.values())
+    loaded = out.splitlines()[-1]
+    for heavy in ("cyclopts", "chdb", "streamlit", "numpy", "nats", "cryptography"):
+        assert f"'{heavy}'" not in loaded
+
+
+def test_version(capsys):
+    """One line."""
+    code, out, _ = run(capsys, "--version")
+    assert code == 0
+    assert out.startswith("blockonset 0.")
+
+
+def test_an_unknown_part_is_named_with_the_nearest(capsys):
+    """The message helps; the exit code is not 0."""
+    code, _, err = run(capsys, "prob")
+    assert (code, err) == (2, "error: blockonset has no part 'prob'; did you mean 'probe'?\n")
+
+
+def test_a_missing_extra_is_named(only, capsys):
+    """Not a traceback about a module, but what to install."""
+    only("import nowhere_to_be_found\n", " [aggregator]")
+    code, _, err = run(capsys, "part")
+    assert code == 2
+    assert "blockonset part needs: pip install 'blockonset[aggregator]'" in err
+    assert err.count("\n") == 1
+
+
+def test_a_users_mistake_is_one_line(only, capsys):
+    """A UserError's message, and its exit code."""
+    only(
+        "from cyclopts import App\nfrom probe.base.errors import UserError\napp = App()\n"
+        "@app.default\ndef go():\n    raise UserError('port 1: taken')\n"
+    )
+    assert run(capsys, "part") == (2, "", "error: port 1: taken\n")
+
+
+def test_our_own_bug_is_told_with_its_place_and_without_a_traceback(only, capsys, monkeypatch):
+    """Type and place in two lines; all of it with BLOCKONSET_DEBUG=1."""
+    only(
+        "from cyclopts import App\nfrom probe.protocol import keys\napp = App()\n"
+        "@app.default\ndef go():\n    keys.text_of(None, 'user')\n"
+    )
+    monkeypatch.delenv("BLOCKONSET_DEBUG", raising=False)
+    code, _, err = run(capsys, "part")
+    assert code == parts.EXIT_BUG
+    assert "a bug in Blockonset" in err
+    assert "TypeError at probe.protocol.keys:" in err
+    assert "Traceback" not in err
+    monkeypatch.setenv("BLOCKONSET_DEBUG", "1")
+    assert "Traceback" in run(capsys, "part")[2]
+
+
+def test_an_interrupt_has_its_exit_code(only, capsys):
+    """130, as shells have it, and no word."""
+    only("from cyclopts import App\napp = App()\n@app.default\ndef go():\n    raise KeyboardInterrupt\n")
+    assert run(capsys, "part") == (130, "", "")
+
+
+@pytest.mark.parametrize(
+    ("text", "summary"),
+    [
+        ('"""The module."""\nfrom cyclopts import App\napp = App(help="The part.")\n', "The part."),
+        ('"""The module.\n\nMore.\n"""\nfrom cyclopts import App\napp = App(help=__doc__)\n', "The module."),
+        ("import nowhere_to_be_found\napp = 1\n", ""),
+    ],
+)
+def test_a_parts_line_is_its_apps_help_or_its_modules(only, text, summary):
+    """Read from the text: the module isn't run."""
+    assert parts.summary(only(text)) == summary
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("check", "telegram"), "--watch FILE"),
+        (("check", "telegram", "--watch", "none.toml"), "watch none.toml: can't be read"),
+        (("check", "telegram", "--watch", "pyproject.toml"), "watch pyproject.toml: "),
+        (("check", "smtp", "--watch", "infra/watches/telegram-vn-2025.toml"), "check 'smtp'"),
+        (("once",), "--watch FILE"),
+        (("once", "--config", "a", "--watch", "b"), "--config or --watch"),
+        (("run", "--config", "none.toml"), "config none.toml: can't be read"),
+        (("run",), "environment: "),
+    ],
+)
+def test_the_probes_mistakes_are_one_line_each(capsys, monkeypatch, arguments, says):
+    """What is wrong, and exit code 2; nothing is measured."""
+    monkeypatch.chdir(ROOT)
+    code, out, err = run(capsys, "probe", *arguments)
+    assert (code, out) == (2, "")
+    assert err.startswith("error: ")
+    assert says in err

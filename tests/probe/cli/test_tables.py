@@ -1,0 +1,40 @@
+"""A measurement as people read it."""
+
+from __future__ import annotations
+
+import json
+
+from rich.console import Console
+
+from probe.cli import tables as render
+from probe.measure.run import measure
+from probe.place.whoami import configured
+from probe.protocol.measurement import Vantage
+from tests.support.honest_internet import FORGED, HOST
+
+
+def shown(measurement):
+    """The table as text."""
+    console = Console(width=220, record=True, file=open("/dev/null", "w"))  # noqa: PTH123, SIM115
+    console.print(render.steps(measurement))
+    return console.export_text()
+
+
+async def test_every_step_is_a_row_with_its_timing(town, network):
+    """Failures by name, and what was found."""
+    town.forge(FORGED)
+    found = {m.check: m for m in await measure(town.watch, network, configured(Vantage()))}
+    text = shown(found["tls"])
+    assert f"tls (web): {HOST}" in text
+    assert "network_unreachable" in text
+    assert "ssl_invalid_hostname" in text
+    assert f"{FORGED} after" in shown(found["dns"])
+    assert shown(found["http"]).count("connect") == 3
+
+
+async def test_json_is_what_would_travel(town, network):
+    """On indented lines."""
+    (m,) = await measure(town.watch, network, configured(Vantage()), checks=["telegram"])
+    text = render.as_json(m)
+    assert json.loads(text)["run_id"] == m.run_id
+    assert len(text.splitlines()) > 20

@@ -1,0 +1,250 @@
+"""A probe that comes only to deliver: by TLS first, by WebSocket when that is blocked, and gone again."""
+
+import asyncio
+import contextlib
+import json
+import time
+
+import msgspec
+import pytest
+
+from infra.nats import server as nats
+from probe.base.errors import UserError
+from probe.custody.delivery import Delivery
+from probe.custody.spool import Spool
+from probe.home.config import Config
+from probe.home.notebook import PAUSED, WITHDRAWN, Notebook
+from probe.nats import link as connection
+from probe.nats.link import connect
+from probe.protocol.keys import Key
+from tests.support import servers
+from tests.support.fake_collector import Collector, eventually, now_ms, run_of
+
+CORE, PROBE, OPERATOR = Key.create("user"), Key.create("user"), Key.create("operator")
+SECURE = """
+tls { cert_file: "%(pem)s", key_file: "%(pem)s", handshake_first: "auto" }
+allow_non_tls: true
+websocket { listen: "127.0.0.1:-1", tls { cert_file: "%(pem)s", key_file: "%(pem)s" } }
+"""
+
+
+class Secure:
+    """A real nats-server that speaks tls:// and wss:// under the name localhost; `urls` by scheme."""
+
+    def __init__(self, folder, authority):
+        authority.issue("localhost")
+        pem = max(
+            (f for f in authority.file.parent.glob("*.pem") if f != authority.file), key=lambda f: f.stat().st_mtime_ns
+        )
+        self.server = nats.Server(nats.write_config(folder, core_users=[CORE.id], probes=[PROBE.id]))
+        with self.server.config.open("a") as config:
+            config.write(SECURE % {"pem": pem})
+        self.server.start()
+        said = json.loads(next(folder.glob(f"*_{self.server.pid}.ports")).read_text())
+        port = said["nats"][0].rsplit(":", 1)[1]
+        self.core = f"nats://127.0.0.1:{port}"
+        self.tls = f"tls://localhost:{port}"
+        self.wss = f"wss://localhost:{said['websocket'][0].rsplit(':', 1)[1]}"
+
+
+@pytest.fixture
+def secure(tmp_path, authority):
+    """A server with a certificate that the tests' authority vouches for."""
+    found = Secure(tmp_path / "nats", authority)
+    yield found
+    found.server.stop()
+
+
+@pytest.fixture
+def spool(tmp_path):
+    """The probe's spool."""
+    opened = Spool(tmp_path / "probe" / "spool.db")
+    yield opened
+    opened.close()
+
+
+def config(urls, authority, **settings):
+    """A probe's configuration that visits often."""
+    quick = {
+        "deliver_every_s": 0.4, "receipt_wait_s": 3, "receipt_timeout_s": 0.3, "ack_timeout_s": 2, "flush_s": 5,
+        "reconnect_most_s": 0.3, "nats_ca": str(authority.file),
+    }  # fmt: skip
+    return Config(data="unused", watch="unused", nats=tuple(urls), operator=OPERATOR.id, **(quick | settings))
+
+
+@contextlib.asynccontextmanager
+async def delivering(settings, spool):
+    """A delivery for the time of a block."""
+    stop = asyncio.Event()
+    delivery = Delivery(settings, PROBE, spool, Notebook(spool.path.parent))
+    task = asyncio.create_task(delivery.run(stop))
+    try:
+        yield delivery
+    finally:
+        stop.set()
+        await task
+
+
+def states(spool):
+    """What became of each segment, in order."""
+    return [e.state for e in spool.ledger()]
+
+
+@pytest.mark.parametrize("scheme", ["tls", "wss"])
+async def test_both_transports_carry_requests_of_every_size(secure, authority, scheme):
+    """With the certificate verified; frames below and above 126 bytes and 64 KB, and the server's pings."""
+    core = await connect([secure.core], CORE, "core", within_s=10, ca_file=authority.file)
+
+    async def echo(message):
+        await message.respond(message.data)
+
+    await core.subscribe("q.*", echo)
+    probe = await connect(
+        [getattr(secure, scheme)],
+        PROBE,
+        "probe",
+        inbox_prefix=f"_INBOX_{PROBE.id}",
+        within_s=10,
+        ca_file=authority.file,
+    )
+    await (await core.ready()).flush()
+    for size in (0, 1, 125, 126, 1000, 65_535, 65_536, 100_000):
+        answer = await probe.request(f"q.{PROBE.id}", bytes(i % 251 for i in range(size)), timeout_s=10)
+        assert answer.data == bytes(i % 251 for i in range(size))
+    await probe.close()
+    await core.close()
+
+
+@pytest.mark.parametrize("scheme", ["tls", "wss"])
+async def test_a_certificate_of_a_stranger_ends_it(secure, stranger, scheme):
+    """Nothing is said to a collector that can't prove its name."""
+    with pytest.raises(UserError, match="certificate verify failed"):
+        await connect([getattr(secure, scheme)], PROBE, "probe", within_s=2, ca_file=stranger.file)
+
+
+async def test_tls_is_not_talked_down(tmp_path, authority):
+    """A server (or somebody in between) that greets in the clear under a tls:// address hears no word of NATS."""
+    heard = []
+
+    async def greet(reader, writer):
+        writer.write(b'INFO {"server_id":"X","version":"2.15.0","max_payload":1048576,"nonce":"n"}\r\n')
+        heard.append(await reader.read(4096))
+
+    async with servers.tcp(greet) as port:
+        with pytest.raises(UserError, match="does not answer"):
+            await connect([f"tls://localhost:{port}"], PROBE, "probe", within_s=1, ca_file=authority.file)
+    assert heard
+    assert all(h[:1] in (b"\x16", b"") for h in heard)  # a ClientHello, and nothing else
+    assert not any(PROBE.id.encode() in h for h in heard)
+
+
+async def test_it_comes_delivers_and_goes(secure, authority, spool):
+    """No connection before there is something to deliver, none after it is receipted."""
+    collector, probe = Collector(OPERATOR), Notebook(spool.path.parent)
+    async with collector.at(secure.core, CORE), delivering(config([secure.tls], authority), spool) as delivery:
+        await asyncio.sleep(0.5)
+        assert connections(secure) == {"collector"}
+        spool.add(run_of(3))
+        delivery.measured()
+        await eventually(lambda: states(spool) == ["stored"])
+        await eventually(lambda: connections(secure) == {"collector"})
+        spool.add(run_of(1))
+        delivery.measured()
+        await eventually(lambda: states(spool) == ["stored", "stored"])
+    assert len(collector.deliveries) == 2
+    noted = Notebook(spool.path.parent).state
+    assert noted.delivered_ms > probe.state.delivered_ms
+    assert abs(noted.clock_offset_ms) < 1000
+    assert 10_000 < spool.traffic(now_ms()) < 40_000  # two TLS connections
+
+
+async def test_when_tls_is_blocked_it_goes_by_wss_and_starts_there_next_time(secure, authority, spool, monkeypatch):
+    """The first address is dead, the second one is silent, the third is a WebSocket."""
+    monkeypatch.setattr(connection, "_CONNECT_S", 1.0)
+    collector = Collector(OPERATOR)
+    silent = []
+
+    async def say_nothing(reader, writer):
+        silent.append(1)
+        await reader.read()
+
+    async with servers.tcp(say_nothing) as port, collector.at(secure.core, CORE):
+        urls = ["tls://localhost:1", f"tls://localhost:{port}", secure.wss]
+        async with delivering(config(urls, authority), spool) as delivery:
+            for count in (1, 2):
+                spool.add(run_of(1))
+                delivery.measured()
+                await eventually(lambda n=count: states(spool) == ["stored"] * n, 20)
+    assert len(silent) == 1
+
+
+async def test_a_receipt_that_was_missed_is_asked_for_at_the_next_visit(secure, authority, spool):
+    """The collector is mute: the segment is sent once, and its receipt fetched when the probe comes again."""
+    collector = Collector(OPERATOR)
+    collector.mute = True
+    settings = config([secure.tls], authority, receipt_wait_s=0.2)
+    async with collector.at(secure.core, CORE), delivering(settings, spool) as delivery:
+        spool.add(run_of(1))
+        delivery.measured()
+        await eventually(lambda: states(spool) == ["stored"])
+    assert len(collector.deliveries) == 1
+    assert set(collector.asked) == set(collector.seen)
+
+
+async def test_without_a_collector_it_tries_again_for_ever_and_says_so_once_noted(authority, spool):
+    """Backoff, an error for `status`, nothing dropped."""
+    async with delivering(config(["tls://localhost:1"], authority, flush_s=0.2), spool) as delivery:
+        spool.add(run_of(1))
+        delivery.measured()
+        await eventually(lambda: Notebook(spool.path.parent).state.delivery_error)
+    assert states(spool) == ["spooled"]
+    assert "localhost:1" in Notebook(spool.path.parent).state.delivery_error
+
+
+@pytest.mark.parametrize("file", [PAUSED, WITHDRAWN])
+async def test_while_paused_or_withdrawn_nothing_leaves(secure, authority, spool, file):
+    """No connection at all, not even at the end."""
+    spool.path.with_name(file).write_bytes(b'{"until_ms":null}')
+    seen = set()
+    settings = config([secure.tls], authority)
+    async with Collector(OPERATOR).at(secure.core, CORE), delivering(settings, spool) as delivery:
+        spool.add(run_of(1))
+        delivery.measured()
+        until = time.monotonic() + 1.0
+        while time.monotonic() < until:
+            seen |= connections(secure)
+            await asyncio.sleep(0.05)
+    assert seen == {"collector"}
+    assert states(spool) == ["spooled"]
+
+
+async def test_a_clock_that_is_off_is_flagged_and_rows_keep_their_time(secure, authority, spool):
+    """The collector's receipts are two hours older than this clock."""
+    collector, run = Collector(OPERATOR), run_of(1)
+    honest = collector.receipt
+
+    def old(probe, states, reason=""):
+        from probe.protocol import envelope as signed
+        from probe.protocol import receipt as receipts
+
+        receipt = receipts.open(honest(probe, states, reason), OPERATOR.id)
+        late = msgspec.structs.replace(receipt, issued_ms=receipt.issued_ms - 7_200_000)
+        return signed.seal("R", msgspec.json.encode(late), OPERATOR)
+
+    collector.receipt = old
+    async with collector.at(secure.core, CORE), delivering(config([secure.tls], authority), spool) as delivery:
+        spool.add(run)
+        delivery.measured()
+        await eventually(lambda: states(spool) == ["stored"])
+        await eventually(lambda: Notebook(spool.path.parent).state.clock_offset_ms > 7_199_000)
+    (segment,) = collector.seen.values()
+    assert segment.measurements == run
+
+
+def connections(secure):
+    """Who is connected, by the server's own log of clients: the names that have a live socket."""
+    import psutil
+
+    (port,) = {int(secure.tls.rsplit(":", 1)[1])}
+    live = [c for c in psutil.Process(secure.server.pid).net_connections("tcp") if c.status == "ESTABLISHED"]
+    return {"collector"} | ({"probe"} if len([c for c in live if c.laddr.port == port]) > 1 else set())

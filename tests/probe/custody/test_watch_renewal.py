@@ -1,0 +1,134 @@
+"""A newer watch is taken from the operator alone, and only if it asks no more of the volunteer."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from probe.agent import agent, daemon
+from probe.base.errors import UserError
+from probe.custody import watch_renewal as renewal
+from probe.home import notebook as state
+from probe.home.config import Config
+from probe.protocol import watch as watches
+from probe.protocol.keys import Key
+from probe.protocol.watch import WatchError
+from tests.support.fake_collector import WATCH
+
+OPERATOR = Key.create("operator")
+TEXT = WATCH.format(cadence_s=600)
+HAVE = watches.read(TEXT.encode(), "test")
+LATER = ("2099-01-01", "2099-06-01")
+
+
+def signed(text, key=OPERATOR):
+    """A signed watch."""
+    return watches.sign(text.encode(), key)
+
+
+@pytest.fixture
+def config(tmp_path):
+    """A probe whose watch is in place."""
+    (tmp_path / "watch.signed").write_bytes(signed(TEXT))
+    (tmp_path / "probe").mkdir()
+    return Config(
+        data=str(tmp_path / "probe"), watch=str(tmp_path / "watch.signed"), operator=OPERATOR.id, nats=("tls://x",)
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ([("cadence_s = 600", "cadence_s = 601")], "not later"),
+        ([("2099-01-01", "2098-12-31")], "not later"),
+        ([LATER, ('id = "test"', 'id = "other"')], "another watch"),
+        ([LATER, ('service = "telegram"', 'service = "signal"')], "service"),
+        ([LATER, ('country = "XX"', 'country = "YY"')], "country"),
+        ([LATER, ("fictional = true", "fictional = false")], "fictional"),
+        ([LATER, ("cadence_s = 600", "cadence_s = 300")], "more often"),
+    ],
+)
+def test_what_may_not_take_a_watchs_place(changes, says):
+    """Older ones and others, and what a volunteer would have to agree to anew."""
+    text = TEXT
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new, 1)
+    with pytest.raises(WatchError, match=says):
+        renewal.check(HAVE, watches.read(text.encode(), "new"))
+    renewal.check(HAVE, watches.read(TEXT.replace(*LATER).encode(), "new"))
+
+
+class Collector:
+    """Answers one question."""
+
+    def __init__(self, answer):
+        self.answer = answer
+
+    async def request(self, subject, payload, *, timeout_s):
+        """What a collector would say."""
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        self.data = self.answer
+        return self
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        TimeoutError(),
+        ConnectionError(),
+        signed(TEXT.replace(*LATER), Key.create("operator")),
+        signed(TEXT.replace(*LATER))[:-1] + b"x",
+        signed(TEXT),
+        b"BO1R" + signed(TEXT.replace(*LATER))[4:],
+        signed(TEXT.replace("2099-01-01", "2025-01-01")),
+    ],
+)
+async def test_nothing_else_is_taken(config, answer):
+    """Another operator's, a damaged or older one, no answer: the probe keeps what it has, and goes on."""
+    taken = []
+    errand = renewal.Renewal(config, Key.create("user"), lambda: HAVE, taken.append)
+    assert await errand.do(Collector(answer)) == 1
+    assert (taken, renewal.present(config)) == ([], HAVE)
+
+
+async def test_the_newer_one_is_in_force_from_the_next_run_on_and_after_a_start(config):
+    """And a configured one that is newer still goes before it."""
+    probe = agent.Probe(config, agent_network(), HAVE)
+    errand = renewal.Renewal(config, Key.create("user"), lambda: probe._watch, probe._renew)
+    await errand.do(Collector(signed(TEXT.replace(*LATER))))
+    assert probe._watch.expires == "2099-06-01" == renewal.present(config).expires
+    newest = TEXT.replace("2099-01-01", "2099-09-01")
+    (renewal.Path(config.watch)).write_bytes(signed(newest))
+    assert renewal.present(config).expires == "2099-09-01"
+
+
+def agent_network():
+    """A network that is never used."""
+    from probe.net.network import Network
+    from tests.support.servers import Map
+
+    return Network(Map())
+
+
+def test_a_file_of_a_newer_watch_that_was_tampered_with_is_left_aside(config):
+    """The configured one holds."""
+    file = renewal.Path(config.data) / state.RENEWED
+    file.write_bytes(signed(TEXT.replace(*LATER), Key.create("operator")))
+    assert renewal.present(config) == HAVE
+    file.write_bytes(b"junk")
+    assert renewal.present(config) == HAVE
+
+
+def test_with_an_expired_watch_the_probe_starts_and_measures_nothing(tmp_path, config):
+    """So that it can be given a newer one; `setup` and `once` refuse it."""
+    (tmp_path / "watch.signed").write_bytes(signed(TEXT.replace("2099-01-01", "2025-01-01")))
+    file = tmp_path / "probe.toml"
+    file.write_text(f'data = "probe"\nwatch = "watch.signed"\nnats = ["tls://x"]\noperator = "{OPERATOR.id}"\n')
+    _, watch = daemon.check(file)
+    assert renewal.expired(watch)
+    with pytest.raises(UserError, match=r"expired on 2025-01-01"):
+        agent.signed_watch(tmp_path / "watch.signed", OPERATOR.id)
+    assert not renewal.expired(msgspec.structs.replace(watch, expires=renewal.today().isoformat()))

@@ -1,0 +1,128 @@
+"""The operator's prefix table."""
+
+import datetime as dt
+import sys
+
+import pytest
+
+from probe.base.errors import UserError
+from probe.protocol import prefix_table as prefixes
+from probe.protocol.prefix_table import Network, PrefixTable
+
+HEAD = "# date: 2026-05-01\nprefix,asn,country\n"
+
+
+@pytest.fixture
+def table(tmp_path):
+    """Reads a table from its lines after the head."""
+
+    def read(lines, head=HEAD):
+        file = tmp_path / "prefixes.csv"
+        file.write_text(head + lines)
+        return PrefixTable.read(file)
+
+    return read
+
+
+def test_the_longest_prefix_wins(table):
+    """Of all prefixes around an address the most specific one says whose it is, whatever their order."""
+    found = table("203.0.113.128/25,64502,XO\n203.0.0.0/16,64500,XA\n203.0.113.0/24,64501,XB\n")
+    assert found.find("203.0.113.200") == Network(64502, "XO")
+    assert found.find("203.0.113.127") == Network(64501, "XB")
+    assert found.find("203.0.1.1") == Network(64500, "XA")
+    assert found.find("198.51.100.1") is None
+
+
+def test_both_versions_are_found_and_kept_apart(table):
+    """IPv6 has prefixes of its own; an IPv4 address in IPv6 clothes is an IPv4 address."""
+    found = table("2001:db8::/32,64510,XO\n0.0.0.0/0,64511,XA\n")
+    assert found.find("2001:db8::1") == Network(64510, "XO")
+    assert found.find("::ffff:192.0.2.1") == Network(64511, "XA")
+    assert found.find("2001:db9::1") is None
+
+
+@pytest.mark.parametrize(
+    ("head", "lines", "says"),
+    [
+        ("prefix,asn,country\n", "", "line 1: must say when"),
+        ("# date: May\nprefix,asn,country\n", "", "line 1: must say when"),
+        ("# date: 2026-05-01\nasn,prefix\n", "", "line 2: the columns"),
+        (HEAD, "203.0.113.0/24,64500,XO\n203.0.113.1/24,64500,XO\n", "line 4: not a prefix"),
+        (HEAD, "203.0.113.0/24,AS64500,XO\n", "line 3: not a prefix"),
+        (HEAD, "203.0.113.0/24,0,XO\n", "line 3: 0 is not an AS number"),
+        (HEAD, "203.0.113.0/24\n", "line 3: not a prefix"),
+    ],
+)
+def test_a_wrong_table_is_refused_by_line(table, head, lines, says):
+    """What is wrong is named by file and line."""
+    with pytest.raises(UserError, match=says) as refused:
+        table(lines, head)
+    assert "prefixes.csv" in str(refused.value)
+
+
+def test_a_missing_table_is_refused_by_name(tmp_path):
+    """A file that isn't there is named."""
+    with pytest.raises(UserError, match=r"nothing\.csv"):
+        PrefixTable.read(tmp_path / "nothing.csv")
+
+
+def mmdb(prefix, length, row):
+    """The bytes of a MaxMind database with one IPv4 prefix (https://maxmind.github.io/MaxMind-DB/)."""
+
+    def text(t):
+        return bytes([2 << 5 | len(t)] if len(t) < 29 else [2 << 5 | 29, len(t) - 29]) + t.encode()
+
+    def value(v):
+        if isinstance(v, str):
+            return text(v)
+        if isinstance(v, dict):
+            return bytes([7 << 5 | len(v)]) + b"".join(text(k) + value(x) for k, x in v.items())
+        if isinstance(v, list):
+            return bytes([len(v), 11 - 7]) + b"".join(map(value, v))
+        if v < 1 << 16:
+            return bytes([5 << 5 | 2]) + v.to_bytes(2, "big")
+        return bytes([8, 9 - 7]) + v.to_bytes(8, "big")
+
+    nodes = b""
+    for n in range(length):
+        onward = n + 1 if n + 1 < length else length + 16  # the next node, or the first thing in the data section
+        pair = [length, length]  # nothing there
+        pair[prefix >> (31 - n) & 1] = onward
+        nodes += b"".join(p.to_bytes(3, "big") for p in pair)
+    count = bytes([6 << 5 | 4]) + length.to_bytes(4, "big")
+    about = {
+        "binary_format_major_version": 2, "binary_format_minor_version": 0, "build_epoch": 1_780_000_000,
+        "database_type": "Test-ASN", "description": {"en": "x"}, "ip_version": 4, "languages": ["en"],
+        "record_size": 24,
+    }  # fmt: skip
+    map_ = value(about)
+    map_ = bytes([map_[0] + 1]) + map_[1:] + text("node_count") + count
+    return nodes + bytes(16) + value(row) + b"\xab\xcd\xefMaxMind.com" + map_
+
+
+def test_a_maxmind_database_is_read(tmp_path):
+    """By the file's ending; its date is its build's."""
+    pytest.importorskip("maxminddb")
+    file = tmp_path / "asn.mmdb"
+    file.write_bytes(mmdb(0xCB007100, 24, {"autonomous_system_number": 64500, "autonomous_system_organization": "Z"}))
+    table = prefixes.read(file)
+    assert table.find("203.0.113.9") == Network(64500, "")
+    assert table.find("198.51.100.1") is None
+    assert table.date == dt.datetime.fromtimestamp(1_780_000_000, dt.UTC).date()
+    with pytest.raises(ValueError):
+        table.find("not an address")
+
+
+def test_a_spoiled_database_is_named(tmp_path):
+    """With the file."""
+    pytest.importorskip("maxminddb")
+    (tmp_path / "asn.mmdb").write_bytes(b"no database")
+    with pytest.raises(UserError, match=r"asn\.mmdb"):
+        prefixes.read(tmp_path / "asn.mmdb")
+
+
+def test_without_the_package_the_extra_is_named(tmp_path, monkeypatch):
+    """The base install has none."""
+    monkeypatch.setitem(sys.modules, "maxminddb", None)
+    with pytest.raises(UserError, match=r"blockonset\[table\]"):
+        prefixes.read(tmp_path / "asn.mmdb")

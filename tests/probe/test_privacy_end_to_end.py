@@ -1,0 +1,155 @@
+"""Nothing that identifies the volunteer leaves the machine or is written: canaries are planted, and all is searched."""
+
+import asyncio
+import base64
+import contextlib
+import os
+import zlib
+
+import msgspec
+import pytest
+import structlog
+
+from infra.nats import server as nats
+from probe.agent import agent
+from probe.base import logs
+from probe.home import notebook as state
+from probe.home.config import Config, VantageConfig
+from probe.protocol import envelope as signed
+from probe.protocol import privacy as scrub
+from probe.protocol.keys import Key
+from tests.support import identifiers as canary
+from tests.support import servers
+from tests.support.fake_collector import Collector, eventually
+from tests.support.honest_internet import ENDPOINTS, HOST, WEB
+from tests.support.identifiers import HOST_NAME, SSID, V4, V6
+
+CORE, OPERATOR = Key.create("user"), Key.create("operator")
+
+
+@pytest.fixture(autouse=True)
+def default_logs():
+    """Undo what the test does to the logs."""
+    yield
+    structlog.reset_defaults()
+
+
+@pytest.fixture
+def planted(monkeypatch, tmp_path):
+    """A machine whose name, addresses and Wi-Fi are canaries. NetworkManager tells the Wi-Fi to whoever asks."""
+    monkeypatch.setattr(scrub.socket, "gethostname", lambda: HOST_NAME)
+    monkeypatch.setattr(scrub, "own_address", lambda family: V4 if family == scrub.socket.AF_INET else V6)
+    bin_ = tmp_path / "bin"
+    bin_.mkdir()
+    (bin_ / "nmcli").write_text(
+        f"#!/bin/sh\ntouch {tmp_path}/asked\n"
+        f'printf "GENERAL.CONNECTION:{SSID}\\nGENERAL.STATE:100 (connected)\\nGENERAL.METERED:no\\n"\n'
+    )
+    (bin_ / "nmcli").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{bin_}:{os.environ['PATH']}")
+    monkeypatch.setenv("HOSTNAME", HOST_NAME)
+    return tmp_path
+
+
+class Ear:
+    """Hears all that is sent to the services, decrypted where they speak TLS."""
+
+    def __init__(self):
+        self.heard = bytearray()
+
+    def tee(self, handler):
+        """The handler, with a copy of what comes in."""
+
+        async def serve(reader, writer):
+            copy = asyncio.StreamReader()
+
+            async def pump():
+                with contextlib.suppress(OSError):
+                    while data := await reader.read(4096):
+                        self.heard += data
+                        copy.feed_data(data)
+                copy.feed_eof()
+
+            pumping = asyncio.create_task(pump())
+            try:
+                await handler(copy, writer)
+            finally:
+                pumping.cancel()
+
+        return serve
+
+
+@contextlib.asynccontextmanager
+async def overheard(url, ear):
+    """A relay in front of the collector: what the probe sends to NATS, byte for byte."""
+
+    async def serve(reader, writer):
+        there, sink = await asyncio.open_connection("127.0.0.1", int(url.rsplit(":", 1)[1]))
+
+        async def back():
+            while data := await there.read(65536):
+                writer.write(data)
+
+        returning = asyncio.create_task(back())
+        try:
+            while data := await reader.read(65536):
+                ear.heard += data
+                sink.write(data)
+        finally:
+            returning.cancel()
+            sink.close()
+
+    async with servers.tcp(serve) as port:
+        yield f"nats://127.0.0.1:{port}"
+
+
+def test_the_search_finds_what_it_looks_for():
+    """Each form is found in some text around it, and an innocent text has none."""
+    for name, raw in canary.forms().items():
+        assert name in canary.leaks(b"before " + raw + b" after"), name
+    for shift in range(3):
+        encoded = base64.b64encode(b"x" * shift + V4.encode() + b" and more")
+        assert canary.leaks(encoded), shift
+    assert canary.leaks(b'{"address":"198.51.100.1:443","at_ms":1795300492799}') == []
+
+
+async def test_nothing_identifying_leaves_or_is_written(planted, town, network, authority, capfd):
+    """The services print the caller's address everywhere they can; the probe is run, delivered and searched."""
+    ear, collector = Ear(), Collector(OPERATOR)
+    page = f"<title>{V4} is blocked</title>{V4} {V6} {HOST_NAME} {SSID}".encode()
+    head = f"HTTP/1.1 302 Found\r\nLocation: http://warning.example/?ip={V4}&ip6={V6}&host={HOST_NAME}\r\n"
+    answer = head.encode() + f"Server: {V4}\r\nContent-Length: {len(page)}\r\n\r\n".encode() + page
+    await town.put(WEB, 80, ear.tee(servers.says(answer)))
+    names = (HOST, f"{V4.replace('.', '-')}.dynamic.example", f"{HOST_NAME}.lan")
+    await town.put(WEB, 443, ear.tee(servers.site()), authority.issue(*names))
+    await town.put(ENDPOINTS[0], 443, ear.tee(servers.says(f"{V4} {HOST_NAME}".encode())))
+    honest = town.system
+    town.system = lambda query: (ear.heard.extend(query), honest(query))[1]
+    data = planted / "probe"
+    key = Key.load_or_create(data / "probe.key", "user")
+    logs.setup("debug")
+    with nats.running(planted / "nats", core_users=[CORE.id], probes=[key.id]) as server:
+        async with collector.at(server.url, CORE), overheard(server.url, ear) as url:
+            config = Config(
+                data=str(data), watch="unused", nats=(url,), operator=OPERATOR.id, deliver_every_s=0.5,
+                receipt_wait_s=2, vantage=VantageConfig(asn=64500, access="fixed", line="a"),
+            )  # fmt: skip
+            probe, stop = agent.Probe(config, network, town.watch), asyncio.Event()
+            running = asyncio.create_task(probe.run(stop))
+            await eventually(lambda: len(collector.seen) >= 2, 30)
+            stop.set()
+            await running
+    out, err = capfd.readouterr()
+    sent = b"".join(msgspec.json.encode(s) for s in collector.seen.values())
+    written = {f.name: f.read_bytes() for f in data.iterdir()}
+    written["segment"] = zlib.decompress(written[state.LAST_SEGMENT][signed.HEADER :])
+    assert (planted / "asked").exists()  # the Wi-Fi's name was there to be had
+    assert any(s.op == "request" and s.status == 302 for m in _all(collector) for s in m.steps)
+    assert len(ear.heard) > 2000
+    for place, found in {"services and NATS": bytes(ear.heard), "segments": sent, **written}.items():
+        assert canary.leaks(found) == [], place
+    assert canary.leaks((out + err).encode()) == []
+
+
+def _all(collector):
+    return [m for s in collector.seen.values() for m in s.measurements]

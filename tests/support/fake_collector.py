@@ -1,0 +1,146 @@
+"""What the tests of the way from a probe to its receipt share."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import time
+
+import msgspec
+
+from probe.custody.publisher import Question
+from probe.nats.link import connect
+from probe.protocol import receipt as receipts
+from probe.protocol import segment
+from probe.protocol.keys import Key
+from probe.protocol.measurement import Measurement, Receipt, ReceiptEntry, Step, Vantage
+
+WATCH = """
+id = "test"
+title = "A watch of the tests"
+service = "telegram"
+country = "XX"
+timezone = "UTC"
+expires = "2099-01-01"
+cadence_s = {cadence_s}
+timeout_s = 0.2
+fictional = true
+control = {{ host = "control.example", addresses = ["203.0.113.9"] }}
+second_resolver = {{ address = "203.0.113.53" }}
+[directive]
+authority = "nobody"
+summary = "nothing"
+[surfaces.app]
+endpoints = [{{ id = "dc1", address = "203.0.113.1", ports = [443] }}]
+[[providers]]
+id = "test-fixed"
+name = "Test"
+access = "fixed"
+networks = [{{ asn = 64500 }}]
+"""
+
+
+def now_ms():
+    """Milliseconds since the epoch."""
+    return time.time_ns() // 1_000_000
+
+
+def measurement(run_id=None, **changes):
+    """A measurement as a probe makes one."""
+    step = Step(op="connect", target="dc1", address="203.0.113.1:443", start_ms=0.5, end_ms=12.25)
+    return msgspec.structs.replace(
+        Measurement(
+            watch="test",
+            watch_digest="0" * 64,
+            run_id=run_id or secrets.token_hex(16),
+            surface="app",
+            check="telegram",
+            target="telegram",
+            at_ms=now_ms(),
+            duration_ms=12.5,
+            steps=(step,),
+            vantage=Vantage(asn=64500),
+        ),
+        **changes,
+    )
+
+
+def run_of(count):
+    """The measurements of one run."""
+    run_id = secrets.token_hex(16)
+    return tuple(measurement(run_id) for _ in range(count))
+
+
+class Collector:
+    """An aggregator without a store: fetches segments from the real stream, checks them, and signs real receipts.
+
+    `seen` maps the id of each segment that came to its Segment, `deliveries` counts copies, `asked` lists questions.
+    With `mute` it says nothing of its own accord, with `forgetful` it answers that it has never seen anything.
+    """
+
+    def __init__(self, operator: Key) -> None:
+        self.operator = operator
+        self.seen: dict = {}
+        self.deliveries: list[str] = []
+        self.asked: list[str] = []
+        self.mute = False
+        self.forgetful = False
+
+    @contextlib.asynccontextmanager
+    async def at(self, url, key):
+        """Collect from a server for the time of a block."""
+        self.connection = await connect([url], key, "collector", within_s=10, most_wait_s=0.5)
+        js = (await self.connection.ready()).jetstream()
+        await js.add_stream(
+            name="MEASUREMENTS", subjects=["m.*"], retention="workqueue", discard="new", max_bytes=2**24,
+            max_msg_size=65536,
+        )  # fmt: skip
+        await self.connection.subscribe("q.*", self._answer)
+        task = asyncio.create_task(self._collect())
+        try:
+            yield self
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            await self.connection.close()
+
+    async def _collect(self):
+        while True:
+            with contextlib.suppress(Exception):
+                client = await self.connection.ready()
+                queue = await client.jetstream().pull_subscribe("m.*", durable="test", stream="MEASUREMENTS")
+                while client.is_connected:
+                    with contextlib.suppress(TimeoutError):
+                        for message in await queue.fetch(64, timeout=0.5):
+                            await self._take(client, message)
+            await asyncio.sleep(0.05)
+
+    async def _take(self, client, message):
+        opened = segment.open(message.data)
+        self.deliveries.append(opened.id)
+        self.seen[opened.id] = opened.segment
+        await message.ack()
+        if not self.mute:
+            await client.publish(f"r.{opened.segment.probe}", self.receipt(opened.segment.probe, {opened.id: "stored"}))
+
+    async def _answer(self, message):
+        ids = msgspec.json.decode(message.data, type=Question).segments
+        self.asked += ids
+        known = {} if self.forgetful else self.seen
+        states = {i: "stored" if i in known else "unknown" for i in ids}
+        await message.respond(self.receipt(message.subject[2:], states))
+
+    def receipt(self, probe, states, reason=""):
+        """A signed receipt."""
+        entries = tuple(ReceiptEntry(segment=i, state=s, reason=reason) for i, s in states.items())
+        return receipts.sign(Receipt(probe=probe, issued_ms=now_ms(), entries=entries), self.operator)
+
+
+async def eventually(condition, within_s=10.0):
+    """Wait until a condition holds; fail with its last value when it doesn't in time."""
+    deadline = time.monotonic() + within_s
+    while not (value := condition()):
+        assert time.monotonic() < deadline, f"still {value!r} after {within_s} s"
+        await asyncio.sleep(0.02)
+    return value

@@ -1,0 +1,57 @@
+"""A probe that publishes segments and hears receipts, as the real one does, one at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+
+import msgspec
+
+from probe.custody.publisher import Question
+from probe.nats.link import connect
+from probe.protocol import receipt as receipts
+from probe.protocol import segment
+from tests.support.fake_collector import now_ms
+
+
+class Sender:
+    """A probe that publishes segments and hears receipts, as the real one does."""
+
+    def __init__(self, key, operator):
+        self.key, self.operator = key, operator
+        self.sent, self.told = {}, {}
+
+    @contextlib.asynccontextmanager
+    async def at(self, url):
+        """Connected for the time of a block."""
+        self.connection = await connect(
+            [url], self.key, "probe", inbox_prefix=f"_INBOX_{self.key.id}", within_s=10, most_wait_s=0.5
+        )
+        await self.connection.subscribe(f"r.{self.key.id}", self._hear)
+        try:
+            yield self
+        finally:
+            await self.connection.close()
+
+    async def _hear(self, message):
+        for entry in receipts.open(message.data, self.operator).entries:
+            self.told[entry.segment] = entry.state
+
+    async def send(self, *measurements):
+        """Publish a segment of these measurements."""
+        sealed = segment.seal(measurements, self.key, len(self.sent) + 1, now_ms())
+        self.sent[sealed.id] = sealed
+        await self.publish(sealed)
+        return sealed
+
+    async def publish(self, sealed):
+        """Publish, and wait for JetStream's acknowledgement."""
+        answer = await self.connection.request(
+            f"m.{self.key.id}", sealed.raw, timeout_s=10, headers={"Nats-Msg-Id": sealed.id}
+        )
+        assert json.loads(answer.data)["stream"] == "MEASUREMENTS"
+
+    async def ask(self, *ids):
+        """What became of these segments, by the aggregator's word."""
+        answer = await self.connection.request(f"q.{self.key.id}", msgspec.json.encode(Question(ids)), timeout_s=10)
+        return {e.segment: e.state for e in receipts.open(answer.data, self.operator).entries}
