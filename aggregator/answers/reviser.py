@@ -12,10 +12,12 @@ import numpy as np
 import structlog
 
 from aggregator import metrics
+from aggregator.inference import watch_parameters
 from aggregator.inference.answer import common_cause as common
-from aggregator.inference.answer import compliance
-from aggregator.inference.answer.answer import Answer, Parameters, Rows
+from aggregator.inference.answer.answer import Answer
 from aggregator.inference.rows.clean import THROTTLED
+from aggregator.inference.rows.parameters import Parameters
+from aggregator.inference.rows.rows import Rows
 from aggregator.store.store import StoreError
 from probe.base import times
 
@@ -104,7 +106,7 @@ class Reviser:
         if rows is None:
             return None
         watch = self._watches[place.watch]
-        answers = {place: self._infer(rows, parameters(watch))}
+        answers = {place: self._infer(rows, watch_parameters.of_watch(watch))}
         beside = [Place(watch.id, p.id, place.surface) for p in watch.providers if p.id != place.provider]
         answers |= {other: before[0] for other in beside if (before := self._before(other))}
         upstreams = {p.id: p.upstreams for p in watch.providers}
@@ -202,19 +204,6 @@ class Reviser:
         }
         self._store.insert("onsets", {name: [value] for name, value in row.items()})
         metrics.REVISIONS.inc()
-
-
-def parameters(watch: Watch) -> Parameters:
-    """What an answer of this watch depends on besides its rows."""
-    issued = watch.directive.date("issued")
-    order = issued.span() if issued else None
-    return Parameters(
-        cadence_s=watch.cadence_s,
-        lag_s=watch.dns_lag_s,
-        order_ms=(times.milliseconds(order[0]), times.milliseconds(order[1])) if order else None,
-        dates=compliance.dates(watch),
-        timezone=watch.timezone,
-    )
 
 
 def _told(answer: Answer) -> Answer:

@@ -14,15 +14,18 @@ import numpy as np
 from cyclopts import App, Parameter
 from rich.console import Console
 
+from aggregator.inference import curve
 from aggregator.inference import sensitivity as sensitivities
 from aggregator.inference.answer import common_cause as common
-from aggregator.inference.answer import compliance
-from aggregator.inference.answer.answer import Answer, DateSpan, Parameters, Rows
+from aggregator.inference.answer.answer import Answer
 from aggregator.inference.files import fields, reading
 from aggregator.inference.files import table as render
 from aggregator.inference.files.gather import Gathered
 from aggregator.inference.model import sequential_test as trigger
 from aggregator.inference.onset import Analysis, analyse
+from aggregator.inference.rows.parameters import DateSpan, Parameters
+from aggregator.inference.rows.rows import Rows
+from aggregator.inference.watch_parameters import directive_dates
 from aggregator.watches.served import load
 from probe.base import times
 from probe.base.errors import UserError
@@ -69,7 +72,7 @@ def infer(
     rows = Gathered(row for file in files for row in reading.read(file, format, report))
     _list_skipped(skipped)
     found_watch = _watch(watch, order or deadline)
-    dates = compliance.dates(found_watch) if found_watch else _dates(order, deadline, tz)
+    dates = directive_dates(found_watch) if found_watch else _dates(order, deadline, tz)
     parameters = _parameters(found_watch, cadence, lag, prior, level, start, end, dates, tz)
     groups = _known(rows, _moment("--as-of", as_of))
     if trace:
@@ -200,5 +203,5 @@ def _print_trace(groups: Iterator[Rows]) -> None:
 
 
 def _print_curve(found: list[Analysis], dates: tuple[DateSpan, ...]) -> None:
-    for line in compliance.curves(found, dates):
+    for line in curve.curves(found, dates):
         sys.stdout.write(msgspec.json.encode(line).decode() + "\n")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from aggregator.inference.answer.answer import Answer, Parameters, Rows
+from aggregator.inference.answer.answer import Answer
 from aggregator.inference.answer.describe import LIKELY, describe, no_answer
 from aggregator.inference.model import episodes, grid, posterior, priors
 from aggregator.inference.model import likelihood as lk
@@ -13,6 +13,8 @@ from aggregator.inference.model.counts import Summary
 from aggregator.inference.model.locate import Found, locate
 from aggregator.inference.rows.clean import clean
 from aggregator.inference.rows.digest import digest
+from aggregator.inference.rows.parameters import Parameters
+from aggregator.inference.rows.rows import Rows
 
 __all__ = ["Analysis", "analyse", "digest", "infer"]
 

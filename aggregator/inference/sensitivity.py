@@ -7,9 +7,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from aggregator.inference.answer.answer import Answer, Parameters, Rows
+from aggregator.inference.answer.answer import Answer
 from aggregator.inference.model import priors
 from aggregator.inference.onset import analyse
+from aggregator.inference.rows.parameters import Parameters
+from aggregator.inference.rows.rows import Rows
 
 MOST_LINES = 20
 """Lines left out one by one, the ones with the most rows; more would only repeat."""

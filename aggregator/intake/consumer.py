@@ -31,8 +31,8 @@ from aggregator.intake.ingest import Incoming, Taken
 from aggregator.store.store import StoreError
 from probe.base.errors import UserError
 from probe.base.retry import waits
-from probe.custody.publisher import Question
 from probe.protocol.keys import is_id
+from probe.protocol.questions import Question
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence

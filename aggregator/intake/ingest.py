@@ -19,12 +19,10 @@ from aggregator import metrics
 from aggregator.intake import columns
 from aggregator.judging.judge import judge
 from probe.base.errors import UserError
-from probe.custody import withdrawal
 from probe.protocol import envelope as signed
 from probe.protocol import privacy as scrub
 from probe.protocol import receipt as receipts
-from probe.protocol import segment
-from probe.protocol import watch as watches
+from probe.protocol import segment, watch_file, withdrawal
 from probe.protocol.keys import is_id
 from probe.protocol.measurement import Receipt, ReceiptEntry
 from probe.protocol.segment import SegmentError
@@ -172,7 +170,7 @@ class Ingest:
         kept = next((r for r in self._store.read("watch_texts") if r["watch"] == name), None)
         if kept is None or kept["digest"] != watch.digest:
             return b""
-        return watches.sign(kept["text"].encode(), self._operator)
+        return watch_file.sign(kept["text"].encode(), self._operator)
 
     # -- what came
 

@@ -16,7 +16,6 @@ from typing import Literal, get_args
 
 import msgspec
 
-from aggregator.store import store
 from probe.base.errors import UserError
 
 Method = Literal[
@@ -43,7 +42,7 @@ DIRECTORY = Path(__file__).parent / "rules"
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One row. `condition` and `evidence` are ClickHouse expressions over the columns of queries/facts.sql."""
+    """One row. `condition` and `evidence` are ClickHouse expressions over the columns of facts.sql."""
 
     id: str
     surface: Literal["web", "app", "both"]
@@ -74,14 +73,20 @@ class RuleSet(msgspec.Struct, frozen=True, kw_only=True):
         """The SQL that judges the measurements received in a span, with parameters rule_set, since and until."""
         rules = [r for r in self.rules if r.stage == "run"]
         parts = {
-            "facts": store.text("facts"),
+            "facts": sql("facts"),
             "verdicts": _array(r.verdict for r in rules),
             "ids": _array(r.id for r in rules),
             "methods": _array(r.method or "" for r in rules),
             "first_match": _first_match(rules),
             "evidence": _first([(f"matched = {n}", r.evidence) for n, r in enumerate(rules, 1)], "''"),
         }
-        return _PLACE.sub(lambda place: parts[place[1]], store.text("judge"))
+        return _PLACE.sub(lambda place: parts[place[1]], sql("judge"))
+
+
+@cache
+def sql(name: str) -> str:
+    """The text of a statement beside this file: `facts` or `judge`."""
+    return Path(__file__).with_name(f"{name}.sql").read_text(encoding="utf-8")
 
 
 _PLACE = re.compile(r"\{\{(\w+)\}\}")

@@ -13,7 +13,8 @@ from infra.lab.country import authority_file, line_names, map_file
 from infra.lab.dialer import Atlas, LabDialer
 from infra.lab.runtime import allow_many_files, say, stop_on_signals, watch_loop
 from infra.lab.scenario import ABROAD_ASN
-from probe.agent.agent import Probe, signed_watch
+from probe.agent.agent import Probe
+from probe.custody.watch_renewal import signed_watch
 from probe.home.config import Config, VantageConfig
 from probe.net.network import Network
 from probe.protocol.keys import Key

@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, NamedTuple
 
-from infra.lab.interference import PASS, in_force
+from infra.lab.in_force import in_force
+from infra.lab.interference import PASS
 from infra.lab.listener import Datagrams, Door
 from infra.lab.resolver import DnsOverTcp, Zone
 from infra.lab.servers import Deaf, Http, Mtproto, NameFilter, Paced, Resets, Tls, response

@@ -18,7 +18,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from infra.up.supervisor import as_child
+from infra.child import as_child
 from probe.base.errors import UserError
 from probe.protocol import keys
 

@@ -19,8 +19,9 @@ from rich.console import Console
 
 from infra.up import report
 from infra.up.data_directory import Holder, Place
+from infra.up.lab_subject import LabSubject
 from infra.up.stack import Ports, Stack, Subject
-from infra.up.subjects import LabSubject, WatchSubject
+from infra.up.watch_subject import WatchSubject
 from probe.base.errors import UserError
 
 app = cyclopts.App(name="up", help=__doc__)

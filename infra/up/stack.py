@@ -20,13 +20,14 @@ from typing import Any, Protocol
 import structlog
 
 from aggregator.store.store import Store
+from infra.child import blockonset
 from infra.nats import server as nats
 from infra.up.data_directory import Place
 from infra.up.report import Custody, Line, Report, Truth, answer_of
-from infra.up.supervisor import Part, Processes, blockonset
+from infra.up.supervisor import Part, Processes
 from probe.base.errors import UserError
 from probe.custody.spool import read_ledger
-from probe.protocol import watch as watches
+from probe.protocol import watch_file
 from probe.protocol.keys import Key
 
 log = structlog.get_logger()
@@ -75,7 +76,7 @@ class Stack:
         self._place = place
         self._subject = subject
         self._directory = place.path.absolute()
-        self.watch = watches.read(subject.watch_toml, "the watch")
+        self.watch = watch_file.read(subject.watch_toml, "the watch")
         self._ports = Ports(
             _free("--api-port", ports.api),
             None if ports.dashboard is None else _free("--dashboard-port", ports.dashboard),
@@ -95,7 +96,7 @@ class Stack:
         operator = Key.load_or_create(d / "operator.key", "operator")
         aggregator = Key.load_or_create(d / "aggregator.key", "user")
         signed = d / "watch.signed"
-        signed.write_bytes(watches.sign(self._subject.watch_toml, operator))
+        signed.write_bytes(watch_file.sign(self._subject.watch_toml, operator))
         probes = self._subject.prepare(d)
 
         broker, broker_url = self._start_broker(core_user=aggregator.id, probes=probes)

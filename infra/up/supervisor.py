@@ -6,12 +6,10 @@ after a kill -9 of the parent the next start can end exactly those, and no other
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -22,11 +20,10 @@ import msgspec
 import psutil
 import structlog
 
+from infra.child import as_child
 from probe.base.errors import UserError
 
 log = structlog.get_logger()
-
-_PR_SET_PDEATHSIG = 1
 _RESTARTS_PER_MINUTE = 5
 _LOG_LIMIT = 10 * 2**20
 _SAME_START_S = 2.0
@@ -194,11 +191,6 @@ class Processes:
         draft.replace(self._record)
 
 
-def blockonset(*arguments: str) -> list[str]:
-    """The command line of one of our own parts, under this interpreter."""
-    return [sys.executable, "-m", "probe", *arguments]
-
-
 def _recorded(name: str, pid: int) -> _Recorded | None:
     try:
         return _Recorded(name, pid, psutil.Process(pid).create_time())
@@ -215,14 +207,3 @@ def _same_process(recorded: _Recorded) -> psutil.Process | None:
     except psutil.NoSuchProcess:
         return None
     return process if same else None
-
-
-def as_child(nice: int = 0) -> Callable[[], None]:
-    """What a new process does before it becomes the program: yield to others, and, on Linux, end with its parent."""
-
-    def prepare() -> None:
-        os.nice(nice)
-        if sys.platform == "linux":
-            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-
-    return prepare

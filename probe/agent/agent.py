@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 import structlog
 
 from probe.agent.schedule import Schedule
+from probe.base.clock import now_ms
 from probe.base.disk_thread import call
 from probe.base.errors import UserError
 from probe.base.retry import waits
@@ -20,14 +21,15 @@ from probe.custody import watch_renewal as renewal
 from probe.custody.delivery import Delivery
 from probe.custody.spool import Spool
 from probe.custody.watch_renewal import Renewal
+from probe.home import files
 from probe.home import notebook as state
 from probe.measure.plan import Rounds
 from probe.measure.run import measure
-from probe.net.network import RealDialer
+from probe.net.dialer import RealDialer
 from probe.place import metered
 from probe.place.known_networks import Networks
 from probe.place.network_changes import Moves
-from probe.place.vantage import Whereabouts
+from probe.place.vantage import Whereabouts, of_config
 from probe.protocol import prefix_table as prefixes
 from probe.protocol.keys import Key
 from probe.protocol.measurement import EARLIEST_MS
@@ -64,8 +66,8 @@ class Probe:
         self._notebook = state.Notebook(Path(config.data))
         self._rounds = Rounds(watch.sweep_s)
         self._table = prefixes.read(Path(config.prefixes)) if config.prefixes else None
-        known = Networks(Path(config.data) / state.NETWORKS, self._key)
-        self._where = Whereabouts(config.where(), lambda: self._watch, network.dialer, known, self._table)
+        known = Networks(Path(config.data) / files.NETWORKS, self._key)
+        self._where = Whereabouts(of_config(config.vantage), lambda: self._watch, network.dialer, known, self._table)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Measure at the watch's cadence until told to stop, and deliver all the while.
@@ -75,14 +77,14 @@ class Probe:
         if not (self._config.vantage.asn or self._config.vantage.whoami):
             log.warning("vantage.asn is not set and vantage.whoami neither: these rows count for no provider")
         async with self._delivery() as (spool, delivery):
-            await call(self._notebook.note, pid=os.getpid(), started_ms=_now_ms())
+            await call(self._notebook.note, pid=os.getpid(), started_ms=now_ms())
             watch, schedule = self._watch, Schedule(self._watch.cadence_s)
             async with self._moving() as moved:
                 while True:
                     if watch is not self._watch:  # a newer one came
                         watch, schedule = self._watch, Schedule(self._watch.cadence_s)
                     wait_s = schedule.wait_s()
-                    await call(self._notebook.note, next_run_ms=_now_ms() + round(wait_s * 1000))
+                    await call(self._notebook.note, next_run_ms=now_ms() + round(wait_s * 1000))
                     if await _turn(stop, wait_s, moved):
                         schedule.early()
                     if stop.is_set():
@@ -143,31 +145,31 @@ class Probe:
             work = measure(self._watch, self._network, self._where, table=self._table, rounds=self._rounds)
             run = await _unless_stopped(stop, work)
             if used := self._where.used_bytes():
-                await call(spool.add_traffic, used, _now_ms())
+                await call(spool.add_traffic, used, now_ms())
             if run is not None:
                 self._where.learn(run)
                 await self._keep(run, spool, stop)
-                await call(self._notebook.count_run, _now_ms(), network_is_new=self._where.is_new, **_seen(run))
+                await call(self._notebook.count_run, now_ms(), network_is_new=self._where.is_new, **_seen(run))
                 delivery.measured()
         except Exception:
             log.exception("our own bug while measuring")
 
     async def _why_not(self, spool: Spool) -> str:
         """Why there must be no run now; "" when there may be one."""
-        now_ms = _now_ms()
-        if now_ms < EARLIEST_MS:
+        at_ms = now_ms()
+        if at_ms < EARLIEST_MS:
             return "this machine's clock is not set"
         if held := state.held(spool.path.parent):
             return held
         if renewal.expired(self._watch):
             return f"the watch expired on {self._watch.expires}: a newer one is asked for once a day"
         oldest_ms = await call(spool.oldest_ms)
-        if oldest_ms is not None and now_ms - oldest_ms > self._config.spool_days * DAY_MS:
+        if oldest_ms is not None and at_ms - oldest_ms > self._config.spool_days * DAY_MS:
             return f"nothing could be delivered for {self._config.spool_days:g} days (spool_days); what waits is kept"
         if await metered.is_metered(self._config.metered):
             return "this connection is metered (metered)"
         cap = self._config.monthly_mb * 1_000_000
-        if cap and await call(spool.traffic, now_ms) >= cap:
+        if cap and await call(spool.traffic, at_ms) >= cap:
             return f"this month's {self._config.monthly_mb} MB (monthly_mb) are used"
         return ""
 
@@ -192,18 +194,6 @@ def _seen(run: tuple[Measurement, ...]) -> dict[str, object]:
     vantage = run[0].vantage
     notice = "" if vantage.path in ("direct", "unknown") else f"path-{vantage.path}"
     return {"asn": vantage.asn, "access": vantage.access, "notice": notice}
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
-def signed_watch(path: Path, operator_id: str) -> Watch:
-    """The watch in a file that the operator signed. Raises UserError for one that may not be used."""
-    watch = renewal.signed(path, operator_id)
-    if renewal.expired(watch):
-        raise UserError(f"watch {path}: expired on {watch.expires}: ask the operator for a new one")
-    return watch
 
 
 async def _watch_moves(moved: asyncio.Event) -> None:

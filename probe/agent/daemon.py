@@ -17,7 +17,7 @@ import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from probe.cli import main as parts
+from probe.base import process
 from probe.home import config as configs
 from probe.home import consent
 from probe.home import texts as messages
@@ -74,4 +74,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    parts.guarded(main)
+    process.guarded(main)

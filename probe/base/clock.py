@@ -1,4 +1,4 @@
-"""The time of a run: one instant by the wall clock, everything else on a monotonic clock since then."""
+"""This machine's clocks: the wall clock, and the monotonic clock of a run."""
 
 from __future__ import annotations
 
@@ -24,3 +24,8 @@ class Clock:
     def within(self, limit: float) -> float:
         """What a step that begins now may take, in seconds: `limit`, or what is left of the run."""
         return max(0.0, min(limit, self._end - time.monotonic()))
+
+
+def now_ms() -> int:
+    """Milliseconds since the epoch, by this machine's clock."""
+    return time.time_ns() // 1_000_000

@@ -25,3 +25,8 @@ def moment(rfc3339: str) -> dt.datetime:
     if at.tzinfo is None:
         raise ValueError(f"{rfc3339!r} names no time zone")
     return at.astimezone(dt.UTC)
+
+
+def date_of(ms: int) -> str:
+    """A time in words, UTC."""
+    return dt.datetime.fromtimestamp(ms / 1000, dt.UTC).strftime("%Y-%m-%d %H:%M UTC")

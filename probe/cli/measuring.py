@@ -18,6 +18,7 @@ from probe.base.errors import UserError
 from probe.cli import owner as commands
 from probe.cli.main import main
 from probe.home import files as home
+from probe.protocol import watch_file
 from probe.protocol.measurement import Vantage
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def once(*, config: ConfigFile = None, watch: WatchFile = None, json: Json = Fal
     from probe.agent import daemon  # noqa: PLC0415
     from probe.measure.run import measure  # noqa: PLC0415
     from probe.net.network import Network  # noqa: PLC0415
-    from probe.place.whoami import configured  # noqa: PLC0415
+    from probe.place.vantage import configured  # noqa: PLC0415
 
     if config is None:
         found = _watch(watch)
@@ -92,7 +93,7 @@ def check(name: str, /, *, watch: WatchFile = None, json: Json = False) -> None:
     """
     from probe.measure.run import choose, measure  # noqa: PLC0415
     from probe.net.network import Network  # noqa: PLC0415
-    from probe.place.whoami import configured  # noqa: PLC0415
+    from probe.place.vantage import configured  # noqa: PLC0415
 
     found = _watch(watch)
     choose(found, [name])  # a wrong name is told before the network is got ready
@@ -102,16 +103,15 @@ def check(name: str, /, *, watch: WatchFile = None, json: Json = False) -> None:
 def _watch(path: Path | None) -> Watch:
     """A watch that a person named, signed or not. A signature that is there must be right."""
     from probe.protocol import envelope as signed  # noqa: PLC0415
-    from probe.protocol import watch as watches  # noqa: PLC0415
 
     if path is None:
         raise UserError("say what to measure: --watch FILE (for example infra/watches/telegram-vn-2025.toml)")
     try:
         raw = path.read_bytes()
-        return watches.read(signed.open(raw, "W").body if raw.startswith(b"BO1W") else raw, str(path))
+        return watch_file.read(signed.open(raw, "W").body if raw.startswith(b"BO1W") else raw, str(path))
     except OSError as e:
         raise UserError(f"watch {path}: can't be read: {e.strerror}") from e
-    except (signed.SignedError, watches.WatchError) as e:
+    except (signed.SignedError, watch_file.WatchError) as e:
         raise UserError(f"watch {e}") from e
 
 

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 from cyclopts import App, Parameter
 
-from probe.base import logs
+from probe.base import logs, times
 from probe.base.errors import UserError
 from probe.home import config as configs
-from probe.home import files as home
+from probe.home import files
 from probe.home import texts as messages
-from probe.place.known_networks import Access, LineKind
+from probe.place.this_network import Access, LineKind
 
 if TYPE_CHECKING:
     from probe.home.config import Config
@@ -63,7 +63,7 @@ def setup(
     texts = messages.load(lang)
     say = _say_nothing if json else _say
     answer = None if json else consent.at_terminal()
-    directory = (data or home.directory()).absolute()
+    directory = (data or files.directory()).absolute()
     wanted = setups.Wanted(invite, directory, watch, accept_risk, access, line_kind, line, ca_file)
     ready = setups.prepare(wanted, texts, say, answer)
     said, runs = setups.serve(ready, texts, service, answer)
@@ -140,7 +140,7 @@ def pause(
     from probe.owner import pause as owner  # noqa: PLC0415
 
     until, texts = owner.pause(_directory(data), duration), messages.load(lang)
-    _say(texts.text("pause", "open") if until is None else texts.text("pause", "until", until=owner.date_of(until)))
+    _say(texts.text("pause", "open") if until is None else texts.text("pause", "until", until=times.date_of(until)))
 
 
 def resume(*, data: Data = None, lang: Lang = "") -> None:
@@ -184,29 +184,28 @@ def withdraw(
 
     It connects to the collector once more, to hand the request over. Without any more contact: `panic`.
     """
-    from probe.custody import withdrawal  # noqa: PLC0415
-    from probe.home import notebook as state  # noqa: PLC0415
-    from probe.owner import pause as owner  # noqa: PLC0415
+    from probe.custody import withdrawal_delivery  # noqa: PLC0415
+    from probe.protocol import withdrawal  # noqa: PLC0415
 
     directory, texts = _directory(data), messages.load(lang)
     _without_logs()
-    line = withdrawal.sign(directory)
+    line = withdrawal_delivery.sign(directory)
     try:
-        settings = _settings(None) if data is None else configs.load(directory / home.CONFIG)
-        error = owner.hand_over(settings, directory)
-        confirmed_ms = withdrawal.confirmed_ms(directory, settings.operator)
+        settings = _settings(None) if data is None else configs.load(directory / files.CONFIG)
+        error = withdrawal_delivery.hand_over(settings, directory)
+        confirmed_ms = withdrawal_delivery.confirmed_ms(directory, settings.operator)
     except UserError as e:
         error, confirmed_ms = e.message, 0
-    file = directory / state.WITHDRAWN
+    file = directory / files.WITHDRAWN
     if json:
         _json({"withdrawal": line, "file": str(file), "confirmed_ms": confirmed_ms or None,
                "error": "" if confirmed_ms else error})  # fmt: skip
         return
-    asked = owner.date_of(withdrawal.read(line).asked_ms)
+    asked = times.date_of(withdrawal.read(line).asked_ms)
     _say(texts.text("withdraw", "done", file=file))
     _say(line)
     if confirmed_ms:
-        _say(texts.text("withdraw", "confirmed", when=owner.date_of(confirmed_ms), date=asked))
+        _say(texts.text("withdraw", "confirmed", when=times.date_of(confirmed_ms), date=asked))
     else:
         _say(texts.text("withdraw", "waits", error=error, date=asked))
     _say(texts.text("withdraw", "cannot"))
@@ -215,17 +214,18 @@ def withdraw(
 def uninstall(*, data: Data = None, yes: Yes = False, lang: Lang = "", json: Json = False) -> None:
     """Remove the service, key, spool and logs, and say what remains."""
     from probe.home import consent  # noqa: PLC0415
-    from probe.owner import pause as owner  # noqa: PLC0415
+    from probe.owner.uninstall import undelivered  # noqa: PLC0415
+    from probe.owner.uninstall import uninstall as remove  # noqa: PLC0415
 
     directory, texts = _directory(data), messages.load(lang)
     if not yes:
         answer = consent.at_terminal()
         if answer is None:
             raise UserError("uninstall removes the key and the spool: say --yes where nobody can be asked")
-        asked = texts.text("uninstall", "ask", spooled=owner.undelivered(directory), directory=directory)
+        asked = texts.text("uninstall", "ask", spooled=undelivered(directory), directory=directory)
         if answer(asked).strip().lower() not in ("y", "yes", "có"):
             raise UserError(texts.text("uninstall", "refused"))
-    did = owner.uninstall(directory)
+    did = remove(directory)
     if json:
         _json(did._asdict())
     else:
@@ -269,9 +269,9 @@ def show(*, config: ConfigFile = None, json: Json = False) -> None:
 
 
 def _settings(config: Path | None) -> Config:
-    file = home.config_file(config)
+    file = files.config_file(config)
     if file is None:
-        file_there = home.directory() / home.CONFIG
+        file_there = files.directory() / files.CONFIG
         try:
             return configs.load(None)
         except UserError as e:
@@ -286,7 +286,7 @@ def _directory(data: Path | None) -> Path:
     try:
         return Path(_settings(None).data)
     except UserError:
-        return home.directory()
+        return files.directory()
 
 
 def _without_logs() -> None:

@@ -16,14 +16,15 @@ from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
+from probe.base.clock import now_ms
 from probe.base.disk_thread import call
 from probe.base.errors import UserError
 from probe.base.retry import waits
-from probe.custody.publisher import Publisher, now
-from probe.custody.withdrawal import Withdrawing
+from probe.custody.publisher import Publisher
+from probe.custody.withdrawal_delivery import Withdrawing
 from probe.home import notebook as state
 from probe.measure.bytes_on_wire import delivery
-from probe.nats.link import SECURE
+from probe.protocol.collector_urls import SECURE
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterator, Sequence
@@ -151,7 +152,7 @@ class Delivery:
         finally:
             await connection.close()
             used = delivery(connection.bytes, 2 * (messages + errands), tls=connection.url.startswith(SECURE))
-            await call(self._spool.add_traffic, used, now())
+            await call(self._spool.add_traffic, used, now_ms())
         return messages
 
     async def _run_errands(self, connection: Connection) -> int:
@@ -217,7 +218,7 @@ class Delivery:
         """Do a part of the delivery. Whatever goes wrong is noted, and tried again later."""
         try:
             if await work:
-                await call(self._notebook.note, delivered_ms=now(), delivery_error="")
+                await call(self._notebook.note, delivered_ms=now_ms(), delivery_error="")
         except _TROUBLE as e:
             say = log.debug if self._failing else log.warning  # one line for each outage
             say("not delivered; will try again", error=str(e))

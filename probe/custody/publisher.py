@@ -10,18 +10,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from typing import TYPE_CHECKING
 
 import msgspec
 import structlog
 
+from probe.base.clock import now_ms
 from probe.base.disk_thread import call
 from probe.base.errors import UserError
-from probe.home.notebook import LAST_SEGMENT, write
+from probe.base.private_file import write
+from probe.home.files import LAST_SEGMENT
+from probe.home.notebook import CLOCK_TOLERANCE_MS
 from probe.nats.link import connect
 from probe.protocol import receipt as receipts
 from probe.protocol.measurement import EARLIEST_MS
+from probe.protocol.questions import Question
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Sequence
@@ -38,26 +41,6 @@ log = structlog.get_logger()
 
 WINDOW = 16
 """How many publishes wait for their acknowledgement at once."""
-
-CLOCK_TOLERANCE_MS = 30_000
-"""By how much this clock may differ from the collector's before it is called wrong."""
-
-
-class Question(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a probe asks or says on `q.<probe>`; one of these at a time.
-
-    Segments and withdrawals are answered with a receipt, a watch with its signed text, or with nothing in it where
-    the asker has the present one.
-    """
-
-    segments: tuple[str, ...] = ()
-    """What became of these?"""
-    withdrawal: str = ""
-    """A signed line, see `probe.custody.withdrawal`: the receipt names it by `id_of`."""
-    watch: str = ""
-    """Is there a newer text of the watch with this id?"""
-    digest: str = ""
-    """`Watch.digest` of the text that the asker has."""
 
 
 class _Acknowledgement(msgspec.Struct, frozen=True):
@@ -99,9 +82,9 @@ class Publisher:
 
     async def seal(self, after_s: float) -> None:
         """Seal the runs that have waited so long, and keep a copy of the newest segment for `show`."""
-        if (now_ms := now()) < EARLIEST_MS:
+        if (at_ms := now_ms()) < EARLIEST_MS:
             return
-        sealed = await call(self._spool.seal_due, self._key, now_ms, round(after_s * 1000))
+        sealed = await call(self._spool.seal_due, self._key, at_ms, round(after_s * 1000))
         if sealed:
             with contextlib.suppress(UserError):
                 await call(write, self._spool.path.with_name(LAST_SEGMENT), sealed[-1].raw)
@@ -141,17 +124,17 @@ class Publisher:
             raise ConnectionError(f"not JetStream's acknowledgement: {e}") from e
         if acknowledged.error or not acknowledged.stream:
             raise ConnectionError(f"JetStream refuses the segment: {acknowledged.error.get('description', '')}")
-        await call(self._spool.mark_sent, unsent.id, now())
+        await call(self._spool.mark_sent, unsent.id, now_ms())
 
     async def _ask(self, connection: Connection, timeout_s: float) -> int:
         """Ask what became of segments whose receipt is overdue; how many questions that took."""
-        overdue = await call(self._spool.overdue, now(), round(timeout_s * 1000))
+        overdue = await call(self._spool.overdue, now_ms(), round(timeout_s * 1000))
         if not overdue:
             return 0
         question = msgspec.json.encode(Question(tuple(overdue)))
         answer = await connection.request(f"q.{self._key.id}", question, timeout_s=self._config.ack_timeout_s)
         for segment_id in overdue:
-            await call(self._spool.mark_sent, segment_id, now())  # not asked for again before its time
+            await call(self._spool.mark_sent, segment_id, now_ms())  # not asked for again before its time
         await self._on_receipt(answer)
         return 1
 
@@ -169,7 +152,7 @@ class Publisher:
             log.warning("another probe's receipt, left aside")
             return
         try:
-            await call(self._spool.settle, receipt, now())
+            await call(self._spool.settle, receipt, now_ms())
         except UserError as e:
             log.error("a receipt can't be noted; its segments are asked for later", error=e.message)  # noqa: TRY400
         self.settled.set()
@@ -180,13 +163,8 @@ class Publisher:
 
     async def _compare_clocks(self, issued_ms: int) -> None:
         """Note how far this clock is off. A receipt is under way for less than the tolerance."""
-        offset = now() - issued_ms
+        offset = now_ms() - issued_ms
         if abs(offset) > CLOCK_TOLERANCE_MS and "clock" not in self._told:
             self._told.add("clock")
             log.warning("this machine's clock is wrong; rows keep its time", ahead_s=round(offset / 1000))
-        await call(self._notebook.note, clock_offset_ms=offset, clock_compared_ms=now())
-
-
-def now() -> int:
-    """Milliseconds since the epoch, by this machine's clock."""
-    return time.time_ns() // 1_000_000
+        await call(self._notebook.note, clock_offset_ms=offset, clock_compared_ms=now_ms())

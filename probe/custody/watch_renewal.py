@@ -15,11 +15,14 @@ from typing import TYPE_CHECKING
 import msgspec
 import structlog
 
+from probe.base import private_file
 from probe.base.errors import UserError
-from probe.custody.publisher import Question
+from probe.home import files
 from probe.home import notebook as state
-from probe.protocol import watch as watches
-from probe.protocol.watch import WatchError
+from probe.protocol import watch_file
+from probe.protocol.keys import Key
+from probe.protocol.questions import Question
+from probe.protocol.watch_file import WatchError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +48,7 @@ def today() -> dt.date:
 def signed(path: Path, operator_id: str) -> Watch:
     """The watch in a file that the operator signed, expired or not. Raises UserError."""
     try:
-        return watches.open_signed(path.read_bytes(), operator_id, str(path), _ANY_DAY)
+        return watch_file.open_signed(path.read_bytes(), operator_id, str(path), _ANY_DAY)
     except OSError as e:
         raise UserError(f"watch {path}: can't be read: {e.strerror}") from e
     except WatchError as e:
@@ -118,9 +121,9 @@ class Renewal:
 
     def _offered(self, raw: bytes, have: Watch) -> None:
         try:
-            new = watches.open_signed(raw, self._config.operator, "the watch that was offered", today())
+            new = watch_file.open_signed(raw, self._config.operator, "the watch that was offered", today())
             check(have, new)
-            state.write(_file(self._config), raw)
+            private_file.write(_file(self._config), raw)
         except UserError as e:
             log.warning("a watch was offered and not taken", error=e.message)
             return
@@ -129,4 +132,12 @@ class Renewal:
 
 
 def _file(config: Config) -> Path:
-    return Path(config.data) / state.RENEWED
+    return Path(config.data) / files.RENEWED
+
+
+def signed_watch(path: Path, operator_id: str) -> Watch:
+    """The watch in a file that the operator signed. Raises UserError for one that may not be used."""
+    watch = signed(path, operator_id)
+    if expired(watch):
+        raise UserError(f"watch {path}: expired on {watch.expires}: ask the operator for a new one")
+    return watch

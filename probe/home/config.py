@@ -15,12 +15,11 @@ import msgspec
 from msgspec import Meta
 
 from probe.base.errors import UserError
-from probe.nats.link import SCHEMES
 from probe.protocol import keys
-from probe.protocol.measurement import Vantage
+from probe.protocol.collector_urls import SCHEMES
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Mapping
 
 _PREFIX = "BLOCKONSET_"
 _PATHS = ("data", "watch", "nats_ca", "prefixes")
@@ -104,25 +103,6 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def ca_file(self) -> Path | None:
         """Where the collectors' certificate authorities are, unless this machine's are meant."""
         return Path(self.nats_ca) if self.nats_ca else None
-
-    def where(self) -> Callable[[], Awaitable[Vantage]]:
-        """What tells, before and after each run, which network the probe is in."""
-        from probe.place.whoami import Whoami, configured  # noqa: PLC0415 - it loads TLS, which reading a file needs not
-
-        v = self.vantage
-        declared = Vantage(
-            role=v.role,
-            asn=v.asn,
-            asn_how="configured" if v.asn else "unknown",
-            country=v.country,
-            access=v.access,
-            access_how="configured" if v.access != "unknown" else "unknown",
-            line=v.line,
-            line_how="configured" if v.line else "unknown",
-            line_kind=v.line_kind,
-            line_kind_how="configured" if v.line_kind != "unknown" else "unknown",
-        )
-        return Whoami(v.whoami, declared) if v.whoami else configured(declared)
 
 
 def load(path: Path | None, environment: Mapping[str, str] = os.environ) -> Config:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from probe.base.errors import UserError
+from probe.base.private_file import write
 from probe.home import texts as messages
-from probe.home.notebook import CONSENT, write
+from probe.home.files import CONSENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable

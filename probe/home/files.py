@@ -5,6 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 CONFIG = "probe.toml"
 
@@ -28,3 +32,8 @@ def config_file(given: Path | None) -> Path | None:
         return Path(os.environ["BLOCKONSET_CONFIG"])
     written = directory() / CONFIG
     return written if written.exists() else None
+
+
+STATE, PAUSED, LAST_SEGMENT = "state.json", "paused.json", "last-segment.bo1"
+WITHDRAWN, WITHDRAWAL_RECEIPT, CONSENT = "withdrawal.txt", "withdrawal.receipt", "consent.json"
+NETWORKS, RENEWED = "networks.json", "watch.renewed"

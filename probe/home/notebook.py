@@ -7,20 +7,17 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import os
 import time
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from probe.base.errors import UserError
+from probe.base.private_file import write
+from probe.home.files import PAUSED, STATE, WITHDRAWN
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-STATE, PAUSED, LAST_SEGMENT = "state.json", "paused.json", "last-segment.bo1"
-WITHDRAWN, WITHDRAWAL_RECEIPT, CONSENT = "withdrawal.txt", "withdrawal.receipt", "consent.json"
-NETWORKS, RENEWED = "networks.json", "watch.renewed"
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,16 +105,5 @@ def held(directory: Path) -> str:
     return f"paused until {until}"
 
 
-def write(path: Path, data: bytes) -> None:
-    """Write a file that nobody else can read, whole or not at all. Raises UserError."""
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        part.replace(path)
-    except OSError as e:
-        with contextlib.suppress(OSError):
-            part.unlink()
-        raise UserError(f"{path}: can't be written: {e.strerror}") from e
+CLOCK_TOLERANCE_MS = 30_000
+"""By how much this clock may differ from the collector's before it is called wrong."""

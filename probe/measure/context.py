@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
     from probe.base.clock import Clock
     from probe.measure.plan import Plan
-    from probe.net.network import Connection, Network
+    from probe.net.network import Network
     from probe.net.quic_process import Handshake
+    from probe.net.tcp_connection import Connection
     from probe.protocol.measurement import Part, Step
     from probe.protocol.watch import Watch, Web
 

@@ -63,3 +63,15 @@ async def _address(context: Context, family: Literal[4, 6], address: str) -> lis
             await connection.handshake(host, resume=not context.plan.sweep)
             await connection.keep_session(host)
     return connection.steps
+
+
+async def filtering(context: Context) -> bool:
+    """Whether the line's resolver denies the watch's canary while it answers: by custom it filters for its users.
+
+    Mozilla's canary is denied by parental controls and by home filters such as Pi-hole, as they are shipped.
+    """
+    canary = context.watch.control.canary
+    if not canary:
+        return False
+    step = await context.network.resolve(canary, limit=context.watch.timeout_s, clock=context.clock, part="control")
+    return step.rcode is not None and (not step.answers or all(is_bogon(a) for a in step.answers))

@@ -7,22 +7,22 @@ import functools
 import importlib.metadata
 import platform
 import secrets
-import time
 import traceback
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 import structlog
 
-from probe.base.clock import Clock
+from probe.base import clock
 from probe.base.errors import UserError
-from probe.measure import checks as all_checks
-from probe.measure import control
+from probe.measure import control, registry
 from probe.measure.context import Context
+from probe.measure.loop_lag import Lag
 from probe.measure.plan import EVERYTHING
+from probe.place import own_names
 from probe.place import resolver_kind as resolvers
 from probe.place import routes as route
-from probe.place import whoami as vantages
+from probe.place.vantage import of_run
 from probe.protocol import privacy as scrub
 from probe.protocol.measurement import Measurement, Step, Vantage
 
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     import re
     from collections.abc import Awaitable, Callable, Collection, Iterable
 
-    from probe.measure.checks import Check
     from probe.measure.plan import Rounds
+    from probe.measure.registry import Check
     from probe.net.network import Network
     from probe.protocol.prefix_table import Table
     from probe.protocol.watch import Watch
@@ -42,17 +42,12 @@ _RUN_OVER_STEP = 2.5
 """How long a run may take, in timeouts of one step."""
 
 
-def wall_ms() -> int:
-    """Milliseconds since the epoch, by this machine's clock."""
-    return time.time_ns() // 1_000_000
-
-
 async def measure(
     watch: Watch,
     network: Network,
     vantage: Callable[[], Awaitable[Vantage]],
     *,
-    now_ms: Callable[[], int] = wall_ms,
+    now_ms: Callable[[], int] = clock.now_ms,
     checks: Collection[str] | None = None,
     table: Table | None = None,
     rounds: Rounds | None = None,
@@ -68,11 +63,11 @@ async def measure(
     chosen = [c for c in choose(watch, checks) if plan.sweep or not c.sweeps_only]
     before, road = await vantage(), route.of_run(watch, network.dialer)
     at_ms = now_ms()
-    context = Context(watch, network, Clock(_RUN_OVER_STEP * watch.timeout_s), plan)
+    context = Context(watch, network, clock.Clock(_RUN_OVER_STEP * watch.timeout_s), plan)
     with Lag(watch.timeout_s) as lag:
         try:
             filters, beside, found = await asyncio.gather(
-                resolvers.filtering(context), _outcome(control.steps, context), _all(chosen, context)
+                control.filtering(context), _outcome(control.steps, context), _all(chosen, context)
             )
         finally:
             await context.close()
@@ -83,11 +78,11 @@ async def measure(
         at_ms=at_ms,
         run_id=secrets.token_hex(16),
         control=beside,
-        vantage=vantages.seen(before, after, road, road_after, resolver),
+        vantage=of_run(before, after, road, road_after, resolver),
         lag_ms=lag.worst_ms,
         sweep=plan.sweep,
     )
-    own = scrub.own_names()
+    own = own_names.own_names()
     made = tuple(_cleared(_measurement(run, c, o), own) for c, o in zip(chosen, found, strict=True) if any(o))
     if rounds:
         rounds.learn(made)
@@ -96,7 +91,7 @@ async def measure(
 
 def choose(watch: Watch, names: Collection[str] | None) -> tuple[Check, ...]:
     """The checks to make for a watch. Raises UserError for a name that is no check of one of its surfaces."""
-    possible = tuple(c for c in all_checks.discover() if c.surface in watch.surfaces.names())
+    possible = tuple(c for c in registry.checks() if c.surface in watch.surfaces.names())
     if names is None:
         return possible
     known = ", ".join(c.name for c in possible)
@@ -104,40 +99,6 @@ def choose(watch: Watch, names: Collection[str] | None) -> tuple[Check, ...]:
         if name not in {c.name for c in possible}:
             raise UserError(f"check {name!r}: the watch {watch.id!r} has {known}")
     return tuple(c for c in possible if c.name in names)
-
-
-class Lag:
-    """Watches the event loop while it is entered: `worst_ms` is by how much the worst wake-up came late.
-
-    A loop that stalls makes a healthy network look blocked. It wakes often enough to see a stall of a tenth of
-    the timeout.
-    """
-
-    def __init__(self, timeout_s: float) -> None:
-        self._interval = min(0.05, timeout_s / 40)
-        self._task: asyncio.Task[None] | None = None
-        self._woken = 0.0
-        self.worst_ms = 0.0
-
-    async def _watch(self) -> None:
-        while True:
-            self._woken = time.monotonic()
-            await asyncio.sleep(self._interval)
-            self._note()
-
-    def _note(self) -> None:
-        late = (time.monotonic() - self._woken - self._interval) * 1000
-        self.worst_ms = round(max(self.worst_ms, late), 3)
-
-    def __enter__(self) -> Self:
-        self._woken = time.monotonic()
-        self._task = asyncio.create_task(self._watch())
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._note()  # a stall that is still going on when the run ends
-        assert self._task is not None
-        self._task.cancel()
 
 
 class _Outcome(NamedTuple):

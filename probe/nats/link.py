@@ -24,6 +24,7 @@ import structlog
 
 from probe.base.errors import UserError
 from probe.base.retry import waits
+from probe.protocol.collector_urls import SCHEMES, SECURE
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -35,9 +36,6 @@ if TYPE_CHECKING:
     from probe.protocol.keys import Key
 
 log = structlog.get_logger()
-
-SECURE = ("tls://", "wss://")
-SCHEMES = ("nats://", "ws://", *SECURE)
 _CONNECT_S = 5
 _PING_S = 20
 _LOOK_S = 1.0

@@ -30,7 +30,8 @@ from probe.protocol.measurement import Part, Step
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from probe.net.network import Dialer, Network
+    from probe.net.dialer import Dialer
+    from probe.net.network import Network
 
 PORT = 443
 _TO_START_S = 15.0

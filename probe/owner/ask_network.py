@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, get_args
 
 from probe.base.errors import UserError
+from probe.home import files
 from probe.home import notebook as state
-from probe.place import known_networks as networks
-from probe.place.known_networks import Access, Known, LineKind, Networks
+from probe.place import this_network
+from probe.place.known_networks import Networks
+from probe.place.this_network import Access, Known, LineKind
 from probe.protocol.keys import Key
 
 if TYPE_CHECKING:
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
     from probe.home.config import Config
     from probe.home.texts import Messages
-    from probe.place.known_networks import Here
+    from probe.place.this_network import Here
 
 W = TypeVar("W", bound=str)
 
@@ -27,18 +29,18 @@ LINES: tuple[LineKind, ...] = get_args(LineKind)
 def here(directory: Path) -> Here:
     """The network of now, with its number if the running probe has learnt it in this network."""
     noted = state.read(directory)
-    at = networks.here()
+    at = this_network.here()
     return at._replace(asn=noted.asn) if noted.pid and noted.network_is_new else at
 
 
 def of(directory: Path) -> Networks:
     """The networks known to the probe in a directory. Raises UserError where it has no key."""
-    return Networks(directory / state.NETWORKS, Key.load(directory / "probe.key", "user"))
+    return Networks(directory / files.NETWORKS, Key.load(directory / "probe.key", "user"))
 
 
-def ask(texts: Messages, answer: Callable[[str], str], at: Here, said: Known = networks.UNKNOWN) -> Known:
+def ask(texts: Messages, answer: Callable[[str], str], at: Here, said: Known = this_network.UNKNOWN) -> Known:
     """Ask a person what was not said yet. An empty answer is what the network looks like, other words `unknown`."""
-    seems, access, kind = networks.guess(at), said.access, said.line_kind
+    seems, access, kind = this_network.guess(at), said.access, said.line_kind
     if access == "unknown":
         access = _one_of(ACCESS, answer(texts.text("network", "access", guess=seems.access)), seems.access)
     if kind == "unknown":

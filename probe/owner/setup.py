@@ -12,18 +12,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.error import URLError
 
+from probe.base import private_file
 from probe.base.errors import UserError
-from probe.home import consent
+from probe.home import consent, files
 from probe.home import files as home
-from probe.home import notebook as state
 from probe.home.config import DELIVER_EVERY_S, load
 from probe.measure import data_use as projection
 from probe.net import quic_process as apart
 from probe.owner import ask_network as introduction
 from probe.owner.service import install as service
-from probe.place import known_networks as networks
-from probe.protocol import invite
-from probe.protocol import watch as watches
+from probe.place import this_network
+from probe.protocol import invite, watch_file
 from probe.protocol.keys import Key
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
     from probe.home.consent import Consent
     from probe.home.texts import Messages
     from probe.measure.data_use import Projection
-    from probe.place.known_networks import Access, Known, LineKind
+    from probe.place.this_network import Access, Known, LineKind
     from probe.protocol.invite import Invite
     from probe.protocol.watch import Watch
 
@@ -68,11 +67,11 @@ class Ready(NamedTuple):
 
 def prepare(wanted: Wanted, texts: Messages, say: Callable[[str], None], answer: Callable[[str], str] | None) -> Ready:
     """Read the invite, show the text, ask, and write key, watch and configuration. Raises UserError."""
-    if (wanted.directory / state.WITHDRAWN).exists():
+    if (wanted.directory / files.WITHDRAWN).exists():
         raise UserError(texts.text("setup", "withdrawn"))
     invited = invite.read(wanted.line)
     raw = fetch(str(wanted.watch) if wanted.watch else invited.watch)
-    watch = watches.open_signed(raw, invited.operator, "the watch", dt.datetime.now(dt.UTC).date())
+    watch = watch_file.open_signed(raw, invited.operator, "the watch", dt.datetime.now(dt.UTC).date())
     projected = projection.of(watch, DELIVER_EVERY_S, http3=apart.is_installed())
     say(texts.text("setup", "invited", operator=invited.operator))
     minutes = f"{watch.cadence_s / 60:g}"
@@ -81,9 +80,11 @@ def prepare(wanted: Wanted, texts: Messages, say: Callable[[str], None], answer:
     given = _consent(wanted, texts, say, answer, explain(texts, watch, invited.nats, projected))
     say(usage(texts, watch, projected))
     key = Key.load_or_create(wanted.directory / "probe.key", "user")
-    state.write(wanted.directory / SIGNED, raw)
+    private_file.write(wanted.directory / SIGNED, raw)
     file = wanted.directory / home.CONFIG
-    state.write(file, configuration(invited, wanted, _introduced(wanted, texts, answer), texts.language).encode())
+    private_file.write(
+        file, configuration(invited, wanted, _introduced(wanted, texts, answer), texts.language).encode()
+    )
     load(file, {})  # what was written can be read
     consent.save(wanted.directory, given)
     say(texts.text("setup", "enrol", id=key.id))
@@ -154,7 +155,7 @@ def configuration(invited: Invite, wanted: Wanted, line: Known, language: str) -
     if wanted.ca_file:
         lines.append(f"nats_ca = {q(str(wanted.ca_file.absolute()))}")
     lines += ["", "[vantage]"]
-    if line != networks.UNKNOWN:
+    if line != this_network.UNKNOWN:
         lines += [f"access = {q(line.access)}", f"line_kind = {q(line.line_kind)}", f"line = {q(line.line)}"]
     if invited.whoami:
         lines.append(f"whoami = {q(invited.whoami)}")
@@ -178,14 +179,14 @@ def serve(ready: Ready, texts: Messages, wanted: bool | None, answer: Callable[[
 def _introduced(wanted: Wanted, texts: Messages, answer: Callable[[str], str] | None) -> Known:
     """Ask about this network unless it was said, and remember it; what holds everywhere where that can't be done."""
     said = introduction.declared(wanted.access, wanted.line_kind, wanted.subscriber)
-    at = networks.here()
-    if said == networks.UNKNOWN and introduction.of(wanted.directory).find(at) is not None:
+    at = this_network.here()
+    if said == this_network.UNKNOWN and introduction.of(wanted.directory).find(at) is not None:
         return said  # answered before
     if answer is not None:
         said = introduction.ask(texts, answer, at, said)
-    elif said == networks.UNKNOWN:
+    elif said == this_network.UNKNOWN:
         return said  # nobody was asked: `status` says so, and `blockonset probe network` answers later
-    return networks.UNKNOWN if introduction.of(wanted.directory).remember(at, said) else said
+    return this_network.UNKNOWN if introduction.of(wanted.directory).remember(at, said) else said
 
 
 def _consent(

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from probe.base.clock import now_ms
 from probe.base.errors import UserError
-from probe.custody.publisher import now
 from probe.custody.spool_view import glance
-from probe.home.notebook import LAST_SEGMENT
+from probe.home.files import LAST_SEGMENT
 from probe.protocol import envelope as signed
 from probe.protocol import keys, segment
 
@@ -36,7 +36,7 @@ def raw(config: Config) -> bytes:
             return copy.read_bytes()
         except OSError as e:
             raise UserError(f"{copy}: can't be read: {e.strerror}") from e
-    last = glance(config.spool_file, now()).last_raw
+    last = glance(config.spool_file, now_ms()).last_raw
     if last is None:
         raise UserError("no segment has been sealed yet: nothing was sent from here")
     return last

@@ -16,12 +16,13 @@ from urllib.error import URLError
 import msgspec
 
 from probe import panic
+from probe.base.clock import now_ms
 from probe.base.errors import UserError
 from probe.custody import watch_renewal as renewal
-from probe.custody import withdrawal
-from probe.custody.publisher import CLOCK_TOLERANCE_MS, now
+from probe.custody import withdrawal_delivery
 from probe.custody.spool_view import glance
 from probe.home import notebook as state
+from probe.home.notebook import CLOCK_TOLERANCE_MS
 
 if TYPE_CHECKING:
     from probe.home.config import Config
@@ -74,7 +75,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 def status(config: Config, watch: Watch | None, *, ask_api: bool = True) -> Status:
     """Look at the probe's files, and ask the API unless told not to. Raises UserError for a damaged spool."""
     directory = Path(config.data)
-    noted, at = state.read(directory), now()
+    noted, at = state.read(directory), now_ms()
     pid = panic.running(directory)
     held = glance(config.spool_file, at)
     behind, unknown = _behind(config, watch, noted, ask_api=ask_api)
@@ -157,9 +158,9 @@ def _about_watch(found: Status) -> str:
 
 def _withdrawal(config: Config) -> Literal["", "waiting", "confirmed"]:
     directory = Path(config.data)
-    if withdrawal.waiting(directory):
+    if withdrawal_delivery.waiting(directory):
         return "waiting"
-    return "confirmed" if withdrawal.confirmed_ms(directory, config.operator) else ""
+    return "confirmed" if withdrawal_delivery.confirmed_ms(directory, config.operator) else ""
 
 
 class _Answer(msgspec.Struct):
@@ -183,7 +184,7 @@ def _behind(config: Config, watch: Watch | None, noted: State, *, ask_api: bool)
         return (), "no watch"
     asn = config.vantage.asn or noted.asn
     access = config.vantage.access if config.vantage.access != "unknown" else noted.access
-    provider = watch.provider_of(asn, access, now()) if asn else ""
+    provider = watch.provider_of(asn, access, now_ms()) if asn else ""
     if not provider:
         return (), "no provider"
     if not config.api or not ask_api:

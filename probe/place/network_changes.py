@@ -12,8 +12,8 @@ import random
 import time
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from probe.place import known_networks as networks
 from probe.place import routes as route
+from probe.place import this_network
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +37,7 @@ class Seen(NamedTuple):
 def look() -> Seen:
     """The default routes of both IP versions now; no ways where this machine is offline."""
     ways = route.look((route.ELSEWHERE, route.ELSEWHERE6), {}).ways
-    at = networks.here()
+    at = this_network.here()
     return Seen(tuple((w.interface, w.gateway, _own(w.source)) for w in ways if w), at.gateway_mac)
 
 

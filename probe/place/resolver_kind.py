@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 from probe.protocol.addresses import is_bogon
 
 if TYPE_CHECKING:
-    from probe.measure.context import Context
-    from probe.net.network import Dialer
+    from probe.net.dialer import Dialer
     from probe.protocol.measurement import Resolver
     from probe.protocol.prefix_table import Table
 
@@ -65,18 +64,6 @@ def kind(address: str, line_asn: int, table: Table | None = None) -> Resolver:
     if found is None or not line_asn:
         return "unknown"
     return "provider" if found.asn == line_asn else "other"
-
-
-async def filtering(context: Context) -> bool:
-    """Whether the line's resolver denies the watch's canary while it answers: by custom it filters for its users.
-
-    Mozilla's canary is denied by parental controls and by home filters such as Pi-hole, as they are shipped.
-    """
-    canary = context.watch.control.canary
-    if not canary:
-        return False
-    step = await context.network.resolve(canary, limit=context.watch.timeout_s, clock=context.clock, part="control")
-    return step.rcode is not None and (not step.answers or all(is_bogon(a) for a in step.answers))
 
 
 def line_kind(dialer: Dialer, line_asn: int, table: Table | None = None) -> Resolver:

@@ -11,17 +11,17 @@ import contextlib
 import ipaddress
 import os
 import socket
-import struct
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from probe.net.network import RealDialer
+from probe.net.dialer import RealDialer
+from probe.place.rtnetlink import Way, _asked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
-    from probe.net.network import Dialer
+    from probe.net.dialer import Dialer
     from probe.protocol.measurement import Path as PathWord
     from probe.protocol.watch import Watch
 
@@ -32,28 +32,12 @@ _LINUX = sys.platform == "linux"
 _CLASS = Path("/sys/class/net")
 _ROUTES = Path("/proc/net/route")
 
-# linux/rtnetlink.h and linux/netlink.h
-_GET_ROUTE, _NEW_ROUTE, _REQUEST = 26, 24, 1
-_DESTINATION, _OUT, _GATEWAY, _SOURCE = 1, 4, 5, 7
-_HEADER = struct.Struct("=IHHII")
-_ROUTE = struct.Struct("=BBBBBBBBI")
-_ATTRIBUTE = struct.Struct("=HH")
-
 _TUNNEL_TYPES = frozenset({768, 769, 776, 778, 823})
 """linux/if_arp.h: IP in IP, IPv6 in IPv6, IPv6 in IPv4, GRE over IPv4, GRE over IPv6."""
 _TUNNEL_NAMES = ("tun", "tap", "wg", "utun", "ppp", "ipsec", "nordlynx", "tailscale", "zt", "CloudflareWARP", "warp")
 _PROXY_VARIABLES = ("all_proxy", "http_proxy", "https_proxy", "socks_proxy")
 _HALVES = frozenset({("00000000", "00000080"), ("00000080", "00000080")})
 """0.0.0.0/1 and 128.0.0.0/1 in /proc/net/route: how a VPN overrides the default route without touching it."""
-
-
-class Way(NamedTuple):
-    """The IP version, the interface ("" where the system does not tell), the gateway ("" on the link), our address."""
-
-    family: int
-    interface: str
-    gateway: str
-    source: str
 
 
 class Look(NamedTuple):
@@ -137,37 +121,6 @@ def _way(address: str) -> Way | None:
         with contextlib.suppress(OSError):
             return _asked(ip)
     return _connected(ip)
-
-
-def _asked(ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> Way | None:
-    """Ask the kernel for the route to an address. None where there is none. Raises OSError where it can't be asked."""
-    family = socket.AF_INET if ip.version == 4 else socket.AF_INET6
-    body = _ROUTE.pack(family, ip.max_prefixlen, 0, 0, 0, 0, 0, 0, 0)
-    body += _ATTRIBUTE.pack(_ATTRIBUTE.size + len(ip.packed), _DESTINATION) + ip.packed
-    question = _HEADER.pack(_HEADER.size + len(body), _GET_ROUTE, _REQUEST, 1, 0) + body
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as kernel:
-        kernel.settimeout(1.0)
-        kernel.send(question)
-        answer = kernel.recv(8192)
-    if _HEADER.unpack_from(answer)[1] != _NEW_ROUTE:
-        return None
-    found = dict(_attributes(answer[_HEADER.size + _ROUTE.size :]))
-    index = struct.unpack("=I", found[_OUT])[0] if _OUT in found else 0
-    name = socket.if_indextoname(index) if index else ""
-    return None if name == "lo" else Way(ip.version, name, _written(found.get(_GATEWAY)), _written(found.get(_SOURCE)))
-
-
-def _attributes(raw: bytes) -> Iterator[tuple[int, bytes]]:
-    while len(raw) >= _ATTRIBUTE.size:
-        length, kind = _ATTRIBUTE.unpack_from(raw)
-        if length < _ATTRIBUTE.size:
-            return
-        yield kind, raw[_ATTRIBUTE.size : length]
-        raw = raw[(length + 3) // 4 * 4 :]
-
-
-def _written(packed: bytes | None) -> str:
-    return str(ipaddress.ip_address(packed)) if packed else ""
 
 
 def _connected(ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> Way | None:

@@ -7,24 +7,16 @@ import http.client
 import socket
 import ssl
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import msgspec
 import structlog
 
 from probe.base.errors import UserError
-from probe.place import known_networks as networks
-from probe.place import routes as route
-from probe.protocol.addresses import is_bogon
+from probe.place import this_network
+from probe.place.own_names import own_address
 from probe.protocol.measurement import Vantage
-from probe.protocol.privacy import own_address
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from probe.protocol.measurement import Path, Resolver
-    from probe.protocol.prefix_table import Table
 
 log = structlog.get_logger()
 
@@ -32,12 +24,6 @@ _LARGEST_ANSWER = 4096
 _SILENT_S = 60.0
 _HTTP_BYTES, _HTTPS_BYTES = 1200, 6500
 """One question and its answer on the wire, the TLS handshake with a chain of two certificates included."""
-_WHY = {
-    "vpn": "a VPN or another tunnel carries them: switch it off to measure, or pause the probe",
-    "proxy": "this machine is set up to use a proxy (the variables http_proxy and the like)",
-    "split": "they leave over two networks: a VPN or a second connection carries a part of them",
-    "changed": "the network changed while a run was under way",
-}
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,63 +31,6 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
 
     asn: int
     country: str = ""
-
-
-def configured(vantage: Vantage) -> Callable[[], Awaitable[Vantage]]:
-    """A vantage that somebody has set: it is asked of nobody."""
-
-    async def answer() -> Vantage:
-        return vantage
-
-    return answer
-
-
-def by_table(where: Callable[[], Awaitable[Vantage]], table: Table) -> Callable[[], Awaitable[Vantage]]:
-    """The vantage, with the network's number from a table where nothing else tells it.
-
-    That needs an address of this machine that the internet sees, as IPv6 gives; behind IPv4's translation there is
-    none. The address is looked up and forgotten.
-    """
-
-    async def answer() -> Vantage:
-        vantage = await where()
-        for family in (socket.AF_INET6, socket.AF_INET):
-            address = own_address(family)
-            found = table.find(address) if address and not is_bogon(address) and not vantage.asn else None
-            if found:
-                return msgspec.structs.replace(vantage, asn=found.asn, asn_how="table", country=found.country)
-        return vantage
-
-    return answer
-
-
-def seen(before: Vantage, after: Vantage, road: route.Look, road_after: route.Look, resolver: Resolver) -> Vantage:
-    """The vantage of a run from what was seen before and after it. Whoever runs the probe is told of a detour once."""
-    path = route.between(road, road_after)
-    changed = before != after or path == "changed"
-    if path in ("direct", "unknown") and after.path != "unknown":
-        path = after.path  # the numbers of the networks tell more than the interfaces
-    _notice.path("changed" if changed else path)
-    return msgspec.structs.replace(after, path=path, resolver=resolver, changed=changed)
-
-
-class _Notice:
-    """Says what keeps runs from counting when that begins, and when it ends: never which interface or address."""
-
-    def __init__(self) -> None:
-        self._said: Path = "direct"
-
-    def path(self, path: Path) -> None:
-        if path in {self._said, "unknown"}:
-            return
-        self._said = path
-        if path == "direct":
-            log.info("measuring over the line itself again")
-        else:
-            log.warning("these runs count for no provider", why=_WHY[path])
-
-
-_notice = _Notice()
 
 
 class Spot(NamedTuple):
@@ -115,7 +44,7 @@ class Spot(NamedTuple):
 
 def spot() -> Spot:
     """Where this machine is now, by its own tables; nothing is sent."""
-    at = networks.here()
+    at = this_network.here()
     return Spot((own_address(socket.AF_INET), own_address(socket.AF_INET6)), at.interface, at.gateway, at.gateway_mac)
 
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 
 from probe.base.errors import UserError
-from probe.nats.link import SCHEMES
 from probe.protocol import keys
 from probe.protocol import signed_text as oneline
+from probe.protocol.collector_urls import SCHEMES
 
 if TYPE_CHECKING:
     from probe.protocol.keys import Key

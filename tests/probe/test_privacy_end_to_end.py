@@ -13,10 +13,10 @@ import structlog
 from infra.nats import server as nats
 from probe.agent import agent
 from probe.base import logs
-from probe.home import notebook as state
+from probe.home import files
 from probe.home.config import Config, VantageConfig
+from probe.place import own_names
 from probe.protocol import envelope as signed
-from probe.protocol import privacy as scrub
 from probe.protocol.keys import Key
 from tests.support import identifiers as canary
 from tests.support import servers
@@ -37,8 +37,8 @@ def default_logs():
 @pytest.fixture
 def planted(monkeypatch, tmp_path):
     """A machine whose name, addresses and Wi-Fi are canaries. NetworkManager tells the Wi-Fi to whoever asks."""
-    monkeypatch.setattr(scrub.socket, "gethostname", lambda: HOST_NAME)
-    monkeypatch.setattr(scrub, "own_address", lambda family: V4 if family == scrub.socket.AF_INET else V6)
+    monkeypatch.setattr(own_names.socket, "gethostname", lambda: HOST_NAME)
+    monkeypatch.setattr(own_names, "own_address", lambda family: V4 if family == own_names.socket.AF_INET else V6)
     bin_ = tmp_path / "bin"
     bin_.mkdir()
     (bin_ / "nmcli").write_text(
@@ -142,7 +142,7 @@ async def test_nothing_identifying_leaves_or_is_written(planted, town, network, 
     out, err = capfd.readouterr()
     sent = b"".join(msgspec.json.encode(s) for s in collector.seen.values())
     written = {f.name: f.read_bytes() for f in data.iterdir()}
-    written["segment"] = zlib.decompress(written[state.LAST_SEGMENT][signed.HEADER :])
+    written["segment"] = zlib.decompress(written[files.LAST_SEGMENT][signed.HEADER :])
     assert (planted / "asked").exists()  # the Wi-Fi's name was there to be had
     assert any(s.op == "request" and s.status == 302 for m in _all(collector) for s in m.steps)
     assert len(ear.heard) > 2000

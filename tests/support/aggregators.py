@@ -11,7 +11,7 @@ import sys
 import threading
 import urllib.request
 
-from probe.protocol import watch as watches
+from probe.protocol import watch_file
 from probe.protocol.addresses import endpoint
 from probe.protocol.measurement import Measurement, Step, Vantage
 
@@ -47,7 +47,7 @@ name = "South"
 access = "mobile"
 networks = [{ asn = 64501 }]
 """
-TEST_WATCH = watches.read(WATCH, "the tests' watch")
+TEST_WATCH = watch_file.read(WATCH, "the tests' watch")
 
 AT_MS = 1_800_000_000_000
 X, Y, BOGON = "192.0.2.1", "198.51.100.1", "10.0.0.1"

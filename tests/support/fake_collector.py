@@ -9,12 +9,12 @@ import time
 
 import msgspec
 
-from probe.custody.publisher import Question
 from probe.nats.link import connect
 from probe.protocol import receipt as receipts
 from probe.protocol import segment
 from probe.protocol.keys import Key
 from probe.protocol.measurement import Measurement, Receipt, ReceiptEntry, Step, Vantage
+from probe.protocol.questions import Question
 
 WATCH = """
 id = "test"

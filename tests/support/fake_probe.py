@@ -7,10 +7,10 @@ import json
 
 import msgspec
 
-from probe.custody.publisher import Question
 from probe.nats.link import connect
 from probe.protocol import receipt as receipts
 from probe.protocol import segment
+from probe.protocol.questions import Question
 from tests.support.fake_collector import now_ms
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from probe.protocol import watch as watches
+from probe.protocol import watch_file
 from tests.support import servers
 from tests.support.servers import answer
 
@@ -61,7 +61,7 @@ class Town:
     """The servers behind a test's dialer. `put` replaces one; `system` gives the system resolver's replies."""
 
     def __init__(self, dialer: Map, authority: Authority, stack: contextlib.AsyncExitStack) -> None:
-        self.watch = watches.read(WATCH.encode(), "test")
+        self.watch = watch_file.read(WATCH.encode(), "test")
         self.dialer = dialer
         self.names = {HOST: (WEB,), CONTROL: (CONTROL_ADDRESS,)}
         self.system: Callable[[bytes], list[Answer]] = self.honest

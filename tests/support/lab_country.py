@@ -8,7 +8,8 @@ import msgspec
 
 from aggregator.inference.answer.answer import Answer, Episode, Interval
 from probe.base import times
-from probe.protocol.watch import Watch, read
+from probe.protocol.watch import Watch
+from probe.protocol.watch_file import read
 
 ZERO_MS = 1_777_629_600_000
 """2026-05-01T10:00:00Z."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from aggregator.inference.answer.answer import FAIL, OK, UNKNOWN, Rows
+from aggregator.inference.rows.rows import FAIL, OK, UNKNOWN, Rows
 
 BASE = 1_750_000_000_000
 """When the made-up window begins, ms."""

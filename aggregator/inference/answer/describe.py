@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from aggregator.inference.answer import compliance, silence
 from aggregator.inference.answer import daily_windows as schedule
-from aggregator.inference.answer.answer import Answer, Episode, Interval, Parameters, Pattern, Rows, State
+from aggregator.inference.answer.answer import Answer, Episode, Interval, Pattern, State
 from aggregator.inference.model import likelihood as lk
 from aggregator.inference.model import posterior
 from aggregator.inference.model.counts import Summary
@@ -17,6 +17,8 @@ from aggregator.inference.model.likelihood import Floats, Ints
 from aggregator.inference.model.locate import Cells, Found
 from aggregator.inference.rows.clean import THROTTLED, Clean
 from aggregator.inference.rows.digest import digest
+from aggregator.inference.rows.parameters import Parameters
+from aggregator.inference.rows.rows import Rows
 from probe.base import times
 
 MODEL = "onset-2"

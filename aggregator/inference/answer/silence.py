@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from aggregator.inference.answer.answer import Rows
 from aggregator.inference.model.likelihood import Ints
+from aggregator.inference.rows.rows import Rows
 from probe.base import times
 
 LONG = 5

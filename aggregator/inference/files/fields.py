@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from aggregator.inference.answer.answer import FAIL, INCONCLUSIVE, OK, UNKNOWN
+from aggregator.inference.rows.rows import FAIL, INCONCLUSIVE, OK, UNKNOWN
 
 REQUIRED = ("provider", "probe", "at", "outcome")
 OPTIONAL = (

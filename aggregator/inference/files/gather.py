@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from aggregator.inference.answer.answer import Rows
 from aggregator.inference.files.fields import Row
+from aggregator.inference.rows.rows import Rows
 
 BLOCK = 100_000
 """Rows held before they are sorted and put away."""

@@ -22,9 +22,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from aggregator.inference.answer.answer import FAIL, INCONCLUSIVE, OK, Rows
 from aggregator.inference.model.likelihood import ANY, FULL, NANO, QUIET, Floats, Ints, rising
 from aggregator.inference.rows.clean import DELIVERY_S, THROTTLED
+from aggregator.inference.rows.rows import FAIL, INCONCLUSIVE, OK, Rows
 
 FOLLOWS = 0.6
 """A: of the lines, those that a block has reached by now; caches hold some back."""

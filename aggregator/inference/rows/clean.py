@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from aggregator.inference.answer.answer import FAIL, INCONCLUSIVE, OK, UNKNOWN, Parameters, Rows
+from aggregator.inference.rows.parameters import Parameters
+from aggregator.inference.rows.rows import FAIL, INCONCLUSIVE, OK, UNKNOWN, Rows
 
 Ints = npt.NDArray[np.int64]
 Codes = npt.NDArray[np.int8]

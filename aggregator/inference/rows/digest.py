@@ -6,7 +6,8 @@ import hashlib
 
 import numpy as np
 
-from aggregator.inference.answer.answer import Parameters, Rows
+from aggregator.inference.rows.parameters import Parameters
+from aggregator.inference.rows.rows import Rows
 
 
 def digest(rows: Rows, parameters: Parameters) -> str:

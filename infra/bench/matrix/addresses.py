@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from infra.lab.resolver import Zone
-from probe.protocol import watch as watches
+from probe.protocol import watch_file
 
 _RAW = Path(__file__).with_name("watch.toml").read_bytes()
-WATCH = watches.read(_RAW, "infra/bench/watch.toml")
+WATCH = watch_file.read(_RAW, "infra/bench/watch.toml")
 assert WATCH.surfaces.web is not None
 assert WATCH.surfaces.app is not None
 SITE_HOST = WATCH.surfaces.web.host

@@ -20,9 +20,10 @@ from infra.lab.runtime import allow_many_files
 from probe.base.logs import setup
 from probe.measure.plan import Rounds
 from probe.measure.run import measure
-from probe.net.network import Network, RealDialer
-from probe.place.whoami import configured
-from probe.protocol import watch as watches
+from probe.net.dialer import RealDialer
+from probe.net.network import Network
+from probe.place.vantage import configured
+from probe.protocol import watch_file
 from probe.protocol.measurement import Vantage
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def main() -> None:
     given = parser.parse_args()
     setup()
     allow_many_files()
-    watch = watches.read(given.watch.read_bytes(), str(given.watch))
+    watch = watch_file.read(given.watch.read_bytes(), str(given.watch))
     vantage = Vantage(role=given.role, asn=64500 if given.role == "probe" else 64999, access="fixed", line="bench")
     network = Network(_TcpAlone(), ca_file=given.authority)
 

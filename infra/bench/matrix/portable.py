@@ -22,7 +22,7 @@ from infra.lab.interference import methods
 from infra.lab.watch import watch_toml
 from probe.base.errors import UserError
 from probe.net.network import Network
-from probe.protocol import watch as watches
+from probe.protocol import watch_file
 from probe.protocol.measurement import Vantage
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def measure(folder: Path, count: int, only: Collection[str] = ()) -> tuple[Watch
     file, zero_ms = folder / "methods.toml", time.time_ns() // 1_000_000 - _LONG_AGO_MS
     file.write_text(_scenario(only), encoding="utf-8")
     with _country(file, folder, zero_ms):
-        watch = watches.read(watch_toml(scenarios.load(str(file)), zero_ms), "the lab's watch")
+        watch = watch_file.read(watch_toml(scenarios.load(str(file)), zero_ms), "the lab's watch")
         return watch, asyncio.run(_all(watch, folder, count))
 
 

@@ -12,8 +12,9 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from aggregator.inference.answer.answer import Answer, Parameters
+from aggregator.inference.answer.answer import Answer
 from aggregator.inference.onset import infer
+from aggregator.inference.rows.parameters import Parameters
 from infra.bench.onset import online, report
 from infra.bench.onset.online import Traced
 from infra.bench.onset.rivals import RIVALS

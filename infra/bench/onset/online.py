@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from aggregator.inference.answer.answer import FAIL, INCONCLUSIVE, OK, Rows
 from aggregator.inference.model.sequential_test import trace
+from aggregator.inference.rows.rows import FAIL, INCONCLUSIVE, OK, Rows
 from infra.bench.onset.score import VISIBLE
 from infra.bench.onset.simulate import Case, Truth
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from aggregator.inference.answer.answer import FAIL, INCONCLUSIVE, OK, Rows
+from aggregator.inference.rows.rows import FAIL, INCONCLUSIVE, OK, Rows
 from infra.bench.onset.score import Guess
 
 Floats = npt.NDArray[np.float64]

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from aggregator.inference.answer.answer import FAIL, OK, UNKNOWN, Rows
+from aggregator.inference.rows.rows import FAIL, OK, UNKNOWN, Rows
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]

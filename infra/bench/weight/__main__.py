@@ -17,22 +17,21 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
 
 from infra.bench.weight import page as light_report
+from infra.bench.weight.weighed import Weighed
+from infra.child import as_child, blockonset
 from infra.lab import scenario as scenarios
 from infra.lab.certificates import Issuer
 from infra.lab.country import authority_file, map_file
 from infra.lab.watch import watch_toml
 from infra.nats import server as nats
-from infra.up.supervisor import as_child, blockonset
 from probe.measure import bytes_on_wire as traffic
 from probe.nats.link import connect
 from probe.protocol import receipt as receipts
-from probe.protocol import segment
-from probe.protocol import watch as watches
+from probe.protocol import segment, watch_file
 from probe.protocol.keys import Key
 from probe.protocol.measurement import Measurement, Receipt, ReceiptEntry, Segment
 
@@ -43,29 +42,6 @@ LATER_MS = 86_400_000
 """The scenario's zero time lies a day ahead: nothing is blocked yet, and a round is as dear as it can be."""
 _TLS = 'tls { cert_file: "%(pem)s", key_file: "%(pem)s", handshake_first: "auto" }\nallow_non_tls: true\n'
 _TICKS = os.sysconf("SC_CLK_TCK")
-
-
-class Weighed(NamedTuple):
-    """What was measured. Bytes by `probe.measure.bytes_on_wire`, memory in MB, processor time in seconds."""
-
-    rss_idle: float
-    rss_most: float
-    cpu_start: float
-    cpu_round: float
-    cpu_idle_share: float
-    light: list[int]
-    sweep: list[int]
-    handshakes_light: float
-    handshakes_sweep: float
-    payload_tls: list[int]
-    """Payload bytes of each TLS handshake of the rounds, both directions: the lab's certificates are small."""
-    deliveries: list[int]
-    """Payload bytes of each visit to the collector, as the relay saw them, TLS included."""
-    rounds_a_delivery: float
-    segments: list[int]
-    """Bytes of each segment."""
-    cadence_s: float
-    sweep_s: float
 
 
 class Collector:
@@ -166,7 +142,7 @@ async def weigh(folder: Path) -> Weighed:
     operator, core, probe = Key.create("operator"), Key.create("user"), folder / "probe"
     own = Key.load_or_create(probe / "probe.key", "user")
     raw = watch_toml(scenario, zero_ms)
-    (folder / "watch.signed").write_bytes(watches.sign(raw, operator))
+    (folder / "watch.signed").write_bytes(watch_file.sign(raw, operator))
     authority = Issuer("Bench authority")
     pem, ca = folder / "collector.pem", folder / "ca.pem"
     pem.write_bytes(authority.issue("localhost"))
@@ -221,7 +197,7 @@ async def weigh(folder: Path) -> Weighed:
         rounds_a_delivery=len([*light, *sweeps]) / max(1, len([c for c in carried if c])),
         segments=collector.sizes,
         cadence_s=600.0,
-        sweep_s=watches.read(raw, "the lab's watch").sweep_s,
+        sweep_s=watch_file.read(raw, "the lab's watch").sweep_s,
     )
 
 

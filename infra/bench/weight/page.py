@@ -12,7 +12,7 @@ from probe.home.config import DELIVER_EVERY_S
 from probe.measure import bytes_on_wire as traffic
 
 if TYPE_CHECKING:
-    from infra.bench.weight.__main__ import Weighed
+    from infra.bench.weight.weighed import Weighed
 
 DAY_S = 86_400
 TICKETS = 700

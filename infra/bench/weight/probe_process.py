@@ -21,6 +21,7 @@ import msgspec
 
 from probe.agent import agent, daemon
 from probe.base import logs
+from probe.custody import watch_renewal
 from probe.home import config as configs
 from probe.net.network import Network
 
@@ -54,7 +55,7 @@ def main(config: str, lines: str, line: str, authority: str, cadence_s: str, swe
     """Run the probe until SIGTERM."""
     logs.setup("info")
     settings = configs.load(Path(config), {})
-    watch = agent.signed_watch(Path(settings.watch), settings.operator)
+    watch = watch_renewal.signed_watch(Path(settings.watch), settings.operator)
     watch = msgspec.structs.replace(watch, cadence_s=float(cadence_s), sweep_s=float(sweep_s))
     network = Network(MapDialer(Path(lines), line), Path(authority))
     asyncio.run(daemon.until_told(agent.Probe(settings, network, watch)))

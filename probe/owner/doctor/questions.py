@@ -12,20 +12,21 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from probe.base.clock import Clock
+from probe.base.clock import Clock, now_ms
 from probe.base.errors import UserError
 from probe.custody import watch_renewal as renewal
-from probe.custody.publisher import CLOCK_TOLERANCE_MS, now
 from probe.home import notebook as state
+from probe.home.notebook import CLOCK_TOLERANCE_MS
+from probe.measure import control
 from probe.measure.context import Context
 from probe.nats.link import connect
 from probe.net import quic
 from probe.owner import ask_network as introduction
 from probe.owner import status
 from probe.owner.doctor import tls_interception as interceptions
-from probe.place import known_networks as networks
 from probe.place import resolver_kind as resolvers
 from probe.place import routes as route
+from probe.place import this_network
 from probe.protocol import prefix_table as prefixes
 from probe.protocol.addresses import is_bogon
 from probe.protocol.keys import Key
@@ -136,7 +137,7 @@ def _kind(config: Config) -> Found:
         found, told = known.of(at), bool(at.name(Key.load(config.key_file, "user")))
     except UserError as e:
         return Found("network", "bad", e.message, "", {})
-    if found == networks.UNKNOWN and not told:
+    if found == this_network.UNKNOWN and not told:
         return Found("network", "note", "network_untold", "", {})
     return Found("network", "ok", "network_ok", "", {"access": found.access, "line": found.line_kind})
 
@@ -147,7 +148,7 @@ async def resolver(config: Config, watch: Watch, network: Network) -> Found:
     try:
         table = prefixes.read(Path(config.prefixes)) if config.prefixes else None
         asn = config.vantage.asn or state.read(Path(config.data)).asn
-        kind = "filter" if await resolvers.filtering(context) else resolvers.line_kind(network.dialer, asn, table)
+        kind = "filter" if await control.filtering(context) else resolvers.line_kind(network.dialer, asn, table)
     except UserError as e:
         return Found("resolver", "bad", e.message, "table_fix", {})
     finally:
@@ -215,7 +216,7 @@ def api(config: Config, watch: Watch) -> tuple[Found, int | None]:
         _, told_ms = status.fetch(f"{config.api.rstrip('/')}/v1/watches/{watch.id}/onsets")
     except UserError as e:
         return Found("api", "note", "api_bad", "api_fix", {"error": e.message}), None
-    return Found("api", "ok", "api_ok", "", {}), now() - told_ms if told_ms else None
+    return Found("api", "ok", "api_ok", "", {}), now_ms() - told_ms if told_ms else None
 
 
 def watch(config: Config) -> tuple[Watch | None, Found]:

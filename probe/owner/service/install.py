@@ -18,7 +18,7 @@ from typing import NamedTuple
 from xml.sax.saxutils import escape
 
 from probe.base.errors import UserError
-from probe.home.notebook import write
+from probe.base.private_file import write
 
 _WAIT_S = 30.0
 SYSTEMD, LAUNCHD, TASKS = "systemd", "launchd", "Task Scheduler"

@@ -8,10 +8,11 @@ import msgspec
 import numpy as np
 import pytest
 
-from aggregator.answers.reviser import Place, Reviser, parameters
+from aggregator.answers.reviser import Place, Reviser
 from aggregator.inference.answer import common_cause as common
-from aggregator.inference.answer.answer import FAIL, INCONCLUSIVE, OK, UNKNOWN
 from aggregator.inference.onset import infer
+from aggregator.inference.rows.rows import FAIL, INCONCLUSIVE, OK, UNKNOWN
+from aggregator.inference.watch_parameters import of_watch
 from aggregator.intake.ingest import Incoming, Ingest
 from aggregator.judging import judge
 from aggregator.judging import rule_set as rules
@@ -217,7 +218,7 @@ def test_an_answer_can_be_made_again_from_what_was_known(country):
     known = country.ingest.complete_ms
     country.measure(*((n, p, BAD, {}) for n in range(5, 15) for p in range(3)))
     judge.rejudge(country.ingest._store, RULES)
-    again = infer(country.rows(known), parameters(country.watch))
+    again = infer(country.rows(known), of_watch(country.watch))
     assert again == answer
 
 

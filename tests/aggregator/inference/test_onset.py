@@ -8,8 +8,9 @@ import msgspec
 import numpy as np
 import pytest
 
-from aggregator.inference.answer.answer import Parameters, Rows
 from aggregator.inference.onset import infer
+from aggregator.inference.rows.parameters import Parameters
+from aggregator.inference.rows.rows import Rows
 from tests.support.measured_fleet import BASE, Made, make, seconds
 
 LAB = Parameters(cadence_s=2.0, lag_s=2.0)

@@ -9,9 +9,10 @@ import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from aggregator.inference.answer.answer import Parameters, Rows
 from aggregator.inference.model.sequential_test import trace
 from aggregator.inference.onset import infer
+from aggregator.inference.rows.parameters import Parameters
+from aggregator.inference.rows.rows import Rows
 from tests.support.measured_fleet import BASE
 
 ROW = st.tuples(

@@ -10,17 +10,18 @@ from pathlib import Path
 
 import numpy as np
 
-from aggregator.inference.answer.answer import Parameters, Rows
 from aggregator.inference.model.counts import Summary
 from aggregator.inference.onset import infer, judge
 from aggregator.inference.rows.clean import clean
+from aggregator.inference.rows.parameters import Parameters
+from aggregator.inference.rows.rows import Rows
 from tests.support.measured_fleet import Made, make
 
 DAY = 86400.0
 ROOT = Path(__file__).parents[3]
 PRINT = """
 import hashlib, msgspec
-from aggregator.inference.answer.answer import Parameters
+from aggregator.inference.rows.parameters import Parameters
 from aggregator.inference.onset import infer
 from aggregator.inference.model.sequential_test import trace
 from tests.support.measured_fleet import Made, make

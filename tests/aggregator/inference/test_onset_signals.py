@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from aggregator.inference import curve
 from aggregator.inference.answer import common_cause as common
-from aggregator.inference.answer import compliance, silence
-from aggregator.inference.answer.answer import DateSpan, Parameters
+from aggregator.inference.answer import silence
 from aggregator.inference.model import sequential_test as trigger
 from aggregator.inference.onset import analyse, infer
+from aggregator.inference.rows.parameters import DateSpan, Parameters
 from tests.support.measured_fleet import BASE, Made, make
 
 DAY = 86400.0
@@ -83,11 +84,11 @@ def test_curve_has_a_band() -> None:
     """Three of four providers complied by the end; the band holds the share and rises with it."""
     blocks = [((DAY, 1e9),), ((2 * DAY, 1e9),), ((3 * DAY, 1e9),), ()]
     found = [analyse(make(Made(seed=i, cadence=600, length=4 * DAY, blocks=b)), TEN) for i, b in enumerate(blocks)]
-    (curve,) = compliance.curves(found, ())
-    shares = [point["share"] for point in curve["curve"]]  # type: ignore[attr-defined]
+    (drawn,) = curve.curves(found, ())
+    shares = [point["share"] for point in drawn["curve"]]  # type: ignore[attr-defined]
     assert shares == sorted(shares)
     assert shares[-1] == pytest.approx(0.75, abs=0.02)
-    assert all(p["low"] <= p["share"] + 0.13 and p["share"] - 0.13 <= p["high"] for p in curve["curve"])  # type: ignore[attr-defined]
+    assert all(p["low"] <= p["share"] + 0.13 and p["share"] - 0.13 <= p["high"] for p in drawn["curve"])  # type: ignore[attr-defined]
 
 
 def scores(made: Made) -> tuple[np.ndarray, np.ndarray]:

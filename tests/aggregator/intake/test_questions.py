@@ -14,18 +14,17 @@ from aggregator.judging import rule_set as rules
 from aggregator.watches import served as watches
 from infra.nats import server as nats
 from probe.custody import watch_renewal as renewal
-from probe.custody import withdrawal
+from probe.custody import withdrawal_delivery
 from probe.custody.delivery import Delivery
-from probe.custody.publisher import Question
 from probe.custody.spool import Spool
 from probe.custody.watch_renewal import Renewal
+from probe.home import files
 from probe.home import notebook as state
 from probe.home.config import Config
 from probe.nats.link import connect
-from probe.owner import pause as owner
-from probe.protocol import segment
-from probe.protocol import watch as probe_watches
+from probe.protocol import segment, watch_file
 from probe.protocol.keys import Key
+from probe.protocol.questions import Question
 from tests.support.aggregators import WATCH, dc, measurement
 from tests.support.fake_collector import eventually, now_ms
 
@@ -42,7 +41,7 @@ class Way:
         self.key = Key.load_or_create(self.directory / "probe.key", "user")
         self.store = store
         (tmp_path / "watch.toml").write_bytes(WATCH)
-        (tmp_path / "watch.signed").write_bytes(probe_watches.sign(OLD, OPERATOR))
+        (tmp_path / "watch.signed").write_bytes(watch_file.sign(OLD, OPERATOR))
         served = watches.serve(store, [tmp_path / "watch.toml"], OPERATOR.id)
         self.ingest = Ingest(store, OPERATOR, served, rules.load(rules.newest()))
         self.file = tmp_path / "watch.signed"
@@ -96,12 +95,12 @@ async def test_a_withdrawal_is_kept_receipted_and_its_rows_are_shown_no_more(way
         delivery.measured()
         (sealed,) = await eventually(lambda: [e for e in spool.ledger() if e.state == "stored"], 20)
         assert shown(way, sealed.segment_id, run) == (1, 1, 1, 1)
-        line = withdrawal.sign(way.directory)
-        await eventually(lambda: not withdrawal.waiting(way.directory), 20)
+        line = withdrawal_delivery.sign(way.directory)
+        await eventually(lambda: not withdrawal_delivery.waiting(way.directory), 20)
         spool.add([measurement("app", dc(1), at_ms=now_ms())])
         delivery.measured()
         await asyncio.sleep(0.5)
-    assert withdrawal.confirmed_ms(way.directory, OPERATOR.id) > 0
+    assert withdrawal_delivery.confirmed_ms(way.directory, OPERATOR.id) > 0
     assert [e.state for e in spool_of(way)] == ["stored", "spooled"]
     assert shown(way, sealed.segment_id, run) == (0, 0, 0, 0)
     way.ingest.withdraw(way.key.id, line)
@@ -134,17 +133,17 @@ def shown(way, segment_id, run):
 
 async def test_the_command_hands_it_over_at_once(way):
     """Without a running probe; a second time there is nothing left to do."""
-    withdrawal.sign(way.directory)
-    assert await asyncio.to_thread(owner.hand_over, way.config(), way.directory) == ""
-    assert withdrawal.waiting(way.directory) == ""
+    withdrawal_delivery.sign(way.directory)
+    assert await asyncio.to_thread(withdrawal_delivery.hand_over, way.config(), way.directory) == ""
+    assert withdrawal_delivery.waiting(way.directory) == ""
     unreachable = msgspec.structs.replace(way.config(), nats=("nats://127.0.0.1:1",))
-    assert await asyncio.to_thread(owner.hand_over, unreachable, way.directory) == ""
+    assert await asyncio.to_thread(withdrawal_delivery.hand_over, unreachable, way.directory) == ""
 
 
 async def test_nobody_withdraws_for_another(way):
     """A line that another key signed gets no answer, and is not kept."""
     other = Key.load_or_create(way.directory / "other" / "probe.key", "user")
-    line = withdrawal.sign(way.directory / "other")
+    line = withdrawal_delivery.sign(way.directory / "other")
     connection = await connect([way.url], way.key, "probe", inbox_prefix=f"_INBOX_{way.key.id}", within_s=10)
     with pytest.raises(TimeoutError):
         await connection.request(f"q.{way.key.id}", msgspec.json.encode(Question(withdrawal=line)), timeout_s=1)
@@ -173,9 +172,9 @@ async def test_an_expired_watch_is_a_reason_to_come_though_there_is_nothing_to_d
     have = msgspec.structs.replace(renewal.present(config), expires="2098-12-30")
     errand = Renewal(config, way.key, lambda: have, taken.append)
     assert errand.is_urgent()
-    (way.directory / state.PAUSED).write_bytes(b'{"until_ms":null}')
+    (way.directory / files.PAUSED).write_bytes(b'{"until_ms":null}')
     assert not errand.is_urgent()
-    (way.directory / state.PAUSED).unlink()
+    (way.directory / files.PAUSED).unlink()
     async with delivering(way, errand):
         await eventually(lambda: taken, 20)
     monkeypatch.setattr(renewal, "today", lambda: renewal.dt.date(2099, 12, 31))

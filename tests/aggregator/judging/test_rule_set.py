@@ -10,7 +10,6 @@ from aggregator import cli
 from aggregator.intake.ingest import Incoming, Ingest
 from aggregator.judging import judge
 from aggregator.judging import rule_set as rules
-from aggregator.store.store import text
 from probe.base.errors import UserError
 from probe.protocol import addresses, segment
 from probe.protocol.keys import Key
@@ -332,9 +331,9 @@ def test_another_text_of_the_same_version_is_refused(store, verdicts):
 def test_the_bogons_of_the_facts_are_the_probes():
     """One list, in two languages."""
     for net in addresses._BOGONS:
-        assert f"'{net}'" in text("facts")
+        assert f"'{net}'" in rules.sql("facts")
         assert addresses.is_bogon(str(ipaddress.ip_network(net)[0]))
-    assert text("facts").count("/") >= len(addresses._BOGONS)
+    assert rules.sql("facts").count("/") >= len(addresses._BOGONS)
 
 
 def test_the_rule_for_a_dead_service_is_the_views():

@@ -8,7 +8,7 @@ import pytest
 
 from aggregator.watches import served as watches
 from probe.base.errors import UserError
-from probe.protocol import watch as probe_watches
+from probe.protocol import watch_file
 from probe.protocol.keys import Key
 from tests.support.aggregators import WATCH
 
@@ -26,7 +26,7 @@ def test_watches_are_served_signed_or_not_and_remembered(store, tmp_path):
     """A store that is started without files serves what it served before."""
     plain, signed = tmp_path / "plain.toml", tmp_path / "signed"
     plain.write_bytes(WATCH)
-    signed.write_bytes(probe_watches.sign(WATCH.replace(b'"test"', b'"other"'), OPERATOR))
+    signed.write_bytes(watch_file.sign(WATCH.replace(b'"test"', b'"other"'), OPERATOR))
     served = watches.serve(store, [plain, signed], OPERATOR.id)
     assert sorted(served) == ["other", "test"]
     assert watches.serve(store, [], OPERATOR.id) == served
@@ -35,7 +35,7 @@ def test_watches_are_served_signed_or_not_and_remembered(store, tmp_path):
     assert watches.serve(store, [plain], OPERATOR.id)["test"].cadence_s == 3
     again = watches.serve(store, [], OPERATOR.id)
     assert again["test"].cadence_s == 3
-    assert again["test"].digest == probe_watches.read(newer, "newer").digest
+    assert again["test"].digest == watch_file.read(newer, "newer").digest
     assert len(store.read("watch_texts")) == 2
 
 
@@ -46,7 +46,7 @@ def test_what_can_not_be_served_is_named(store, tmp_path):
     b.write_bytes(WATCH)
     with pytest.raises(UserError, match=r"b\.toml.*'test'"):
         watches.serve(store, [a, b], OPERATOR.id)
-    a.write_bytes(probe_watches.sign(WATCH, Key.create("operator")))
+    a.write_bytes(watch_file.sign(WATCH, Key.create("operator")))
     with pytest.raises(UserError, match=r"a\.toml: signed by O"):
         watches.serve(store, [a], OPERATOR.id)
     a.write_bytes(WATCH.replace(b'access = "fixed"', b'access = "pigeon"'))
@@ -80,7 +80,7 @@ def test_a_bad_watch_is_refused_without_a_traceback(tmp_path):
         assert said.stderr.startswith(f"error: watch {file}: ")
         assert "cadence_s" in said.stderr
         assert "Traceback" not in said.stderr
-    flipped = bytearray(probe_watches.sign(WATCH, OPERATOR))
+    flipped = bytearray(watch_file.sign(WATCH, OPERATOR))
     flipped[-1] ^= 1
     file.write_bytes(flipped)
     assert "signature" in blockonset("watch", "check", file).stderr

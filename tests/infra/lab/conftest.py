@@ -18,7 +18,7 @@ from infra.lab.dialer import Atlas, LabDialer
 from infra.lab.interference import methods
 from infra.lab.watch import watch_toml
 from probe.net.network import Network
-from probe.protocol import watch as watches
+from probe.protocol import watch_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,7 +65,7 @@ def country(file: Path, data: Path, zero_ms: int) -> Iterator[Running]:
     try:
         said = json.loads(process.stdout.readline() or b"{}")
         assert said.get("country") == file.stem, (data / "log").read_text()
-        yield Running(process, watches.read(watch_toml(scenarios.load(str(file)), zero_ms), "the lab's watch"), data)
+        yield Running(process, watch_file.read(watch_toml(scenarios.load(str(file)), zero_ms), "the lab's watch"), data)
     finally:
         process.terminate()
         assert process.wait(10) == 0, (data / "log").read_text()

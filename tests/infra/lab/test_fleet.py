@@ -18,7 +18,7 @@ from infra.lab.country import line_names
 from infra.lab.watch import watch_toml
 from infra.nats import server as nats
 from probe.custody.spool import read_ledger
-from probe.protocol import watch as watches
+from probe.protocol import watch_file
 from probe.protocol.keys import Key
 from tests.infra.lab.conftest import country
 from tests.support.fake_collector import Collector, eventually
@@ -30,7 +30,7 @@ OPERATOR, CORE = Key.create("operator"), Key.create("user")
 @contextlib.contextmanager
 def running_fleet(data, url):
     """The shipped command, from its first line until it is told to stop."""
-    (data / "watch").write_bytes(watches.sign(watch_toml(QUICK, round(time.time() * 1000)), OPERATOR))
+    (data / "watch").write_bytes(watch_file.sign(watch_toml(QUICK, round(time.time() * 1000)), OPERATOR))
     command = [sys.executable, "-m", "probe", "lab", "fleet", "--scenario", "quick", "--data", str(data)]
     command += ["--nats", url, "--operator", OPERATOR.id, "--watch", str(data / "watch")]
     with (data / "fleet.log").open("wb") as log:
@@ -95,7 +95,7 @@ def test_nothing_waits_longer_than_a_cadence(tmp_path):
 
 def test_a_watch_that_somebody_else_signed_is_refused(data):
     """The fleet ends with a clear error and contacts nothing."""
-    (data / "watch").write_bytes(watches.sign(watch_toml(QUICK, 0), Key.create("operator")))
+    (data / "watch").write_bytes(watch_file.sign(watch_toml(QUICK, 0), Key.create("operator")))
     command = [sys.executable, "-m", "probe", "lab", "fleet", "--scenario", "quick", "--data", str(data)]
     command += ["--nats", "nats://127.0.0.1:1", "--operator", OPERATOR.id, "--watch", str(data / "watch")]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)

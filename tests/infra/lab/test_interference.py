@@ -6,7 +6,8 @@ import msgspec
 import pytest
 
 from infra.lab import scenario as scenarios
-from infra.lab.interference import LOSSY, OUTAGE, PASS, in_force, methods
+from infra.lab.in_force import LOSSY, OUTAGE, in_force
+from infra.lab.interference import PASS, methods
 
 STAGGERED = scenarios.load("staggered")
 

@@ -15,7 +15,7 @@ from aggregator.store.store import Store
 from infra.lab import scenario as scenarios
 from infra.lab.watch import rfc3339
 from probe.measure.run import measure
-from probe.place.whoami import configured
+from probe.place.vantage import configured
 from probe.protocol import segment
 from probe.protocol.keys import Key
 from probe.protocol.measurement import Vantage

@@ -9,7 +9,7 @@ import pytest
 from infra.lab import scenario as scenarios
 from infra.lab.truth import truth
 from infra.lab.watch import watch_toml
-from probe.protocol import watch as watches
+from probe.protocol import watch_file
 
 ZERO_MS = 1_764_000_000_377
 
@@ -18,7 +18,7 @@ ZERO_MS = 1_764_000_000_377
 def test_the_watch_reads_as_any_other(name):
     """The text is a whole watch, with the scenario's times, providers and endpoints."""
     s = scenarios.load(name)
-    watch = watches.read(watch_toml(s, ZERO_MS), name)
+    watch = watch_file.read(watch_toml(s, ZERO_MS), name)
     assert watch.id == f"lab-{name}"
     assert watch.fictional
     assert (watch.cadence_s, watch.timeout_s, watch.dns_lag_s) == (s.cadence_s, s.timeout_s, s.dns_lag_s)
@@ -32,7 +32,7 @@ def test_the_watch_reads_as_any_other(name):
 def test_the_orders_dates_are_counted_from_zero():
     """Each date means the second that the scenario says, in the country's own zone."""
     s = scenarios.load("staggered")
-    directive = watches.read(watch_toml(s, ZERO_MS), "x").directive
+    directive = watch_file.read(watch_toml(s, ZERO_MS), "x").directive
     for kind, at_s in (("issued", 10.0), ("block_by", 75.0)):
         date = directive.date(kind)
         meant = dt.datetime.fromtimestamp(ZERO_MS / 1000 + at_s, dt.UTC)
@@ -64,7 +64,7 @@ def test_quotes_and_other_scripts_survive():
     raw = (scenarios.FOLDER / "quick.toml").read_bytes()
     raw = raw.replace(b'"Brindlewick Cable"', '"Cáp \\"Brindle\\\\wick\\" — 光"'.encode())
     s = scenarios.read(raw, "quick", "x")
-    assert watches.read(watch_toml(s, ZERO_MS), "x").providers[0].name == 'Cáp "Brindle\\wick" — 光'
+    assert watch_file.read(watch_toml(s, ZERO_MS), "x").providers[0].name == 'Cáp "Brindle\\wick" — 光'
 
 
 def test_the_truth_has_a_row_for_every_provider():

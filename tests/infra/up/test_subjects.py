@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from infra.up.subjects import LabSubject, WatchSubject
+from infra.up.lab_subject import LabSubject
+from infra.up.watch_subject import WatchSubject
 from probe.base.errors import UserError
 from probe.home import consent
 from probe.home import texts as messages

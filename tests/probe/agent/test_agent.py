@@ -14,10 +14,11 @@ import pytest
 from infra.nats import server as nats
 from probe.agent import agent
 from probe.base.errors import UserError
+from probe.custody import watch_renewal
 from probe.custody.spool import Spool, SpoolError, read_ledger
 from probe.home.config import Config, VantageConfig
 from probe.net.network import Network
-from probe.protocol import watch as watches
+from probe.protocol import watch_file
 from probe.protocol.keys import Key
 from tests.support.fake_collector import WATCH, Collector, eventually, now_ms
 from tests.support.servers import Map, refusing
@@ -66,7 +67,7 @@ async def running(probe):
 
 def watch(cadence_s=CADENCE_S):
     """The tests' watch."""
-    return watches.read(WATCH.format(cadence_s=cadence_s).encode(), "test")
+    return watch_file.read(WATCH.format(cadence_s=cadence_s).encode(), "test")
 
 
 def at(config, server):
@@ -168,14 +169,14 @@ PROBE = """
 import asyncio, sys
 from pathlib import Path
 from probe.agent import agent, daemon
+from probe.custody.watch_renewal import signed_watch
 from probe.home import config
-from probe.protocol import watch
 from probe.net.network import Network
 from tests.support.servers import Map, refusing
 settings = config.load(Path(sys.argv[1]), {})
 with refusing() as port:
     network = Network(Map(resolver=port), Path(sys.argv[2]))
-    probe = agent.Probe(settings, network, agent.signed_watch(Path(settings.watch), settings.operator))
+    probe = agent.Probe(settings, network, signed_watch(Path(settings.watch), settings.operator))
     asyncio.run(daemon.until_told(probe))
 """
 
@@ -183,7 +184,7 @@ with refusing() as port:
 @contextlib.contextmanager
 def start(tmp_path, config, server, authority):
     """A probe in a process of its own, as `blockonset probe run` runs it, over a network that reaches nothing."""
-    Path(config.watch).write_bytes(watches.sign(WATCH.format(cadence_s=CADENCE_S).encode(), OPERATOR))
+    Path(config.watch).write_bytes(watch_file.sign(WATCH.format(cadence_s=CADENCE_S).encode(), OPERATOR))
     file = tmp_path / "probe.toml"
     file.write_text(
         f'data = "{config.data}"\nwatch = "{config.watch}"\nnats = ["{server.url}"]\noperator = "{OPERATOR.id}"\n'
@@ -227,10 +228,10 @@ def test_a_watch_that_may_not_be_used_is_named(tmp_path):
     """Not there, not signed, signed by another."""
     path = tmp_path / "watch.signed"
     with pytest.raises(UserError, match=r"watch.signed: can't be read"):
-        agent.signed_watch(path, OPERATOR.id)
+        watch_renewal.signed_watch(path, OPERATOR.id)
     path.write_bytes(WATCH.format(cadence_s=1).encode())
     with pytest.raises(UserError, match=r"watch.signed: not a signed watch"):
-        agent.signed_watch(path, OPERATOR.id)
-    path.write_bytes(watches.sign(WATCH.format(cadence_s=1).encode(), Key.create("operator")))
+        watch_renewal.signed_watch(path, OPERATOR.id)
+    path.write_bytes(watch_file.sign(WATCH.format(cadence_s=1).encode(), Key.create("operator")))
     with pytest.raises(UserError, match=r"watch.signed: .*not by the operator"):
-        agent.signed_watch(path, OPERATOR.id)
+        watch_renewal.signed_watch(path, OPERATOR.id)

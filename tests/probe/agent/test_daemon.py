@@ -20,8 +20,10 @@ from infra.nats import server as nats
 from probe import panic
 from probe.agent import agent
 from probe.base.errors import UserError
+from probe.custody import watch_renewal
 from probe.custody import watch_renewal as renewal
 from probe.custody.spool import Spool, SpoolError, read_ledger
+from probe.home import files
 from probe.home import notebook as state
 from probe.home import texts as messages
 from probe.home.config import Config, VantageConfig
@@ -29,11 +31,10 @@ from probe.owner import ask_network as introduction
 from probe.owner import show, status
 from probe.owner.doctor import questions as diagnosis
 from probe.owner.doctor import report as doctor
-from probe.place import known_networks as networks
-from probe.place import metered
-from probe.place.known_networks import Here
+from probe.place import metered, this_network
+from probe.place.this_network import Here
 from probe.protocol import envelope as signed
-from probe.protocol import watch as watches
+from probe.protocol import watch_file
 from probe.protocol.keys import Key
 from tests.support.fake_collector import WATCH, eventually, now_ms, run_of
 from tests.support.servers import Map, refusing
@@ -47,7 +48,7 @@ DAY_MS = 86_400_000
 def config(tmp_path, **settings):
     """A probe's configuration, its key and its signed watch in place."""
     tmp_path.mkdir(exist_ok=True)
-    (tmp_path / "watch.signed").write_bytes(watches.sign(WATCH.format(cadence_s=600).encode(), OPERATOR))
+    (tmp_path / "watch.signed").write_bytes(watch_file.sign(WATCH.format(cadence_s=600).encode(), OPERATOR))
     made = Config(
         data=str(tmp_path / "probe"), watch=str(tmp_path / "watch.signed"), operator=OPERATOR.id,
         **({"nats": ("nats://127.0.0.1:1",), "flush_s": 0.2, "vantage": VantageConfig(asn=64500)} | settings),
@@ -68,7 +69,7 @@ def write(tmp_path, settings):
 
 def watch_of(settings):
     """The watch of a configuration."""
-    return agent.signed_watch(Path(settings.watch), settings.operator)
+    return watch_renewal.signed_watch(Path(settings.watch), settings.operator)
 
 
 @contextlib.contextmanager
@@ -198,7 +199,7 @@ async def test_show_decodes_every_byte_of_what_was_sent(tmp_path):
     assert [p.start for p in found] == [0, *(p.end for p in found[:-1])]
     assert found[-1].end == len(data)
     assert show.contents(data)["measurements"] == json.loads(msgspec.json.encode(run))
-    (Path(settings.data) / state.LAST_SEGMENT).write_bytes(data[:-1] + b"x")
+    (Path(settings.data) / files.LAST_SEGMENT).write_bytes(data[:-1] + b"x")
     with pytest.raises(UserError, match="can't be opened"):
         show.parts(show.raw(settings))
     assert signed.HEADER == 100
@@ -208,7 +209,7 @@ async def test_the_doctor_has_a_line_and_a_fix_for_everything(tmp_path, town, ne
     """A collector that lets it in, one that doesn't know it, one that isn't there; each other question once."""
     settings = config(tmp_path)
     own = Key.load(settings.key_file, "user")
-    (tmp_path / "watch.signed").write_bytes(watches.sign(_text_of(town), OPERATOR))
+    (tmp_path / "watch.signed").write_bytes(watch_file.sign(_text_of(town), OPERATOR))
     with (
         nats.running(tmp_path / "in", core_users=[CORE.id], probes=[own.id]) as server,
         nats.running(tmp_path / "out", core_users=[CORE.id], probes=[Key.create("user").id]) as other,
@@ -230,7 +231,7 @@ async def test_the_doctor_has_a_line_and_a_fix_for_everything(tmp_path, town, ne
 async def test_the_doctor_contacts_nothing_while_paused(tmp_path, dialer, network):
     """A pause is a pause."""
     settings = config(tmp_path)
-    (Path(settings.data) / state.PAUSED).write_bytes(b'{"until_ms":null}')
+    (Path(settings.data) / files.PAUSED).write_bytes(b'{"until_ms":null}')
     lines = await doctor._examine(settings, EN, network)
     assert "paused" in lines[-1].says
     assert dialer.dialed == []
@@ -248,7 +249,7 @@ def test_the_clock_is_compared_with_the_receipts_or_the_api_or_is_said_to_be_unk
         about, offset_ms = diagnosis.api(settings, watch_of(settings))
         assert (about.mark, abs(offset_ms) < 5000) == ("ok", True)
         assert diagnosis.clock(settings, offset_ms).mark != "bad"
-        monkeypatch.setattr(diagnosis, "now", lambda: now_ms() + 3_600_000)
+        monkeypatch.setattr(diagnosis, "now_ms", lambda: now_ms() + 3_600_000)
         _, offset_ms = diagnosis.api(settings, watch_of(settings))
     line = doctor._line(EN, diagnosis.clock(settings, offset_ms))
     assert line.mark == "bad"
@@ -260,12 +261,12 @@ def test_an_expired_or_renewed_watch_is_told_by_doctor_and_status(tmp_path):
     """Expired, it is something to do; renewed, the newer one counts."""
     settings = config(tmp_path)
     text = WATCH.format(cadence_s=600)
-    Path(settings.watch).write_bytes(watches.sign(text.replace("2099-01-01", "2025-01-01").encode(), OPERATOR))
+    Path(settings.watch).write_bytes(watch_file.sign(text.replace("2099-01-01", "2025-01-01").encode(), OPERATOR))
     watch, found = diagnosis.watch(settings)
     assert (watch, found.mark, found.values["expires"]) == (None, "bad", "2025-01-01")
     about = status.status(settings, renewal.present(settings), ask_api=False)
     assert "expired on 2025-01-01" in "\n".join(status.words(about, EN))
-    (Path(settings.data) / state.RENEWED).write_bytes(watches.sign(text.encode(), OPERATOR))
+    (Path(settings.data) / files.RENEWED).write_bytes(watch_file.sign(text.encode(), OPERATOR))
     watch, found = diagnosis.watch(settings)
     assert (watch.expires, found.mark) == ("2099-01-01", "ok")
     assert "good until 2099-01-01" in "\n".join(status.words(status.status(settings, watch), EN))
@@ -275,7 +276,7 @@ def test_doctor_says_what_is_known_of_the_network_and_its_number(tmp_path, monke
     """New, answered, not to be told apart; the number configured, seen, to be asked, unknown."""
     settings = config(tmp_path, vantage=VantageConfig())
     home = Here("wlan0", "192.168.1.1", "02:00:5e:10:20:30", 0)
-    monkeypatch.setattr(networks, "here", lambda asn=0: home)
+    monkeypatch.setattr(this_network, "here", lambda asn=0: home)
 
     def says(settings=settings):
         lines = [doctor._line(EN, found) for found in diagnosis.place(settings)]
@@ -291,7 +292,7 @@ def test_doctor_says_what_is_known_of_the_network_and_its_number(tmp_path, monke
     introduction.of(Path(settings.data)).remember(home, introduction.declared("fixed", "work"))
     state.Notebook(Path(settings.data)).note(asn=64500)
     assert says() == [("ok", "fixed, work"), ("ok", "AS64500 (as the last run saw it)")]
-    monkeypatch.setattr(networks, "here", lambda asn=0: Here("", "", "", 0))
+    monkeypatch.setattr(this_network, "here", lambda asn=0: Here("", "", "", 0))
     assert says()[0] == ("note", "it can't be told from others here; what the configuration says holds everywhere")
     said = VantageConfig(asn=64501, access="mobile", line_kind="hotspot")
     assert says(msgspec.structs.replace(settings, vantage=said)) == [
@@ -411,12 +412,12 @@ async def test_runs_are_counted_for_status_and_a_pause_holds_them(tmp_path, netw
     probe = agent.Probe(settings, network_of_nothing, watch)
     running = asyncio.create_task(probe.run(stop))
     await eventually(lambda: state.read(directory).runs >= 2)
-    (directory / state.PAUSED).write_bytes(b'{"until_ms":null}')
+    (directory / files.PAUSED).write_bytes(b'{"until_ms":null}')
     await eventually(lambda: "paused" in state.read(directory).why_not)
     before = state.read(directory).runs
     await asyncio.sleep(0.8)
     assert state.read(directory).runs == before
-    (directory / state.PAUSED).unlink()
+    (directory / files.PAUSED).unlink()
     await eventually(lambda: state.read(directory).runs > before)
     stop.set()
     await running

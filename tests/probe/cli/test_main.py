@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import structlog
 
+from probe.base import process
 from probe.cli import main as parts
 
 ROOT = Path(__file__).parents[3]
@@ -98,7 +99,7 @@ def test_our_own_bug_is_told_with_its_place_and_without_a_traceback(only, capsys
     )
     monkeypatch.delenv("BLOCKONSET_DEBUG", raising=False)
     code, _, err = run(capsys, "part")
-    assert code == parts.EXIT_BUG
+    assert code == process.EXIT_BUG
     assert "a bug in Blockonset" in err
     assert "TypeError at probe.protocol.keys:" in err
     assert "Traceback" not in err

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from probe.cli import tables as render
 from probe.measure.run import measure
-from probe.place.whoami import configured
+from probe.place.vantage import configured
 from probe.protocol.measurement import Vantage
 from tests.support.honest_internet import FORGED, HOST
 

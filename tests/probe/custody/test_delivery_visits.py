@@ -13,7 +13,8 @@ from probe.base.errors import UserError
 from probe.custody.delivery import Delivery
 from probe.custody.spool import Spool
 from probe.home.config import Config
-from probe.home.notebook import PAUSED, WITHDRAWN, Notebook
+from probe.home.files import PAUSED, WITHDRAWN
+from probe.home.notebook import Notebook
 from probe.nats import link as connection
 from probe.nats.link import connect
 from probe.protocol.keys import Key

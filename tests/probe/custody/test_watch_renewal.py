@@ -7,23 +7,24 @@ import pytest
 
 from probe.agent import agent, daemon
 from probe.base.errors import UserError
+from probe.custody import watch_renewal
 from probe.custody import watch_renewal as renewal
-from probe.home import notebook as state
+from probe.home import files
 from probe.home.config import Config
-from probe.protocol import watch as watches
+from probe.protocol import watch_file
 from probe.protocol.keys import Key
-from probe.protocol.watch import WatchError
+from probe.protocol.watch_file import WatchError
 from tests.support.fake_collector import WATCH
 
 OPERATOR = Key.create("operator")
 TEXT = WATCH.format(cadence_s=600)
-HAVE = watches.read(TEXT.encode(), "test")
+HAVE = watch_file.read(TEXT.encode(), "test")
 LATER = ("2099-01-01", "2099-06-01")
 
 
 def signed(text, key=OPERATOR):
     """A signed watch."""
-    return watches.sign(text.encode(), key)
+    return watch_file.sign(text.encode(), key)
 
 
 @pytest.fixture
@@ -55,8 +56,8 @@ def test_what_may_not_take_a_watchs_place(changes, says):
         assert old in text
         text = text.replace(old, new, 1)
     with pytest.raises(WatchError, match=says):
-        renewal.check(HAVE, watches.read(text.encode(), "new"))
-    renewal.check(HAVE, watches.read(TEXT.replace(*LATER).encode(), "new"))
+        renewal.check(HAVE, watch_file.read(text.encode(), "new"))
+    renewal.check(HAVE, watch_file.read(TEXT.replace(*LATER).encode(), "new"))
 
 
 class Collector:
@@ -115,7 +116,7 @@ def agent_network():
 
 def test_a_file_of_a_newer_watch_that_was_tampered_with_is_left_aside(config):
     """The configured one holds."""
-    file = renewal.Path(config.data) / state.RENEWED
+    file = renewal.Path(config.data) / files.RENEWED
     file.write_bytes(signed(TEXT.replace(*LATER), Key.create("operator")))
     assert renewal.present(config) == HAVE
     file.write_bytes(b"junk")
@@ -130,5 +131,5 @@ def test_with_an_expired_watch_the_probe_starts_and_measures_nothing(tmp_path, c
     _, watch = daemon.check(file)
     assert renewal.expired(watch)
     with pytest.raises(UserError, match=r"expired on 2025-01-01"):
-        agent.signed_watch(tmp_path / "watch.signed", OPERATOR.id)
+        watch_renewal.signed_watch(tmp_path / "watch.signed", OPERATOR.id)
     assert not renewal.expired(msgspec.structs.replace(watch, expires=renewal.today().isoformat()))

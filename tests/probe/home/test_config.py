@@ -4,6 +4,7 @@ import pytest
 
 from probe.base.errors import UserError
 from probe.home import config as configs
+from probe.place.vantage import of_config
 from probe.protocol.keys import Key
 
 OPERATOR = Key.create("operator").id
@@ -98,9 +99,9 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
 
 async def test_what_is_declared_about_the_network_says_how_it_is_known(file):
     """Declared is told from unknown."""
-    vantage = await configs.load(file, {}).where()()
+    vantage = await of_config(configs.load(file, {}).vantage)()
     assert (vantage.asn, vantage.asn_how) == (64500, "configured")
     assert (vantage.line, vantage.line_how) == ("kitchen", "configured")
     file.write_text(TEXT.split("[vantage]", maxsplit=1)[0])
-    vantage = await configs.load(file, {}).where()()
+    vantage = await of_config(configs.load(file, {}).vantage)()
     assert (vantage.asn_how, vantage.access_how, vantage.line_how) == ("unknown",) * 3

@@ -11,13 +11,14 @@ import pytest
 
 from probe.base.clock import Clock
 from probe.base.errors import UserError
-from probe.measure import checks, control, run
+from probe.measure import checks, control, registry, run
 from probe.measure.bytes_on_wire import of_step, stream, wire_bytes
 from probe.measure.context import Context
+from probe.measure.loop_lag import Lag
 from probe.measure.plan import Plan, Rounds
-from probe.measure.run import Lag, measure
-from probe.place.whoami import configured
-from probe.protocol import privacy as scrub
+from probe.measure.run import measure
+from probe.place import own_names
+from probe.place.vantage import configured
 from probe.protocol.measurement import Vantage
 from tests.support import servers
 from tests.support.honest_internet import CONTROL, CONTROL_ADDRESS, ENDPOINTS, HOST, SECOND, WEB
@@ -124,9 +125,9 @@ def broken_check(tmp_path, monkeypatch):
         "async def check(context):\n    await context.connect('x', '203.0.113.250', 25)\n"
     )
     monkeypatch.setattr(checks, "__path__", [*checks.__path__, str(tmp_path)])
-    checks.discover.cache_clear()
+    registry.checks.cache_clear()
     yield
-    checks.discover.cache_clear()
+    registry.checks.cache_clear()
 
 
 @pytest.mark.usefixtures("broken_check")
@@ -185,7 +186,7 @@ async def test_a_free_loop_is_hardly_late():
 
 async def test_what_would_identify_the_line_never_leaves_a_run(town, network, monkeypatch):
     """Here the resolver's answer is the line's own address: the measurement is emptied, the others stay."""
-    monkeypatch.setattr(scrub, "own_address", lambda family: "203.0.113.77" if family.name == "AF_INET" else "")
+    monkeypatch.setattr(own_names, "own_address", lambda family: "203.0.113.77" if family.name == "AF_INET" else "")
     town.names[HOST] = ("203.0.113.77",)
     found = {m.check: m for m in await measure(town.watch, network, configured(HERE))}
     assert found["dns"].steps == ()

@@ -14,7 +14,8 @@ import pytest
 
 from probe.base.errors import UserError
 from probe.net.counted_socket import Wire
-from probe.net.network import Network, RealDialer
+from probe.net.dialer import RealDialer
+from probe.net.network import Network
 from tests.probe.conftest import LIMIT, PATIENT
 from tests.support import servers
 from tests.support.authority import Authority

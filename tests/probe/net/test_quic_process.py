@@ -60,7 +60,7 @@ async def test_where_nothing_speaks_quic_nothing_is_tested(network, dialer, cloc
 
 def test_a_probe_loads_nothing_of_it():
     """Its memory stays what it was."""
-    code = "import sys, probe.agent.agent; from probe.measure import checks; checks.discover();"
+    code = "import sys, probe.agent.agent; from probe.measure import registry; registry.checks();"
     code += "print('aioquic' in sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout == "False\n"

@@ -11,24 +11,23 @@ import pytest
 import structlog
 
 from probe import panic
+from probe.base.clock import now_ms
 from probe.base.errors import UserError
 from probe.cli import main as parts
-from probe.custody import withdrawal
-from probe.home import consent
+from probe.custody import withdrawal_delivery
+from probe.home import consent, files
 from probe.home import files as home
 from probe.home import notebook as state
 from probe.home import texts as messages
 from probe.home.config import load
 from probe.measure import data_use as projection
 from probe.owner import ask_network as introduction
-from probe.owner import pause as owner
 from probe.owner import setup
 from probe.owner.service import install as service
-from probe.place import known_networks as networks
-from probe.place.known_networks import Here
-from probe.protocol import invite
+from probe.place import this_network
+from probe.place.this_network import Here
+from probe.protocol import invite, watch_file, withdrawal
 from probe.protocol import signed_text as oneline
-from probe.protocol import watch as watches
 from probe.protocol.keys import Key
 from tests.support.fake_collector import WATCH
 from tests.support.honest_internet import WATCH as TOWN
@@ -58,7 +57,7 @@ def place(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", f"{bin_}:{os.environ['PATH']}")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("BLOCKONSET_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(networks, "here", lambda asn=0: HOME._replace(asn=asn))
+    monkeypatch.setattr(this_network, "here", lambda asn=0: HOME._replace(asn=asn))
     for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
         monkeypatch.delenv(name, raising=False)
     return tmp_path
@@ -68,7 +67,7 @@ def place(tmp_path, monkeypatch):
 def line(place):
     """An invite whose watch lies in a file."""
     raw = WATCH.format(cadence_s=600).replace("fictional = true", "").encode()
-    (place / "watch.signed").write_bytes(watches.sign(raw, OPERATOR))
+    (place / "watch.signed").write_bytes(watch_file.sign(raw, OPERATOR))
     return invite.write(
         invite.Invite(nats=("wss://c.example", "tls://c.example:443"), watch=str(place / "watch.signed")), OPERATOR
     )
@@ -219,7 +218,7 @@ def test_a_changed_text_is_asked_about_again(tmp_path, monkeypatch):
     with pytest.raises(UserError, match="has changed"):
         consent.require(tmp_path, "", messages.load("en"))
     consent.require(tmp_path, messages.load("en").version, EN)
-    (tmp_path / state.CONSENT).write_text("{")
+    (tmp_path / files.CONSENT).write_text("{")
     with pytest.raises(UserError, match="remove it"):
         consent.require(tmp_path, "", EN)
 
@@ -227,7 +226,7 @@ def test_a_changed_text_is_asked_about_again(tmp_path, monkeypatch):
 def test_run_refuses_without_consent(capsys, place, line, tmp_path):
     """A configuration made by hand needs accept_risk."""
     run(capsys, "setup", line, "--accept-risk", EN.version)
-    (place / "home" / state.CONSENT).unlink()
+    (place / "home" / files.CONSENT).unlink()
     code, out, err = run(capsys, "run")
     assert (code, out) == (2, "")
     assert "Nobody has agreed" in err
@@ -236,7 +235,7 @@ def test_run_refuses_without_consent(capsys, place, line, tmp_path):
 def test_a_watch_of_another_operator_is_refused(capsys, place, line):
     """The key in the invite is pinned."""
     raw = WATCH.format(cadence_s=600).encode()
-    (place / "watch.signed").write_bytes(watches.sign(raw, Key.create("operator")))
+    (place / "watch.signed").write_bytes(watch_file.sign(raw, Key.create("operator")))
     code, _, err = run(capsys, "setup", line, "--accept-risk", EN.version)
     assert (code, "not by the operator" in err) == (2, True)
     assert not (place / "home").exists()
@@ -283,7 +282,7 @@ def test_pause_and_resume(capsys, place, line):
     directory = place / "home"
     assert run(capsys, "pause", "2h")[0] == 0
     assert state.held(directory).startswith("paused until")
-    assert state.paused(directory, owner.now() + 3 * 3_600_000) is None
+    assert state.paused(directory, now_ms() + 3 * 3_600_000) is None
     assert run(capsys, "pause")[1].startswith("Paused until you say")
     assert "Measuring goes on" in run(capsys, "resume")[1]
     assert "was not paused" in run(capsys, "resume")[1]
@@ -292,7 +291,7 @@ def test_pause_and_resume(capsys, place, line):
 
 def test_a_withdrawal_is_signed_and_waits_where_no_collector_answers(capsys, place, line, monkeypatch):
     """It holds at once, is signed once, and both the command and `status` say that nobody has confirmed it."""
-    monkeypatch.setattr(owner, "_REACH_S", 1.5)
+    monkeypatch.setattr(withdrawal_delivery, "_REACH_S", 1.5)
     run(capsys, "setup", line, "--accept-risk", EN.version)
     directory = place / "home"
     file = directory / home.CONFIG
@@ -326,7 +325,7 @@ def test_a_new_network_is_answered_for_by_a_command(capsys, place, line, monkeyp
     code, out, _ = run(capsys, "network", "--access", "fixed", "--line-kind", "work")
     assert (code, "fixed, work" in out) == (0, True)
     assert (known.find(HOME).line_kind, known.is_new(HOME)) == ("work", False)
-    monkeypatch.setattr(networks, "here", lambda asn=0: Here("tun0", "", "", asn))
+    monkeypatch.setattr(this_network, "here", lambda asn=0: Here("tun0", "", "", asn))
     code, _, err = run(capsys, "network", "--access", "fixed")
     assert (code, "nothing tells this network" in err) == (2, True)
 
@@ -357,25 +356,25 @@ def test_run_asks_about_a_new_network_once_at_a_terminal(capsys, place, line):
     assert "not known yet" in asked[0]
     assert not introduction.offer(settings, EN, lambda question: asked.append(question) or "fixed")
     assert len(asked) == 2
-    (place / "home" / state.NETWORKS).unlink()
+    (place / "home" / files.NETWORKS).unlink()
     fixed = msgspec.structs.replace(settings, vantage=msgspec.structs.replace(settings.vantage, access="fixed"))
     assert not introduction.offer(fixed, EN, lambda _: "fixed")
 
 
 def test_where_networks_cannot_be_told_apart_setup_says_it_in_the_configuration(capsys, place, line, monkeypatch):
     """As on macOS: there it holds everywhere."""
-    monkeypatch.setattr(networks, "here", lambda asn=0: Here("", "", "", asn))
+    monkeypatch.setattr(this_network, "here", lambda asn=0: Here("", "", "", asn))
     run(capsys, "setup", line, "--accept-risk", EN.version, "--access", "mobile", "--line-kind", "home", "--line", "b")
     vantage = load(place / "home" / home.CONFIG, {}).vantage
     assert (vantage.access, vantage.line_kind, vantage.line) == ("mobile", "home", "b")
-    assert not (place / "home" / state.NETWORKS).exists()
+    assert not (place / "home" / files.NETWORKS).exists()
 
 
 def test_the_projection_grows_with_the_cadence_and_counts_sweeps():
     """Twice as often costs about twice as much; a sweep costs more than a light round."""
 
     def of(cadence_s):
-        return projection.of(watches.read(WATCH.format(cadence_s=cadence_s).encode(), "test"), 1800)
+        return projection.of(watch_file.read(WATCH.format(cadence_s=cadence_s).encode(), "test"), 1800)
 
     assert 1.7 < (of(300).day - 48 * 7500) / (of(600).day - 48 * 7500) < 2.1
     assert of(600).sweep >= of(600).round
@@ -384,7 +383,7 @@ def test_the_projection_grows_with_the_cadence_and_counts_sweeps():
 
 def test_the_projection_counts_quic_where_it_is_tested():
     """In sweeps alone: the name, the control and the contrast where there is one."""
-    watch = msgspec.structs.replace(watches.read(TOWN.encode(), "test"), cadence_s=600.0)
+    watch = msgspec.structs.replace(watch_file.read(TOWN.encode(), "test"), cadence_s=600.0)
     without, with_it = (projection.of(watch, 1800, http3=there) for there in (False, True))
     assert with_it.round == without.round
     assert with_it.sweep - without.sweep == 3 * projection.QUIC

@@ -6,7 +6,9 @@ import pytest
 
 from probe.base.errors import UserError
 from probe.place import known_networks as networks
-from probe.place.known_networks import Here, Known, Networks
+from probe.place import this_network
+from probe.place.known_networks import Networks
+from probe.place.this_network import Here, Known
 from probe.protocol.keys import Key
 from probe.protocol.measurement import Vantage
 
@@ -84,7 +86,7 @@ def test_nowhere_is_not_remembered(tmp_path, key):
 )
 def test_a_laptop_behind_a_phone_is_mobile(at, access, line_kind):
     """By what phones hand out, and said to be a guess."""
-    found = networks.guess(at)
+    found = this_network.guess(at)
     assert (found.access, found.line_kind) == (access, line_kind)
     assert found.access_how == ("unknown" if access == "unknown" else "guessed")
 

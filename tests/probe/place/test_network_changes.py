@@ -15,7 +15,7 @@ import pytest
 
 from probe.agent import agent
 from probe.place.network_changes import Moves, Seen, differs
-from probe.protocol import watch as watches
+from probe.protocol import watch_file
 from probe.protocol.keys import Key
 from tests.support.fake_collector import WATCH
 
@@ -157,7 +157,7 @@ def test_a_laptop_that_is_carried_to_another_network_measures_there_at_once(tmp_
             pytest.fail("network namespaces are needed, and CI may not skip this test")
         pytest.skip("network namespaces need Linux with unshare and ip")
     operator, home = Key.create("operator"), tmp_path / "probe"
-    (tmp_path / "watch.signed").write_bytes(watches.sign(WATCH.format(cadence_s=3000).encode(), operator))
+    (tmp_path / "watch.signed").write_bytes(watch_file.sign(WATCH.format(cadence_s=3000).encode(), operator))
     file = tmp_path / "probe.toml"
     file.write_text(
         f'data = "{home}"\nwatch = "watch.signed"\nnats = ["nats://127.0.0.1:1"]\noperator = "{operator.id}"\n'

@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-import msgspec
 import pytest
 
-from probe.base.clock import Clock
-from probe.measure.context import Context
-from probe.measure.run import measure
 from probe.place import resolver_kind as resolvers
-from probe.place.whoami import configured
-from probe.protocol.measurement import Vantage
 from probe.protocol.prefix_table import PrefixTable
-from tests.support.honest_internet import CONTROL
-from tests.support.servers import answer
 
 
 @pytest.fixture
@@ -62,36 +54,3 @@ def test_a_stub_tells_whom_it_asks(tmp_path, monkeypatch):
     assert resolvers.kind("127.0.0.53", 0) == "unknown"
     file.write_text("# comment\nnameserver 9.9.9.9\nsearch lan\n")
     assert resolvers.kind("127.0.0.53", 0) == "filter"
-
-
-CANARY = "canary.example"
-
-
-@pytest.mark.parametrize(
-    ("replies", "filters"),
-    [
-        (lambda q: answer(q, "192.0.2.7"), False),
-        (lambda q: answer(q, rcode=3), True),
-        (answer, True),
-        (lambda q: answer(q, "0.0.0.0"), True),
-        (None, False),
-    ],
-)
-async def test_a_resolver_that_denies_the_canary_filters_for_its_users(town, network, replies, filters):
-    """One that is silent says nothing about it."""
-    town.names[CANARY] = ("192.0.2.7",)
-    honest = town.honest
-    town.system = lambda q: honest(q) if town.asked(q) != CANARY else [(0.0, replies(q))] if replies else []
-    control = msgspec.structs.replace(town.watch.control, canary=CANARY)
-    watch = msgspec.structs.replace(town.watch, control=control)
-    assert await resolvers.filtering(Context(watch, network, Clock())) is filters
-    if filters:
-        run = await measure(watch, network, configured(Vantage()))
-        assert {m.vantage.resolver for m in run} == {"filter"}
-        assert not any(s.failure for m in run for s in m.steps if s.target == CONTROL)
-
-
-async def test_without_a_canary_nothing_is_asked(town, network):
-    """The watch says what may be."""
-    town.system = lambda q: pytest.fail("asked")
-    assert not await resolvers.filtering(Context(town.watch, network, Clock()))

@@ -6,9 +6,11 @@ import sys
 
 import pytest
 
-from probe.net.network import RealDialer
+from probe.net.dialer import RealDialer
 from probe.place import routes as route
-from probe.place.routes import Look, Way
+from probe.place import rtnetlink
+from probe.place.routes import Look
+from probe.place.rtnetlink import Way
 from tests.support.aggregators import TEST_WATCH
 from tests.support.servers import Map
 
@@ -96,6 +98,6 @@ def test_everything_that_a_run_goes_to_is_looked_at():
 def test_the_kernels_answer_agrees_with_a_connected_socket():
     """Two ways of asking for our own address, and neither sends a packet."""
     address = route.ipaddress.ip_address(route.ELSEWHERE)
-    asked, connected = route._asked(address), route._connected(address)
+    asked, connected = rtnetlink._asked(address), route._connected(address)
     assert (asked and asked.source) == (connected and connected.source)
     assert asked is None or asked.interface

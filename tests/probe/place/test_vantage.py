@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 import structlog.testing
 
-from probe.net.network import RealDialer
-from probe.place import known_networks as networks
+from probe.net.dialer import RealDialer
 from probe.place import routes as route
-from probe.place.known_networks import Here, Known, Networks
-from probe.place.routes import Way
-from probe.place.vantage import Whereabouts
-from probe.place.whoami import Whoami, configured
+from probe.place import this_network
+from probe.place.known_networks import Networks
+from probe.place.rtnetlink import Way
+from probe.place.this_network import Here, Known
+from probe.place.vantage import Whereabouts, configured
+from probe.place.whoami import Whoami
 from probe.protocol import prefix_table as prefixes
 from probe.protocol.keys import Key
 from probe.protocol.measurement import Vantage
@@ -49,7 +50,7 @@ def kernel(monkeypatch):
     """What the kernel says of the way to an address; everything leaves over the line unless a test says otherwise."""
     ways = {}
     monkeypatch.setattr(route, "_way", lambda address: ways.get(address, ways.get("*", LINE)))
-    monkeypatch.setattr(networks, "here", lambda asn=0: Here("wlan0", "192.168.1.1", "02:00:5e:10:20:30", asn))
+    monkeypatch.setattr(this_network, "here", lambda asn=0: Here("wlan0", "192.168.1.1", "02:00:5e:10:20:30", asn))
     monkeypatch.setattr(route, "_PROXY_VARIABLES", ())
     return ways
 
@@ -126,12 +127,12 @@ async def test_what_was_said_of_a_network_is_applied_and_a_new_one_is_noticed(tm
     assert (await found()).access == "unknown"
     assert found.is_new
     said = Known(access="fixed", access_how="declared", line_kind="home", line_kind_how="declared", line="a")
-    Networks(tmp_path / "networks.json", key).remember(networks.here(), said)
+    Networks(tmp_path / "networks.json", key).remember(this_network.here(), said)
     here = await found()
     assert (here.access, here.access_how, here.line_kind, here.line) == ("fixed", "declared", "home", "a")
     assert not found.is_new
     phone = Here("wlan0", "172.20.10.1", "02:00:5e:10:20:31", 0)
-    monkeypatch.setattr(networks, "here", lambda asn=0: phone._replace(asn=asn))
+    monkeypatch.setattr(this_network, "here", lambda asn=0: phone._replace(asn=asn))
     here = await found()
     assert (here.access, here.access_how, here.line_kind, here.line) == ("mobile", "guessed", "hotspot", "")
     assert found.is_new

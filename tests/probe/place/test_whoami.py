@@ -6,9 +6,10 @@ import pytest
 import structlog.testing
 
 from probe.base.errors import UserError
-from probe.place import whoami as vantage
+from probe.place import vantage, whoami
 from probe.place.routes import Look
-from probe.place.whoami import Whoami, configured
+from probe.place.vantage import configured
+from probe.place.whoami import Whoami
 from probe.protocol import prefix_table as prefixes
 from probe.protocol.measurement import Vantage
 from tests.support import servers
@@ -21,7 +22,8 @@ KNOWN = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{"asn": 7552,
 def source(monkeypatch):
     """This machine's address towards the endpoint; a test may change it."""
     address = ["192.168.1.7"]
-    monkeypatch.setattr(vantage, "own_address", lambda family: address[0])
+    for module in (vantage, whoami):
+        monkeypatch.setattr(module, "own_address", lambda family: address[0])
     return address
 
 
@@ -127,9 +129,9 @@ def test_a_detour_is_told_once_and_its_end_too():
         for path in ("direct", "vpn", "vpn", "unknown", "vpn", "direct", "direct"):
             notice.path(path)
     assert [(s["log_level"], "why" in s) for s in said] == [("warning", True), ("info", False)]
-    found = vantage.seen(BASE, BASE, look["vpn"], look["vpn"], "provider")
+    found = vantage.of_run(BASE, BASE, look["vpn"], look["vpn"], "provider")
     assert (found.path, found.resolver, found.changed) == ("vpn", "provider", False)
-    assert vantage.seen(BASE, BASE, look["direct"], look["vpn"], "unknown").changed
+    assert vantage.of_run(BASE, BASE, look["direct"], look["vpn"], "unknown").changed
 
 
 @pytest.mark.parametrize(

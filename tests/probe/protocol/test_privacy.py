@@ -7,6 +7,7 @@ import socket
 
 import pytest
 
+from probe.place import own_names
 from probe.protocol import privacy as scrub
 from probe.protocol.measurement import Measurement, Reply, Step, Vantage
 
@@ -102,32 +103,32 @@ def test_fields_beside_the_steps_are_looked_at_too(fields, field):
 def test_the_machines_own_names_are_found_however_they_are_written(monkeypatch, text):
     """As text, as a number, in a host name, turned round."""
     addresses = {socket.AF_INET: "203.0.113.77", socket.AF_INET6: "2001:db8::77"}
-    monkeypatch.setattr(scrub, "own_address", addresses.__getitem__)
+    monkeypatch.setattr(own_names, "own_address", addresses.__getitem__)
     monkeypatch.setattr(socket, "gethostname", lambda: "volunteers-laptop")
-    own = scrub.own_names()
+    own = own_names.own_names()
     assert own.search(text)
     assert scrub.identifying(measurement({"location": f"http://{text}"}), own) == "steps[0].location"
 
 
 def test_other_addresses_are_not_taken_for_ones_own(monkeypatch):
     """A longer number that contains it is another."""
-    monkeypatch.setattr(scrub, "own_address", lambda family: "203.0.113.7" if family == socket.AF_INET else "")
+    monkeypatch.setattr(own_names, "own_address", lambda family: "203.0.113.7" if family == socket.AF_INET else "")
     monkeypatch.setattr(socket, "gethostname", lambda: "vm")
-    own = scrub.own_names()
+    own = own_names.own_names()
     for text in ("203.0.113.77", "1203.0.113.7", "vm", "some-vm"):
         assert not own.search(text)
 
 
 def test_a_machine_without_address_and_name_has_none(monkeypatch):
     """Loopback and `localhost` tell nothing."""
-    monkeypatch.setattr(scrub, "own_address", lambda family: "127.0.0.1" if family == socket.AF_INET else "")
+    monkeypatch.setattr(own_names, "own_address", lambda family: "127.0.0.1" if family == socket.AF_INET else "")
     monkeypatch.setattr(socket, "gethostname", lambda: "localhost.localdomain")
-    assert scrub.own_names() is None
+    assert own_names.own_names() is None
 
 
 def test_this_machines_address_is_learned_without_a_packet():
     """Or there is none."""
-    found = scrub.own_address(socket.AF_INET)
+    found = own_names.own_address(socket.AF_INET)
     assert found == "" or re.fullmatch(r"(\d+\.){3}\d+", found)
 
 

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from probe.protocol import watch as watches
+from probe.protocol import watch_file
 from probe.protocol.keys import Key
-from probe.protocol.watch import DirectiveDate, WatchError
+from probe.protocol.watch import DirectiveDate
+from probe.protocol.watch_file import WatchError
 
 FOLDER = Path(__file__).parents[3] / "infra" / "watches"
 SHIPPED = sorted(FOLDER.glob("*.toml"))
@@ -17,7 +18,7 @@ TEXT = (FOLDER / "telegram-vn-2025.toml").read_text(encoding="utf-8")
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda p: p.stem)
 def test_every_shipped_watch_reads(path):
     """What we ship can be used, and its file is named after its id."""
-    watch = watches.read(path.read_bytes(), str(path))
+    watch = watch_file.read(path.read_bytes(), str(path))
     assert watch.id == path.stem
     assert watch.directive.sources
     assert not watch.fictional
@@ -53,7 +54,7 @@ def test_a_bad_watch_is_refused_by_file_and_key(old, new, says):
     """The message names the file and what in it is wrong."""
     assert old in TEXT
     with pytest.raises(WatchError, match=says) as refused:
-        watches.read(TEXT.replace(old, new, 1).encode(), "here.toml")
+        watch_file.read(TEXT.replace(old, new, 1).encode(), "here.toml")
     assert str(refused.value).startswith("here.toml: ")
 
 
@@ -87,14 +88,14 @@ def test_a_day_with_a_clock_change_has_its_own_length():
 )
 def test_a_network_belongs_to_one_provider_or_to_none(asn, access, provider):
     """Unknown access counts only where one provider alone has the ASN."""
-    watch = watches.read(TEXT.encode(), "here.toml")
+    watch = watch_file.read(TEXT.encode(), "here.toml")
     assert watch.provider_of(asn, access, 1_750_000_000_000) == provider
 
 
 def test_a_network_belongs_only_while_it_did():
     """ASN history is dated, and both ends count."""
     dated = TEXT.replace("{ asn = 18403 }", '{ asn = 18403, since = "2025-01-10", until = "2025-01-20" }')
-    watch = watches.read(dated.encode(), "here.toml")
+    watch = watch_file.read(dated.encode(), "here.toml")
     day = 86_400_000
     first = round(dt.datetime(2025, 1, 10, tzinfo=dt.UTC).timestamp() * 1000)
     found = [watch.provider_of(18403, "fixed", first + d * day) for d in (-1, 0, 10, 11)]
@@ -103,7 +104,7 @@ def test_a_network_belongs_only_while_it_did():
 
 def test_only_what_is_listed_may_be_contacted():
     """An endpoint on its ports, the second resolver, nothing else."""
-    watch = watches.read(TEXT.encode(), "here.toml")
+    watch = watch_file.read(TEXT.encode(), "here.toml")
     assert watch.allows("149.154.167.51", 443)
     assert watch.allows("2001:67c:4e8:f002::a", 5222)
     assert not watch.allows("149.154.167.51", 22)
@@ -115,14 +116,14 @@ def test_only_what_is_listed_may_be_contacted():
 def test_a_signed_watch_opens_only_under_the_trusted_key_and_before_it_expires():
     """Another operator's signature, a changed byte and an old date are each refused."""
     operator, other = Key.create("operator"), Key.create("operator")
-    raw = watches.sign(TEXT.encode(), operator)
+    raw = watch_file.sign(TEXT.encode(), operator)
     today = dt.date(2026, 1, 1)
-    assert watches.open_signed(raw, operator.id, "w", today) == watches.read(TEXT.encode(), "w")
+    assert watch_file.open_signed(raw, operator.id, "w", today) == watch_file.read(TEXT.encode(), "w")
     with pytest.raises(WatchError, match="not by the operator"):
-        watches.open_signed(raw, other.id, "w", today)
+        watch_file.open_signed(raw, other.id, "w", today)
     with pytest.raises(WatchError, match="signature"):
-        watches.open_signed(raw.replace(b"149.154.175.53", b"149.154.175.54"), operator.id, "w", today)
+        watch_file.open_signed(raw.replace(b"149.154.175.53", b"149.154.175.54"), operator.id, "w", today)
     with pytest.raises(WatchError, match="expired on 2027-06-30"):
-        watches.open_signed(raw, operator.id, "w", dt.date(2027, 7, 1))
+        watch_file.open_signed(raw, operator.id, "w", dt.date(2027, 7, 1))
     with pytest.raises(WatchError, match="not a signed watch"):
-        watches.open_signed(TEXT.encode(), operator.id, "w", today)
+        watch_file.open_signed(TEXT.encode(), operator.id, "w", today)

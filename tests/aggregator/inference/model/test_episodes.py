@@ -7,8 +7,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from aggregator.inference.answer.answer import Parameters
 from aggregator.inference.onset import infer
+from aggregator.inference.rows.parameters import Parameters
 from tests.support.measured_fleet import BASE, Made, make, seconds
 
 HOUR, DAY = 3600.0, 86400.0

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from aggregator.inference.answer.answer import OK, UNKNOWN, Rows
 from aggregator.inference.model.sequential_test import trace
+from aggregator.inference.rows.rows import OK, UNKNOWN, Rows
 from tests.support.measured_fleet import BASE, Made, make
 
 DAY = 86400.0

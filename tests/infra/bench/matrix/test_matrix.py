@@ -10,10 +10,11 @@ import msgspec
 import pytest
 
 from infra.bench.matrix import __main__ as probe_matrix
+from infra.bench.matrix import cases
 from infra.bench.matrix.addresses import watch_text
 from probe.protocol.measurement import Measurement
 
-CASES = {c.id: c for c in probe_matrix.cases()}
+CASES = {c.id: c for c in cases.cases()}
 WAYS = ["clean", "syn-dropped", "reset-when-open", "host-unreachable", "reset-after-name", "injected", "one-of-five"]
 BAD = ["captive-portal-names", "clock-slow", "split-tunnel", "filtering-resolver"]
 
@@ -26,14 +27,14 @@ def short(case):
 @pytest.mark.parametrize("name", WAYS)
 def test_a_way_of_interfering_gets_its_verdict_and_method(bed, court, name):
     """Each run of a case, on both surfaces."""
-    result = probe_matrix.run(bed, court, short(CASES[name]), 2, 2)
+    result = cases.run(bed, court, short(CASES[name]), 2, 2)
     assert result.right == result.runs == 2, (result.said, result.rules)
 
 
 @pytest.mark.parametrize("name", BAD)
 def test_a_network_that_is_merely_bad_is_never_called_blocked(bed, court, name):
     """Nor does it go without a verdict."""
-    result = probe_matrix.run(bed, court, short(CASES[name]), 2, 2)
+    result = cases.run(bed, court, short(CASES[name]), 2, 2)
     assert result.blocked == 0, (result.said, result.rules)
     assert all(sum(c.values()) == 2 for c in result.said.values())
 

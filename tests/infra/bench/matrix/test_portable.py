@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from infra.bench.matrix import __main__ as probe_matrix
-from infra.bench.matrix import portable
+from infra.bench.matrix import cases, page, portable
 from infra.bench.matrix.court import Said
 from infra.lab import scenario as scenarios
 from infra.lab.interference import methods
@@ -21,18 +20,18 @@ def test_the_portable_lab_has_a_provider_for_every_method():
 
 def test_the_page_says_when_only_the_portable_lab_was_measured():
     """With its rows, and nothing said of namespaces."""
-    case = probe_matrix.Case(id="portable-nothing", what="nothing", web="ok", app="ok")
+    case = cases.Case(id="portable-nothing", what="nothing", web="ok", app="ok")
     said = [Said("web", "ok", "", "web-works"), Said("app", "blocked", "unknown", "app-failed")]
-    page = probe_matrix.table([], [probe_matrix._result(case, [()], said, 1.0)], "2026-11")
-    assert "The namespaces were left out" in page
-    assert "| nothing | ok, ok | 0 of 1 (0.0 %) | app: blocked unknown x 1 |" in page
-    assert "## Ways of interfering" not in page
+    written = page.table([], [cases._result(case, [()], said, 1.0)], "2026-11")
+    assert "The namespaces were left out" in written
+    assert "| nothing | ok, ok | 0 of 1 (0.0 %) | app: blocked unknown x 1 |" in written
+    assert "## Ways of interfering" not in written
 
 
 def test_runs_in_the_portable_lab_are_judged_by_provider(tmp_path, court):
     """The shipped probe on a line of each, side by side."""
     names = ("nothing", "dns-nxdomain", "tcp-reset")
-    found = probe_matrix.portable_runs(court, tmp_path, 1, names)
+    found = cases.portable_runs(court, tmp_path, 1, names)
     assert {r.case.what for r in found} == {*names}
     for result in found:
         assert result.right == result.runs == 1, (result.case.id, result.said, result.rules)

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from probe.home import texts
-from probe.measure import checks, run
+from probe.measure import registry, run
 from probe.measure.bytes_on_wire import of_step, wire_bytes
 from probe.measure.checks import http3
 from probe.measure.context import Context, NotAllowedError
@@ -112,7 +112,7 @@ async def test_only_sweeps_test_it(spoken, network):
     sweep = await run.measure(spoken.watch, network, here, rounds=rounds)
     light = await run.measure(spoken.watch, network, here, rounds=rounds)
     assert ["http3" in [m.check for m in r] for r in (sweep, light)] == [True, False]
-    assert [c.sweeps_only for c in checks.discover() if c.name == "http3"] == [True]
+    assert [c.sweeps_only for c in registry.checks() if c.name == "http3"] == [True]
 
 
 async def test_a_network_that_drops_quic_is_no_reason_to_look_closer(town, network):

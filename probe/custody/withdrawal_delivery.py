@@ -5,19 +5,24 @@ It is handed to the collector on `q.<probe>` and kept there; the operator's sign
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-import hashlib
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 import structlog
 
+from probe.base import private_file
+from probe.base.clock import now_ms
 from probe.base.errors import UserError
-from probe.custody.publisher import Question, now
-from probe.home import notebook as state
+from probe.home import files
+from probe.nats.link import connect
 from probe.protocol import receipt as receipts
 from probe.protocol import signed_text as oneline
 from probe.protocol.keys import Key
+from probe.protocol.questions import Question
+from probe.protocol.withdrawal import WHAT, Withdrawal, id_of, read
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,19 +31,8 @@ if TYPE_CHECKING:
     from probe.nats.link import Connection
 
 log = structlog.get_logger()
-
-WHAT = "blockonset-withdrawal1"
 TRY_MS = 7 * 86_400_000
 """So long a running probe goes on trying. Who wants out must not be made to call for ever."""
-
-
-class Withdrawal(msgspec.Struct, frozen=True, kw_only=True):
-    """A request signed with the probe's key: publish none of my rows from this time on."""
-
-    format: int = 1
-    probe: str
-    asked_ms: int
-    request: str = "publish no row of this key from now on"
 
 
 def sign(directory: Path) -> str:
@@ -46,45 +40,28 @@ def sign(directory: Path) -> str:
 
     Raises UserError where this probe has no key: then nothing was ever sent under it.
     """
-    file = directory / state.WITHDRAWN
+    file = directory / files.WITHDRAWN
     if file.exists():
         return file.read_text(encoding="ascii").strip()
     key = Key.load(directory / "probe.key", "user")
-    line = oneline.seal(WHAT, msgspec.json.encode(Withdrawal(probe=key.id, asked_ms=now())), key)
-    state.write(file, line.encode() + b"\n")
+    line = oneline.seal(WHAT, msgspec.json.encode(Withdrawal(probe=key.id, asked_ms=now_ms())), key)
+    private_file.write(file, line.encode() + b"\n")
     return line
-
-
-def read(line: str) -> Withdrawal:
-    """For the operator's side: what a line asks. Raises UserError unless the key that it names has signed it."""
-    try:
-        opened = oneline.open(line, WHAT, "user")
-        asked = msgspec.json.decode(opened.body, type=Withdrawal, strict=True)
-    except (oneline.LineError, msgspec.DecodeError) as e:
-        raise UserError(f"withdrawal: {e}") from e
-    if asked.probe != opened.signer_id:
-        raise UserError(f"withdrawal: signed by {opened.signer_id}, and speaks for {asked.probe}")
-    return asked
-
-
-def id_of(line: str) -> str:
-    """How a receipt names a withdrawal: BLAKE2b-128 of the line, hex."""
-    return hashlib.blake2b(line.strip().encode(), digest_size=16).hexdigest()
 
 
 def waiting(directory: Path) -> str:
     """The line that no collector has confirmed; "" where there is none."""
     with contextlib.suppress(OSError, UserError, UnicodeDecodeError):
-        line = (directory / state.WITHDRAWN).read_text(encoding="ascii").strip()
+        line = (directory / files.WITHDRAWN).read_text(encoding="ascii").strip()
         read(line)
-        return "" if (directory / state.WITHDRAWAL_RECEIPT).exists() else line
+        return "" if (directory / files.WITHDRAWAL_RECEIPT).exists() else line
     return ""
 
 
 def confirmed_ms(directory: Path, operator: str) -> int:
     """When the operator signed that the withdrawal is kept; 0 where that isn't known."""
     with contextlib.suppress(OSError, receipts.ReceiptError):
-        return receipts.open((directory / state.WITHDRAWAL_RECEIPT).read_bytes(), operator).issued_ms
+        return receipts.open((directory / files.WITHDRAWAL_RECEIPT).read_bytes(), operator).issued_ms
     return 0
 
 
@@ -99,7 +76,7 @@ class Withdrawing:
     def is_due(self) -> bool:
         """Whether there is something to hand over."""
         line = waiting(self._directory)
-        return bool(line) and now() - read(line).asked_ms < TRY_MS
+        return bool(line) and now_ms() - read(line).asked_ms < TRY_MS
 
     is_urgent = is_due
 
@@ -120,6 +97,29 @@ class Withdrawing:
         kept = any(e.segment == id_of(line) and e.state == "stored" for e in receipt.entries)
         if receipt.probe != self._key.id or not kept:
             raise ConnectionError("the withdrawal was not confirmed: the collector does not keep it")
-        state.write(self._directory / state.WITHDRAWAL_RECEIPT, answer.data)
+        private_file.write(self._directory / files.WITHDRAWAL_RECEIPT, answer.data)
         log.info("the operator has the withdrawal, and has signed for it")
         return 1
+
+
+_REACH_S = 7.0
+
+
+def hand_over(config: Config, directory: Path) -> str:
+    """Give the withdrawal to a collector now: "" once the operator has signed for it, else why not. UserError."""
+    return asyncio.run(_hand_over(config, directory)) if waiting(directory) else ""
+
+
+async def _hand_over(config: Config, directory: Path) -> str:
+    key = Key.load(directory / "probe.key", "user")
+    errand = Withdrawing(config, key, directory)
+    connection = await connect(config.nats, key, "probe", inbox_prefix=f"_INBOX_{key.id}", ca_file=config.ca_file)
+    try:
+        async with asyncio.timeout(_REACH_S * len(config.nats)):
+            await connection.ready()
+        await errand.do(connection)
+    except (TimeoutError, ConnectionError) as e:
+        return str(e) or connection.last_error
+    finally:
+        await connection.close()
+    return ""

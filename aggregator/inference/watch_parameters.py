@@ -1,0 +1,29 @@
+"""The parameters of the answers about a watch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aggregator.inference.rows.parameters import DateSpan, Parameters
+from probe.base import times
+
+if TYPE_CHECKING:
+    from probe.protocol.watch import Watch
+
+
+def directive_dates(watch: Watch) -> tuple[DateSpan, ...]:
+    """A directive's dates as spans of ms."""
+    return tuple(DateSpan(d.kind, d.value, *(times.milliseconds(t) for t in d.span())) for d in watch.directive.dates)
+
+
+def of_watch(watch: Watch) -> Parameters:
+    """What an answer of this watch depends on besides its rows."""
+    issued = watch.directive.date("issued")
+    order = issued.span() if issued else None
+    return Parameters(
+        cadence_s=watch.cadence_s,
+        lag_s=watch.dns_lag_s,
+        order_ms=(times.milliseconds(order[0]), times.milliseconds(order[1])) if order else None,
+        dates=directive_dates(watch),
+        timezone=watch.timezone,
+    )

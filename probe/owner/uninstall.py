@@ -1,0 +1,41 @@
+"""Removing a probe from a machine."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from pathlib import Path
+from typing import NamedTuple
+
+from probe import panic
+from probe.base.clock import now_ms
+from probe.base.errors import UserError
+from probe.custody.spool_view import glance
+from probe.owner.service import install as service
+
+_STOP_S = 20.0
+
+
+class Uninstalled(NamedTuple):
+    """What was removed, what could not be, and what remains in the directory."""
+
+    removed: tuple[str, ...]
+    failed: tuple[str, ...]
+    left: tuple[str, ...]
+
+
+def undelivered(directory: Path) -> int:
+    """How many segments would be lost with the spool; 0 where it can't be read."""
+    with contextlib.suppress(UserError):
+        return glance(directory / "spool.db", now_ms()).spooled
+    return 0
+
+
+def uninstall(directory: Path) -> Uninstalled:
+    """Stop the service and the probe (it may deliver once more), and remove everything it made."""
+    taken = service.remove(service.here())
+    pid = panic.running(directory)
+    if pid:
+        panic.stop(directory, pid, signal.SIGTERM, _STOP_S)
+    wiped = panic.panic(directory)
+    return Uninstalled((*taken, *wiped.files), wiped.failed, wiped.left)
