@@ -40,6 +40,7 @@ _CONNECT_S = 5
 _PING_S = 20
 _LOOK_S = 1.0
 _CLOSE_S = 5.0
+_CANCEL_AGAIN_S = 0.5
 
 
 class Connection:
@@ -117,8 +118,9 @@ class Connection:
 
     async def close(self) -> None:
         """Send what is pending, and end. Doing so twice is harmless."""
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        while not self._task.done():  # nats-py swallows a cancellation that reaches it while it closes: cancel again
+            self._task.cancel()
+            await asyncio.wait({self._task}, timeout=_CANCEL_AGAIN_S)
         await self._drop()
 
     async def _keep(self) -> None:

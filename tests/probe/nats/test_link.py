@@ -80,3 +80,11 @@ def test_pauses_grow_to_their_limit_and_are_never_none():
     pauses = waits(1.0, 8.0)
     for most in (1, 2, 4, 8, 8, 8):
         assert most / 2 <= next(pauses) < most
+
+
+async def test_closing_while_it_connects_always_ends():
+    """At whatever moment: nats-py swallows a cancellation that reaches it while it closes a failed connection."""
+    for n in range(60):
+        connection = await connect(["nats://127.0.0.1:1"], KEY, "test", most_wait_s=0.01)
+        await asyncio.sleep(0.0005 * n)
+        await asyncio.wait_for(connection.close(), 5)
