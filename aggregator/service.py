@@ -19,10 +19,9 @@ from aggregator.api import create_app
 from aggregator.inference.onset import infer
 from aggregator.intake.consumer import Consumer
 from aggregator.intake.ingest import Ingest
-from aggregator.judging import judge
-from aggregator.judging import rule_set as rules
+from aggregator.judging import judge, rule_set
 from aggregator.store.store import Store
-from aggregator.watches import served as watches
+from aggregator.watches import served
 from probe.base.errors import UserError
 from probe.nats.link import connect
 from probe.protocol.keys import Key
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
     from litestar import Litestar
 
     from aggregator.config import Settings
-    from probe.nats.link import Connection
+    from probe.nats.link import NatsLink
 
 log = structlog.get_logger()
 
@@ -39,23 +38,23 @@ _NATS_WITHIN_S = 5.0
 _API_LETS_GO_S = 3
 
 
-class Service:
+class Aggregator:
     """One aggregator over an open store."""
 
     def __init__(self, settings: Settings, store: Store, listener: socket.socket) -> None:
         """`listener` is where the API answers. Raises UserError for a key, a watch or a rule set; StoreError."""
         self._settings = settings
         operator = Key.load_or_create(settings.operator_key, "operator")
-        self._rules = rules.load(rules.newest())
-        self._watches = watches.serve(store, settings.watch, operator.id)
+        self._rules = rule_set.load(rule_set.newest())
+        self._watches = served.serve(store, settings.watch, operator.id)
         judge.ensure(store, self._rules)
         self._ingest = Ingest(store, operator, self._watches, self._rules)
         self._ingest.repair()
         self._reviser = Reviser(store, self._watches, self._rules, infer, lambda: self._ingest.complete_ms)
-        self._connection: Connection | None = None
+        self._connection: NatsLink | None = None
         self._listener = listener
         app = create_app(store, self._watches, health=self.health, prefixes=settings.prefixes)
-        self._api = _Server(app, f"http://127.0.0.1:{listener.getsockname()[1]}")
+        self._api = _ApiServer(app, f"http://127.0.0.1:{listener.getsockname()[1]}")
 
     async def run(self) -> None:
         """Run until told to stop (SIGTERM, SIGINT): the batch under way is finished, what was stored is acknowledged.
@@ -108,10 +107,10 @@ class Service:
 def run(settings: Settings) -> None:
     """Open the store and run an aggregator on it until told to stop. Raises UserError."""
     with _listen(settings.api_port) as listener, contextlib.closing(Store.open(settings.store)) as store:
-        asyncio.run(Service(settings, store, listener).run())
+        asyncio.run(Aggregator(settings, store, listener).run())
 
 
-class _Server(uvicorn.Server):
+class _ApiServer(uvicorn.Server):
     """uvicorn without its own signal handlers: the service decides when all of its parts end.
 
     There is no access log: it would hold callers' addresses. Once it answers, it says on stdout where.

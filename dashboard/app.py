@@ -2,14 +2,13 @@
 
 import streamlit as st
 
-from dashboard import page as frame
-from dashboard import texts as strings
+from dashboard import page, texts
 
-st.set_page_config(page_title=strings.TITLE, page_icon="◐", layout="wide", initial_sidebar_state="collapsed")
+st.set_page_config(page_title=texts.TITLE, page_icon="◐", layout="wide", initial_sidebar_state="collapsed")
 pages = [
-    st.Page("pages/overview.py", title=strings.OVERVIEW, default=True),
-    st.Page("pages/provider.py", title=strings.PROVIDER, url_path="provider", visibility="hidden"),
+    st.Page("pages/overview.py", title=texts.OVERVIEW, default=True),
+    st.Page("pages/provider.py", title=texts.PROVIDER, url_path="provider", visibility="hidden"),
 ]
 chosen = st.navigation(pages, position="hidden")
-frame.style()
-frame.guarded(chosen.run)
+page.style()
+page.guarded(chosen.run)

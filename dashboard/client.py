@@ -27,7 +27,7 @@ class NotThere(Exception):  # noqa: N818 - says what is the matter
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ApiAnswer:
     """An answer of the API. `stale` says why it isn't fresh; "" when it is."""
 
     value: Any
@@ -39,7 +39,7 @@ class Reading:
 @dataclass(slots=True)
 class _Kept:
     etag: str
-    reading: Reading
+    reading: ApiAnswer
 
 
 @dataclass
@@ -55,19 +55,19 @@ class Client:
         """Open the connection pool; proxies in the environment are not for loopback."""
         self._http = httpx.Client(base_url=self.base, timeout=_TIMEOUT, trust_env=False)
 
-    def watches(self) -> Reading:
+    def watches(self) -> ApiAnswer:
         """All watches."""
         return self._get("/v1/watches")
 
-    def onsets(self, watch: str) -> Reading:
+    def onsets(self, watch: str) -> ApiAnswer:
         """What is known about all providers of a watch."""
         return self._get(f"/v1/watches/{quote(watch, safe='')}/onsets")
 
-    def provider(self, watch: str, provider: str) -> Reading:
+    def provider(self, watch: str, provider: str) -> ApiAnswer:
         """One provider with its newest revisions."""
         return self._get(f"{_provider(watch, provider)}", {"limit": 20})
 
-    def series(self, watch: str, provider: str, params: Params) -> Reading:
+    def series(self, watch: str, provider: str, params: Params) -> ApiAnswer:
         """One page of a provider's outcomes."""
         return self._get(f"{_provider(watch, provider)}/series", params)
 
@@ -79,7 +79,7 @@ class Client:
             return {}
         return said if isinstance(said, dict) else {}
 
-    def _get(self, path: str, params: Params | None = None) -> Reading:
+    def _get(self, path: str, params: Params | None = None) -> ApiAnswer:
         """Read a path. Raises NotThere and ApiDown; with an earlier answer at hand, gives that as stale instead."""
         key = str(httpx.URL(path, params=params))
         with self._lock:
@@ -92,12 +92,12 @@ class Client:
             raise NotThere(_detail(response))
         now = dt.datetime.now(dt.UTC)
         if kept and response.status_code == httpx.codes.NOT_MODIFIED:
-            return self._keep(key, _Kept(kept.etag, Reading(kept.reading.value, now)))
+            return self._keep(key, _Kept(kept.etag, ApiAnswer(kept.reading.value, now)))
         if response.status_code != httpx.codes.OK:
             return _old(kept, f"{self.base} answers {response.status_code}: {_detail(response)}")
-        return self._keep(key, _Kept(response.headers.get("ETag", ""), Reading(response.json(), now)))
+        return self._keep(key, _Kept(response.headers.get("ETag", ""), ApiAnswer(response.json(), now)))
 
-    def _keep(self, key: str, kept: _Kept) -> Reading:
+    def _keep(self, key: str, kept: _Kept) -> ApiAnswer:
         with self._lock:
             self._kept[key] = kept
             self._kept.move_to_end(key)
@@ -110,10 +110,10 @@ def _provider(watch: str, provider: str) -> str:
     return f"/v1/watches/{quote(watch, safe='')}/providers/{quote(provider, safe='')}"
 
 
-def _old(kept: _Kept | None, why: str) -> Reading:
+def _old(kept: _Kept | None, why: str) -> ApiAnswer:
     if kept is None:
         raise ApiDown(why)
-    return Reading(kept.reading.value, kept.reading.at, why)
+    return ApiAnswer(kept.reading.value, kept.reading.at, why)
 
 
 def _detail(response: httpx.Response) -> str:

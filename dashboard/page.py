@@ -15,10 +15,8 @@ from urllib.parse import urlencode
 import streamlit as st
 from altair import LayerChart
 
-from dashboard import palette
-from dashboard import texts as strings
-from dashboard import times as clock
-from dashboard.client import ApiDown, Client, NotThere, Reading
+from dashboard import palette, texts, times
+from dashboard.client import ApiAnswer, ApiDown, Client, NotThere
 
 log = logging.getLogger(__name__)
 
@@ -59,12 +57,12 @@ def guarded(page: Callable[[], None]) -> None:
     try:
         page()
     except ApiDown as e:
-        notice(strings.DOWN, strings.DOWN_WHY.format(why=e), "down")
+        notice(texts.DOWN, texts.DOWN_WHY.format(why=e), "down")
     except NotThere as e:
-        notice(strings.NOT_THERE, str(e), "down")
+        notice(texts.NOT_THERE, str(e), "down")
     except Exception:
         log.exception("the page failed")
-        notice(strings.BROKEN, "", "down")
+        notice(texts.BROKEN, "", "down")
 
 
 def live(watch: dict[str, Any], part: Callable[[], None]) -> None:
@@ -85,7 +83,7 @@ def watches() -> list[dict[str, Any]]:
         try:
             client().watches()
         except ApiDown:
-            notice(strings.DOWN, strings.DOWN_WHY.format(why=why), "down")
+            notice(texts.DOWN, texts.DOWN_WHY.format(why=why), "down")
         else:
             st.rerun()
 
@@ -97,7 +95,7 @@ def chosen_watch(listed: list[dict[str, Any]]) -> dict[str, Any]:
     """The watch that the address names, else the first. Raises NotThere."""
     found = {w["id"]: w for w in listed}
     if not found:
-        notice(strings.NO_WATCH, strings.NO_WATCH_WHY.format(api=client().base), "empty")
+        notice(texts.NO_WATCH, texts.NO_WATCH_WHY.format(api=client().base), "empty")
         st.stop()
     asked = st.query_params.get("watch", next(iter(found)))
     if asked not in found:
@@ -108,13 +106,13 @@ def chosen_watch(listed: list[dict[str, Any]]) -> dict[str, Any]:
 def banner(watch: dict[str, Any]) -> None:
     """Says of a lab's country that it is one, where nobody can miss it."""
     if watch["fictional"]:
-        st.html(f'<p class="bo-fictional"><b>{strings.FICTIONAL}</b> {escape(strings.FICTIONAL_WHY)}</p>')
+        st.html(f'<p class="bo-fictional"><b>{texts.FICTIONAL}</b> {escape(texts.FICTIONAL_WHY)}</p>')
 
 
 def head(watch: dict[str, Any]) -> None:
     """The page's head: for a lab's country the banner first, then the watch, and its order with its dates."""
     banner(watch)
-    zone = clock.zone(watch)
+    zone = times.zone(watch)
     dates = "".join(_date(d, zone) for d in watch["directive"]["dates"])
     order = escape(watch["directive"]["summary"])
     st.html(
@@ -124,29 +122,29 @@ def head(watch: dict[str, Any]) -> None:
     )
 
 
-def status(reading: Reading, known: str | None, watch: dict[str, Any]) -> None:
+def status(reading: ApiAnswer, known: str | None, watch: dict[str, Any]) -> None:
     """The strip that says whether this is live, or in which way it isn't."""
     problem = _not_live(reading, watch)
     if problem:
         st.html(f'<p class="bo-status bo-stale" role="status">■ {escape(problem)}</p>')
         return
-    parts = [strings.LIVE, strings.EVERY.format(cadence=seconds(watch["cadence_s"]))]
+    parts = [texts.LIVE, texts.EVERY.format(cadence=seconds(watch["cadence_s"]))]
     if known:
-        parts.append(strings.KNOWN.format(at=f"{clock.moment(known):%H:%M:%S}"))
+        parts.append(texts.KNOWN.format(at=f"{times.moment(known):%H:%M:%S}"))
     st.html(f'<p class="bo-status" role="status"><i></i>{escape(" · ".join(parts))}</p>')
 
 
-def _not_live(reading: Reading, watch: dict[str, Any]) -> str:
+def _not_live(reading: ApiAnswer, watch: dict[str, Any]) -> str:
     """Why what is shown may be old: the API is away, the aggregator unwell, or nothing arrives. "" when it is live."""
     if reading.stale:
-        return strings.STALE.format(at=f"{reading.at:%H:%M:%S}", why=reading.stale)
+        return texts.STALE.format(at=f"{reading.at:%H:%M:%S}", why=reading.stale)
     said = client().health()
     if said and not said.get("ok"):
-        return strings.UNWELL.format(why=", ".join(f"{k} {said[k]}" for k in ("store", "nats") if k in said))
+        return texts.UNWELL.format(why=", ".join(f"{k} {said[k]}" for k in ("store", "nats") if k in said))
     last = said.get("known_until_ms")
     silence = (dt.datetime.now(dt.UTC).timestamp() - last / 1000) if last else 0.0
     if silence > max(_SILENT_S, _SILENT_CADENCES * watch["cadence_s"]):
-        return strings.SILENT.format(age=seconds(round(silence)))
+        return texts.SILENT.format(age=seconds(round(silence)))
     return ""
 
 
@@ -194,14 +192,14 @@ def seconds(amount: float) -> str:
 
 def _date(date: dict[str, Any], zone: Any) -> str:
     """One of the order's dates as it was written: to the day in its own zone, or as an instant in both clocks."""
-    name, wording = strings.DATE[date["kind"]], f"“{date['wording']}”" if date["wording"] else ""
-    at = clock.moment(date["earliest"])
+    name, wording = texts.DATE[date["kind"]], f"“{date['wording']}”" if date["wording"] else ""
+    at = times.moment(date["earliest"])
     if date["precision"] == "day":
         day = dt.date.fromisoformat(date["value"])
-        said, there = f"{day:%-d %b %Y}", clock.zone_name(zoneinfo.ZoneInfo(date["timezone"]), at)
+        said, there = f"{day:%-d %b %Y}", times.zone_name(zoneinfo.ZoneInfo(date["timezone"]), at)
     else:
-        said = f"{clock.clock(at, at - at)} UTC"
-        there = f"{at.astimezone(zone):%H:%M:%S} {clock.zone_name(zone, at)}"
+        said = f"{times.clock(at, at - at)} UTC"
+        there = f"{at.astimezone(zone):%H:%M:%S} {times.zone_name(zone, at)}"
     return (
         f"<div><dt>{escape(name)}</dt><dd>{escape(said)}<small>{escape(there)}</small>"
         f"<small>{escape(wording)}</small></dd></div>"

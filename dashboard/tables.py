@@ -8,7 +8,7 @@ from html import escape
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cell:
+class TableCell:
     """One cell: its text, a smaller line below, a link, and a class of the style sheet."""
 
     text: str
@@ -19,14 +19,14 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class TableRow:
     """One row: its cells by column, and what it says for programs (`data-…` attributes)."""
 
-    cells: Mapping[str, Cell]
+    cells: Mapping[str, TableCell]
     data: Mapping[str, str] = field(default_factory=dict)
 
 
-def table(columns: Mapping[str, str], lines: Sequence[Line], caption: str) -> str:
+def table(columns: Mapping[str, str], lines: Sequence[TableRow], caption: str) -> str:
     """A table with the columns' titles in order. On a narrow screen each row stands as a card of its own."""
     titles = "".join(f'<th scope="col" class="c-{escape(k)}">{escape(t)}</th>' for k, t in columns.items())
     body = "".join(_line(columns, line) for line in lines)
@@ -36,13 +36,13 @@ def table(columns: Mapping[str, str], lines: Sequence[Line], caption: str) -> st
     )
 
 
-def _line(columns: Mapping[str, str], line: Line) -> str:
+def _line(columns: Mapping[str, str], line: TableRow) -> str:
     data = "".join(f' data-{escape(k)}="{escape(v)}"' for k, v in line.data.items())
-    cells = "".join(_cell(key, title, line.cells.get(key, Cell(text=""))) for key, title in columns.items())
+    cells = "".join(_cell(key, title, line.cells.get(key, TableCell(text=""))) for key, title in columns.items())
     return f"<tr{data}>{cells}</tr>"
 
 
-def _cell(key: str, title: str, cell: Cell) -> str:
+def _cell(key: str, title: str, cell: TableCell) -> str:
     text = escape(cell.text)
     if cell.href:
         text = f'<a href="{escape(cell.href)}" target="_self">{text}</a>'

@@ -20,7 +20,7 @@ STOPPED = ("blocked", "lifted")
 _BLOCKS = (*STOPPED, "blocked_since_before_start")
 
 
-class Lag(msgspec.Struct, frozen=True, kw_only=True):
+class OrderLag(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds from the order to the onset, over all that the order's date and the onset's interval can mean.
 
     `earliest_s` is null where measuring began after the onset, `estimate_s` where the order is known to the day only.
@@ -43,7 +43,7 @@ class Deadline(msgspec.Struct, frozen=True, kw_only=True):
     """Null where the onset's interval reaches over the limit, so that nobody can tell."""
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
+class ProviderEntry(msgspec.Struct, frozen=True, kw_only=True):
     """One provider of a watch. `answer` is null where nothing has been measured."""
 
     provider: str
@@ -53,12 +53,12 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """The surface that the headline answer is about."""
     answer: Answer | None
     surfaces: dict[str, Answer]
-    lag: Lag | None
+    lag: OrderLag | None
     deadline: Deadline | None
     sentence: str = ""
 
 
-class Counts(msgspec.Struct, frozen=True, kw_only=True):
+class ProviderCounts(msgspec.Struct, frozen=True, kw_only=True):
     """How many of a watch's providers are in which state. All but the last four add up to `providers`.
 
     `lifted` are among `stopped`; `before_deadline`, `after_deadline` and `astride_deadline` (nobody can tell)
@@ -78,7 +78,7 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
     astride_deadline: int
 
 
-def entries(watch: Watch, answers: Mapping[tuple[str, str], Answer]) -> tuple[Entry, ...]:
+def entries(watch: Watch, answers: Mapping[tuple[str, str], Answer]) -> tuple[ProviderEntry, ...]:
     """One entry per provider of the watch, in its order. `answers` are keyed by (provider, surface)."""
     return tuple(
         _entry(watch, p, {s: answers[p.id, s] for s in watch.surfaces.names() if (p.id, s) in answers})
@@ -86,11 +86,11 @@ def entries(watch: Watch, answers: Mapping[tuple[str, str], Answer]) -> tuple[En
     )
 
 
-def counts(of: Sequence[Entry]) -> Counts:
+def counts(of: Sequence[ProviderEntry]) -> ProviderCounts:
     """Count entries by state and by the deadline."""
     states = [e.answer.state if e.answer else None for e in of]
     dated = [e.deadline.before for e in of if e.deadline and e.answer and e.answer.state in _BLOCKS]
-    return Counts(
+    return ProviderCounts(
         providers=len(of),
         stopped=sum(s in STOPPED for s in states),
         already=states.count("blocked_since_before_start"),
@@ -126,11 +126,11 @@ def _began(answer: Answer) -> tuple[bool, str]:
     return answer.state != "blocked_since_before_start", answer.onset.estimate or answer.onset.latest
 
 
-def _entry(watch: Watch, provider: Provider, surfaces: dict[str, Answer]) -> Entry:
+def _entry(watch: Watch, provider: Provider, surfaces: dict[str, Answer]) -> ProviderEntry:
     answer = headline(surfaces)
     onset = answer.onset if answer else None
     issued, limit = watch.directive.date("issued"), due(watch.directive)
-    return Entry(
+    return ProviderEntry(
         provider=provider.id,
         name=provider.name,
         access=provider.access,
@@ -142,9 +142,9 @@ def _entry(watch: Watch, provider: Provider, surfaces: dict[str, Answer]) -> Ent
     )
 
 
-def _lag(onset: Interval, issued: DirectiveDate) -> Lag:
+def _lag(onset: Interval, issued: DirectiveDate) -> OrderLag:
     first, last = issued.span()
-    return Lag(
+    return OrderLag(
         earliest_s=_between(last, onset.earliest) if onset.earliest else None,
         latest_s=_between(first, onset.latest),
         estimate_s=_between(first, onset.estimate) if onset.estimate and issued.precision != "day" else None,

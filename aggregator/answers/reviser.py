@@ -13,7 +13,7 @@ import structlog
 
 from aggregator import metrics
 from aggregator.inference import watch_parameters
-from aggregator.inference.answer import common_cause as common
+from aggregator.inference.answer import common_cause
 from aggregator.inference.answer.answer import Answer
 from aggregator.inference.rows.clean import THROTTLED
 from aggregator.inference.rows.parameters import Parameters
@@ -41,7 +41,7 @@ _TYPES: dict[str, type[np.int8]] = dict.fromkeys(("outcome", "control", "referen
 Infer = Callable[[Rows, Parameters], Answer]
 
 
-class Place(NamedTuple):
+class AnswerKey(NamedTuple):
     """What an answer is about."""
 
     watch: str
@@ -66,16 +66,16 @@ class Reviser:
         self._rules = rules
         self._infer = infer
         self._known_ms = known_ms
-        self._dirty: set[Place] = set()
-        self._tried: dict[Place, float] = {}
-        self._last: dict[Place, tuple[Answer, float] | None] = {}
+        self._dirty: set[AnswerKey] = set()
+        self._tried: dict[AnswerKey, float] = {}
+        self._last: dict[AnswerKey, tuple[Answer, float] | None] = {}
 
     def touch(self, pairs: Iterable[tuple[str, str]]) -> None:
         """New rows of these (watch, provider); "" for the provider means all of the watch's."""
         for watch, provider in pairs:
             w = self._watches[watch]
             providers = [provider] if provider else [p.id for p in w.providers]
-            self._dirty |= {Place(watch, p, s) for p in providers for s in w.surfaces.names()}
+            self._dirty |= {AnswerKey(watch, p, s) for p in providers for s in w.surfaces.names()}
         metrics.WAITING.set(len(self._dirty))
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -95,7 +95,7 @@ class Reviser:
             except TimeoutError:
                 continue
 
-    def revise(self, place: Place) -> Answer | None:
+    def revise(self, place: AnswerKey) -> Answer | None:
         """Infer one answer anew from all that is known, and append it where it says something new.
 
         Others of the watch that changed together with it, or no longer did, are told anew too. None where nothing was
@@ -107,22 +107,22 @@ class Reviser:
             return None
         watch = self._watches[place.watch]
         answers = {place: self._infer(rows, watch_parameters.of_watch(watch))}
-        beside = [Place(watch.id, p.id, place.surface) for p in watch.providers if p.id != place.provider]
+        beside = [AnswerKey(watch.id, p.id, place.surface) for p in watch.providers if p.id != place.provider]
         answers |= {other: before[0] for other in beside if (before := self._before(other))}
         upstreams = {p.id: p.upstreams for p in watch.providers}
         every = [round(watch.cadence_s * 1000)] * len(answers)
-        marked = common.marked([common.unmarked(a) for a in answers.values()], every, upstreams)
+        marked = common_cause.marked([common_cause.unmarked(a) for a in answers.values()], every, upstreams)
         for other, answer in zip(answers, marked, strict=True):
             self._tell(other, answer, as_of)
         return marked[0]
 
-    def _before(self, place: Place) -> tuple[Answer, float] | None:
+    def _before(self, place: AnswerKey) -> tuple[Answer, float] | None:
         """The last answer and when it was made, from memory or the store."""
         if place not in self._last:
             self._last[place] = self._stored(place)
         return self._last[place]
 
-    def _tell(self, place: Place, answer: Answer, as_of: int) -> None:
+    def _tell(self, place: AnswerKey, answer: Answer, as_of: int) -> None:
         """Append an answer if it says something new, or if only its counts changed and the last one is old."""
         made, before = time.time(), self._before(place)
         if before is not None and before[0] == answer:
@@ -132,7 +132,7 @@ class Reviser:
             self._append(place, answer, as_of, round(made * 1000))
             self._last[place] = (answer, made)
 
-    def rows(self, place: Place, as_of: int) -> Rows | None:
+    def rows(self, place: AnswerKey, as_of: int) -> Rows | None:
         """The rows behind an answer as they were known at `as_of`, or None where there are none. Raises StoreError."""
         c = self._store.columns(
             "rows",
@@ -154,7 +154,7 @@ class Reviser:
             **{name: column.astype(_TYPES.get(name, column.dtype)) for name, column in c.items()},
         )
 
-    def _due(self) -> Place | None:
+    def _due(self) -> AnswerKey | None:
         """The dirty answer that waits longest, if its cadence has passed; it is no longer dirty then."""
         now = time.monotonic()
         due = [p for p in self._dirty if now - self._tried.get(p, -np.inf) >= self._pause_s(p)]
@@ -166,10 +166,10 @@ class Reviser:
         metrics.WAITING.set(len(self._dirty))
         return place
 
-    def _pause_s(self, place: Place) -> float:
+    def _pause_s(self, place: AnswerKey) -> float:
         return max(_SOONEST_S, self._watches[place.watch].cadence_s)
 
-    def _try(self, place: Place) -> None:
+    def _try(self, place: AnswerKey) -> None:
         """Revise; what fails is dirty again, and nobody else has to wait for it."""
         try:
             with metrics.INFER_SECONDS.time():
@@ -180,7 +180,7 @@ class Reviser:
         except Exception:
             log.exception("our own bug while revising", **place._asdict())
 
-    def _stored(self, place: Place) -> tuple[Answer, float] | None:
+    def _stored(self, place: AnswerKey) -> tuple[Answer, float] | None:
         """The last answer under these rules that is stored, and when it was made; None, too, where it can't be read."""
         found = self._store.read("last_answer", **place._asdict(), rule_set=self._rules.version)
         try:
@@ -188,7 +188,7 @@ class Reviser:
         except msgspec.DecodeError:  # of a model whose answers had another shape
             return None
 
-    def _append(self, place: Place, answer: Answer, as_of: int, made: int) -> None:
+    def _append(self, place: AnswerKey, answer: Answer, as_of: int, made: int) -> None:
         onset = answer.onset.estimate if answer.onset else None
         row: dict[str, Any] = {
             **place._asdict(),

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from aggregator.answers.entry import STOPPED, Entry, Lag, counts, due
+from aggregator.answers.entry import STOPPED, OrderLag, ProviderEntry, counts, due
 from aggregator.inference.answer.answer import Answer, Interval
 from probe.base import times
 from probe.protocol.watch import Watch
@@ -20,7 +20,7 @@ _DATES = {"block_by": "deadline", "report_by": "reporting date"}
 _NAMED_AT_MOST = 4
 
 
-def headline(watch: Watch, entries: Sequence[Entry]) -> str:
+def headline(watch: Watch, entries: Sequence[ProviderEntry]) -> str:
     """One sentence about all providers of a watch, those without measurements named."""
     n = counts(entries)
     measured = n.providers - n.unmeasured
@@ -38,13 +38,13 @@ def headline(watch: Watch, entries: Sequence[Entry]) -> str:
     return f"Of {_count(measured, 'provider')} measured{subject}, {'; '.join(c for c in clauses if c)}."
 
 
-def spoken(watch: Watch, entry: Entry) -> Entry:
+def spoken(watch: Watch, entry: ProviderEntry) -> ProviderEntry:
     """An entry with its words filled in."""
     told = msgspec.structs.replace(entry.lag, words=lag(entry.lag)) if entry.lag else None
     return msgspec.structs.replace(entry, sentence=sentence(watch, entry), lag=told)
 
 
-def sentence(watch: Watch, entry: Entry) -> str:
+def sentence(watch: Watch, entry: ProviderEntry) -> str:
     """What is known about one provider, in a few sentences."""
     answer = entry.answer
     if answer is None:
@@ -79,7 +79,7 @@ def duration(seconds: float) -> str:
     return _two(minutes // 60, 24, "d", "h")
 
 
-def lag(of: Lag) -> str:
+def lag(of: OrderLag) -> str:
     """How an onset lies to the order, to be followed by "the order": `14 s after`, `4 d 4 h to 5 d 5 h after`."""
     if of.estimate_s is not None:
         return f"{duration(of.estimate_s)} {'after' if of.estimate_s >= 0 else 'before'}"
@@ -111,7 +111,7 @@ def between(watch: Watch, interval: Interval) -> str:
     return f"{_span(start, end)} ({there}; {level})" if there else f"{_span(start, end)} ({level})"
 
 
-def _stopped(watch: Watch, entries: Sequence[Entry]) -> str:
+def _stopped(watch: Watch, entries: Sequence[ProviderEntry]) -> str:
     n = counts(entries)
     stopped = [e for e in entries if e.answer and e.answer.state in STOPPED]
     first = min((e for e in stopped if e.lag and e.answer), key=_onset, default=None)
@@ -124,7 +124,7 @@ def _stopped(watch: Watch, entries: Sequence[Entry]) -> str:
     return ", ".join(p for p in parts if p)
 
 
-def _deadline(watch: Watch, stopped: Sequence[Entry]) -> list[str]:
+def _deadline(watch: Watch, stopped: Sequence[ProviderEntry]) -> list[str]:
     """Where the onsets of `stopped` lie around the deadline, or the reporting date."""
     date = due(watch.directive)
     sides = [e.deadline.before for e in stopped if e.deadline]
@@ -141,19 +141,19 @@ def _deadline(watch: Watch, stopped: Sequence[Entry]) -> list[str]:
     ]
 
 
-def _unmeasured(entries: Sequence[Entry]) -> str:
+def _unmeasured(entries: Sequence[ProviderEntry]) -> str:
     names = [e.name for e in entries if e.answer is None]
     if len(names) > _NAMED_AT_MOST:
         return f"{len(names)} not measured at all"
     return f"not measured at all: {', '.join(names)}"
 
 
-def _onset(entry: Entry) -> str:
+def _onset(entry: ProviderEntry) -> str:
     onset = entry.answer.onset if entry.answer else None
     return (onset.estimate or onset.latest) if onset else "~"
 
 
-def _when(watch: Watch, entry: Entry) -> str:
+def _when(watch: Watch, entry: ProviderEntry) -> str:
     onset = entry.answer.onset if entry.answer else None
     if onset is None:
         return ", at a time that can't be given"
@@ -162,7 +162,7 @@ def _when(watch: Watch, entry: Entry) -> str:
     return ", ".join(p for p in parts if p)
 
 
-def _side(entry: Entry) -> str:
+def _side(entry: ProviderEntry) -> str:
     if entry.deadline is None:
         return ""
     name = _DATES[entry.deadline.kind]
@@ -171,7 +171,7 @@ def _side(entry: Entry) -> str:
     return f"{'before' if entry.deadline.before else 'after'} the {name}"
 
 
-def _already(watch: Watch, entry: Entry, answer: Answer, what: str) -> str:
+def _already(watch: Watch, entry: ProviderEntry, answer: Answer, what: str) -> str:
     since = f": not since {_at(answer.onset.latest)} at the latest" if answer.onset else ""
     again = _again(watch, answer.lift)
     return f"{what} was already not working on {entry.name} when measuring began{since}.{again}"

@@ -13,7 +13,7 @@ from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
 from aggregator.api import audience, problems
-from aggregator.api.requests import Reads, Source
+from aggregator.api.requests import ApiData, NamedReads
 from aggregator.api.routes import answers, evidence, manual, operation, series
 from probe.protocol.prefix_table import PrefixTable
 from probe.protocol.watch import Watch
@@ -28,7 +28,7 @@ get 304 while nothing changed."""
 
 
 def create_app(
-    store: Reads,
+    store: NamedReads,
     watches: Mapping[str, Watch],
     *,
     health: Callable[[], dict[str, Any]],
@@ -40,7 +40,7 @@ def create_app(
     prefix table. Raises UserError for a table that can't be read.
     """
     table = PrefixTable.read(prefixes) if prefixes else None
-    source = Source(store=store, watches=watches, health=health, prefixes=table)
+    source = ApiData(store=store, watches=watches, health=health, prefixes=table)
     read = [answers.watches, answers.onsets, answers.provider_page, series.series]
     read += [evidence.measurements, evidence.raw_segment, operation.whoami]
     return Litestar(

@@ -24,7 +24,7 @@ Asked = Request[Any, Any, Any]
 Shape = TypeVar("Shape")
 
 
-class Reads(Protocol):
+class NamedReads(Protocol):
     """All that the API needs of the store: named reads with bound parameters."""
 
     def read(self, name: str, **params: object) -> list[dict[str, Any]]:
@@ -32,10 +32,10 @@ class Reads(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class ApiData:
     """What the routes read from."""
 
-    store: Reads
+    store: NamedReads
     watches: Mapping[str, Watch]
     health: Callable[[], dict[str, Any]]
     prefixes: PrefixTable | None
@@ -55,7 +55,7 @@ class Source:
         return of, found
 
 
-Sources = NamedDependency[SkipValidation[Source]]
+Sources = NamedDependency[SkipValidation[ApiData]]
 
 PROBLEMS = documented(
     s400="a parameter is wrong; the detail names it",

@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from aggregator.answers.entry import Counts, Entry
+from aggregator.answers.entry import ProviderCounts, ProviderEntry
 from probe.base import times
 from probe.protocol.measurement import Measurement
 from probe.protocol.watch import DirectiveDate, Source, Watch
@@ -83,10 +83,10 @@ class Onsets(msgspec.Struct, frozen=True, kw_only=True):
     """The newest of the answers is made from what was received up to here."""
     made: str | None
     headline: str
-    counts: Counts
+    counts: ProviderCounts
     rule_set: str
     model: str
-    providers: tuple[Entry, ...]
+    providers: tuple[ProviderEntry, ...]
 
 
 class Revision(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,7 +107,7 @@ class ProviderPage(msgspec.Struct, frozen=True, kw_only=True):
     """One provider of a watch with its revisions. `next` is the cursor of the page after, null at the end."""
 
     watch: str
-    entry: Entry
+    entry: ProviderEntry
     revisions: tuple[Revision, ...]
     next: str | None
 
@@ -122,7 +122,7 @@ class SeriesProbe(msgspec.Struct, frozen=True, kw_only=True):
     role: Literal["probe", "reference"]
 
 
-class Run(msgspec.Struct, frozen=True, kw_only=True):
+class RunOutcome(msgspec.Struct, frozen=True, kw_only=True):
     """One run's outcome. `down` is a failure while a reference in an uncensored network failed too."""
 
     at: str
@@ -141,7 +141,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     run_id: str
 
 
-class Bin(msgspec.Struct, frozen=True, kw_only=True):
+class SeriesBin(msgspec.Struct, frozen=True, kw_only=True):
     """How many runs of one probe ended how, from `start` for the series' `bin_s`."""
 
     start: str
@@ -163,9 +163,9 @@ class Series(msgspec.Struct, frozen=True, kw_only=True):
     surface: str
     rule_set: str
     probes: tuple[SeriesProbe, ...]
-    items: tuple[Run, ...]
+    items: tuple[RunOutcome, ...]
     bin_s: float | None
-    bins: tuple[Bin, ...]
+    bins: tuple[SeriesBin, ...]
     next: str | None
 
 

@@ -16,12 +16,11 @@ from rich.console import Console
 
 from aggregator.inference import curve
 from aggregator.inference import sensitivity as sensitivities
-from aggregator.inference.answer import common_cause as common
+from aggregator.inference.answer import common_cause
 from aggregator.inference.answer.answer import Answer
-from aggregator.inference.files import fields, reading
-from aggregator.inference.files import table as render
-from aggregator.inference.files.gather import Gathered
-from aggregator.inference.model import sequential_test as trigger
+from aggregator.inference.files import fields, reading, table
+from aggregator.inference.files.gather import GatheredRows
+from aggregator.inference.model import sequential_test
 from aggregator.inference.onset import Analysis, analyse
 from aggregator.inference.rows.parameters import DateSpan, Parameters
 from aggregator.inference.rows.rows import Rows
@@ -69,7 +68,7 @@ def infer(
             raise UserError(f"unknown option {name}; blockonset infer --help tells what there is")
     skipped: list[str] = []
     report = skipped.append if skip_bad else reading.stop
-    rows = Gathered(row for file in files for row in reading.read(file, format, report))
+    rows = GatheredRows(row for file in files for row in reading.read(file, format, report))
     _list_skipped(skipped)
     found_watch = _watch(watch, order or deadline)
     dates = directive_dates(found_watch) if found_watch else _dates(order, deadline, tz)
@@ -82,7 +81,7 @@ def infer(
     else:
         found = [(analyse(r, parameters), _more(r, parameters, wanted=sensitivity)) for r in groups]
         upstreams = {p.id: p.upstreams for p in found_watch.providers} if found_watch else {}
-        answers = common.marked([a.answer for a, _ in found], [a.cadence_ms for a, _ in found], upstreams)
+        answers = common_cause.marked([a.answer for a, _ in found], [a.cadence_ms for a, _ in found], upstreams)
         _print(answers, [more for _, more in found], json=json)
 
 
@@ -153,7 +152,7 @@ def _parameters(
     )
 
 
-def _known(groups: Gathered, as_of: int | None) -> Iterator[Rows]:
+def _known(groups: GatheredRows, as_of: int | None) -> Iterator[Rows]:
     for rows in groups:
         kept = rows if as_of is None else sensitivities.picked(rows, rows.received <= as_of)
         if kept.at.size:
@@ -176,7 +175,7 @@ def _print(answers: list[Answer], more: list[dict[str, object]], *, json: bool) 
             sys.stdout.write(msgspec.json.encode(line).decode() + "\n")
         return
     console = Console(width=None if sys.stdout.isatty() else WIDE)
-    console.print(render.table(answers))
+    console.print(table.table(answers))
     for answer, extra in zip(answers, more, strict=True):
         if extra:
             console.print(f"{answer.provider}: {msgspec.json.encode(extra).decode()}")
@@ -187,7 +186,7 @@ def _print_trace(groups: Iterator[Rows]) -> None:
     keys, parts = [], []
     for rows in groups:
         keys.append((rows.watch, rows.provider))
-        parts.append((np.full(rows.at.size, len(keys) - 1), *trigger.trace(rows)))
+        parts.append((np.full(rows.at.size, len(keys) - 1), *sequential_test.trace(rows)))
     if not parts:
         return
     group, received, at, probe, score = (np.concatenate(column) for column in zip(*parts, strict=True))

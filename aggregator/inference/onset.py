@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 from aggregator.inference.answer.answer import Answer
 from aggregator.inference.answer.describe import LIKELY, describe, no_answer
-from aggregator.inference.model import episodes, grid, posterior, priors
-from aggregator.inference.model import likelihood as lk
-from aggregator.inference.model.counts import Summary
-from aggregator.inference.model.locate import Found, locate
+from aggregator.inference.model import episodes, grid, likelihood, posterior, priors
+from aggregator.inference.model.counts import LineCounts
+from aggregator.inference.model.locate import Located, locate
 from aggregator.inference.rows.clean import clean
 from aggregator.inference.rows.digest import digest
 from aggregator.inference.rows.parameters import Parameters
@@ -19,13 +18,13 @@ from aggregator.inference.rows.rows import Rows
 __all__ = ["Analysis", "analyse", "digest", "infer"]
 
 
-def p_block(rough: posterior.Weighed, spans: episodes.Spans | None, prior: float) -> tuple[float, float]:
+def p_block(rough: posterior.WeighedGrid, spans: episodes.EpisodeSet | None, prior: float) -> tuple[float, float]:
     """The probability of any block in the window, and of one that comes and goes.
 
     Against none, or outages that no control showed.
     """
     none = rough.lines.no_block()
-    once = (rough.top - none) * lk.STEP
+    once = (rough.top - none) * likelihood.STEP
     logs = {
         "none": math.log1p(-prior),
         "outage": math.log1p(-prior) + _log(rough.outage) + once,
@@ -54,7 +53,7 @@ class Analysis:
     """An answer, with what it was drawn from."""
 
     answer: Answer
-    found: tuple[Found, ...]
+    found: tuple[Located, ...]
     """The posteriors of its episodes, in order of time."""
     p_block: float
     cadence_ms: int
@@ -66,13 +65,13 @@ def analyse(rows: Rows, parameters: Parameters, *, correct_clocks: bool = True) 
     if fit.at.size < FEWEST:
         nothing = no_answer(rows, parameters, fit, f"fewer than {FEWEST} measurements can speak")
         return Analysis(nothing, (), 0.0, fit.cadence_ms)
-    summary = Summary.of(fit)
+    summary = LineCounts.of(fit)
     found, p, lines = judge(summary, parameters)
     answer = describe(rows, parameters, fit, summary, lines, found, p)
     return Analysis(answer, tuple(found) if answer.onset else (), p, fit.cadence_ms)
 
 
-def judge(summary: Summary, parameters: Parameters) -> tuple[list[Found], float, posterior.Lines]:
+def judge(summary: LineCounts, parameters: Parameters) -> tuple[list[Located], float, posterior.LineLikelihoods]:
     """The episodes, the probability of a block, and each line's part, from the summary of the rows that may speak.
 
     Its cost hardly depends on how many rows there are.

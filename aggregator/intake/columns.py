@@ -18,7 +18,7 @@ Columns = dict[str, list[Any]]
 """Equal-length columns by name. Times are integer milliseconds since the epoch."""
 
 
-class Row(NamedTuple):
+class MeasurementRow(NamedTuple):
     """One measurement with what is known of it besides: its ids, its probe and provider, and when it was received."""
 
     id: str
@@ -31,13 +31,13 @@ class Row(NamedTuple):
 
 def rows(
     segment_id: str, segment: Segment, received_ms: int, provider_of: Callable[[Measurement], str]
-) -> Iterable[Row]:
+) -> Iterable[MeasurementRow]:
     """The rows of a segment, in the order of its measurements."""
     for n, m in enumerate(segment.measurements):
-        yield Row(measurement_id(segment_id, n), segment_id, segment.probe, provider_of(m), received_ms, m)
+        yield MeasurementRow(measurement_id(segment_id, n), segment_id, segment.probe, provider_of(m), received_ms, m)
 
 
-def measurements(of: Sequence[Row]) -> Columns:
+def measurements(of: Sequence[MeasurementRow]) -> Columns:
     """The columns of the table `measurements`."""
     columns: Columns = {
         "measurement_id": [r.id for r in of],

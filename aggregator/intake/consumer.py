@@ -27,7 +27,7 @@ from nats.js.api import (
 from nats.js.errors import BadRequestError
 
 from aggregator import metrics
-from aggregator.intake.ingest import Incoming, Taken
+from aggregator.intake.ingest import BatchResult, IncomingSegment
 from aggregator.store.store import StoreError
 from probe.base.errors import UserError
 from probe.base.retry import waits
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from nats.js.client import JetStreamContext
 
     from aggregator.intake.ingest import Ingest
-    from probe.nats.link import Connection
+    from probe.nats.link import NatsLink
 
 log = structlog.get_logger()
 
@@ -70,7 +70,7 @@ class Consumer:
 
     def __init__(
         self,
-        connection: Connection,
+        connection: NatsLink,
         ingest: Ingest,
         *,
         touched: Callable[[set[tuple[str, str]]], None],
@@ -188,9 +188,9 @@ class Consumer:
             await message.ack()
         self._touched(taken.touched)
 
-    async def _stored(self, messages: Sequence[Msg], stop: asyncio.Event) -> Taken | None:
+    async def _stored(self, messages: Sequence[Msg], stop: asyncio.Event) -> BatchResult | None:
         """What came of a batch, tried until the store takes it; None when told to stop meanwhile."""
-        batch = [Incoming(m.subject.removeprefix("m."), m.data) for m in messages]
+        batch = [IncomingSegment(m.subject.removeprefix("m."), m.data) for m in messages]
         pauses = waits(0.5, 30.0)
         while True:
             started = time.monotonic()
@@ -207,7 +207,7 @@ class Consumer:
                 metrics.KNOWN_UNTIL.set(self._ingest.complete_ms / 1000)
                 return taken
 
-    async def _working_on(self, messages: Sequence[Msg], batch: Sequence[Incoming]) -> Taken:
+    async def _working_on(self, messages: Sequence[Msg], batch: Sequence[IncomingSegment]) -> BatchResult:
         """Take a batch in, in the thread, telling NATS now and then that it is being worked on."""
         work = asyncio.get_running_loop().run_in_executor(self._thread, self._ingest.take, batch)
         while not (await asyncio.wait({work}, timeout=_STILL_AT_IT_S))[0]:

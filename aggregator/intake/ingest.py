@@ -19,10 +19,7 @@ from aggregator import metrics
 from aggregator.intake import columns
 from aggregator.judging.judge import judge
 from probe.base.errors import UserError
-from probe.protocol import envelope as signed
-from probe.protocol import privacy as scrub
-from probe.protocol import receipt as receipts
-from probe.protocol import segment, watch_file, withdrawal
+from probe.protocol import envelope, privacy, receipt, segment, watch_file, withdrawal
 from probe.protocol.keys import is_id
 from probe.protocol.measurement import Receipt, ReceiptEntry
 from probe.protocol.segment import SegmentError
@@ -46,14 +43,14 @@ PRIVACY_REASON = "privacy"
 """Refused, and its payload destroyed: something in it could identify a volunteer."""
 
 
-class Incoming(NamedTuple):
+class IncomingSegment(NamedTuple):
     """One message: whose subject it came on, and its bytes."""
 
     probe: str
     raw: bytes
 
 
-class Verified(NamedTuple):
+class VerifiedSegment(NamedTuple):
     """A segment whose signature is right, with its envelope."""
 
     segment: Segment
@@ -78,7 +75,7 @@ class Refusal(NamedTuple):
     payload: bytes
 
 
-class Taken(NamedTuple):
+class BatchResult(NamedTuple):
     """What came of a batch: the signed receipt of each probe, and the (watch, provider) pairs with new rows.
 
     The provider is "" for references, which concern every provider of their watch.
@@ -119,7 +116,7 @@ class Ingest:
             self._complete(served, dict.fromkeys(served, received))
         self._instant = self.complete_ms = received
 
-    def take(self, batch: Sequence[Incoming]) -> Taken:
+    def take(self, batch: Sequence[IncomingSegment]) -> BatchResult:
         """Store a batch, whatever of it isn't stored yet, and judge it. Raises StoreError: then take it again."""
         opened, refused = self._open(batch)
         fates = self._fates([*opened, *refused])
@@ -133,7 +130,7 @@ class Ingest:
         touched |= self._add(self._rows({i: v.segment for i, v in new.items()}, dict.fromkeys(new, received)))
         self.complete_ms = received
         _count(new, len(again), newly_refused)
-        return Taken(self._receipts(opened, refused, fates), touched)
+        return BatchResult(self._receipts(opened, refused, fates), touched)
 
     def answer(self, probe: str, ids: Sequence[str], *, sure: bool = True) -> bytes:
         """The signed receipt about segments that a probe asks after. Raises StoreError.
@@ -142,7 +139,7 @@ class Ingest:
         """
         fates = self._fates(ids, probe)
         entries = [_entry(i, fates.get(i)) for i in ids if sure or i in fates]
-        return receipts.sign(Receipt(probe=probe, issued_ms=self._now_ms(), entries=tuple(entries)), self._operator)
+        return receipt.sign(Receipt(probe=probe, issued_ms=self._now_ms(), entries=tuple(entries)), self._operator)
 
     def withdraw(self, probe: str, line: str) -> bytes:
         """Keep a probe's withdrawal; the signed receipt that names it. Raises UserError for one that isn't the probe's.
@@ -157,7 +154,7 @@ class Ingest:
             self._store.insert("withdrawals", {name: [value] for name, value in row.items()})
             log.warning("a probe has withdrawn: its rows are shown no more", probe=probe)
         entry = ReceiptEntry(segment=withdrawal.id_of(line), state="stored")
-        return receipts.sign(Receipt(probe=probe, issued_ms=self._now_ms(), entries=(entry,)), self._operator)
+        return receipt.sign(Receipt(probe=probe, issued_ms=self._now_ms(), entries=(entry,)), self._operator)
 
     def renewal(self, name: str, digest: str) -> bytes:
         """The signed watch of this name as it is served now; empty where `digest` is its own, or there is none.
@@ -174,19 +171,19 @@ class Ingest:
 
     # -- what came
 
-    def _open(self, batch: Sequence[Incoming]) -> tuple[dict[str, Verified], dict[str, Refusal]]:
+    def _open(self, batch: Sequence[IncomingSegment]) -> tuple[dict[str, VerifiedSegment], dict[str, Refusal]]:
         """The segments that may be stored, and the others, by id: once each, however often they came."""
-        opened: dict[str, Verified] = {}
+        opened: dict[str, VerifiedSegment] = {}
         refused: dict[str, Refusal] = {}
         for message in batch:
             found = self._check(message)
             if isinstance(found, Refusal):
                 refused[found.id] = found
             else:
-                opened[found.id] = Verified(found.segment, message.raw)
+                opened[found.id] = VerifiedSegment(found.segment, message.raw)
         return opened, refused
 
-    def _check(self, message: Incoming) -> segment.Opened | Refusal:
+    def _check(self, message: IncomingSegment) -> segment.OpenedSegment | Refusal:
         try:
             opened = segment.open(message.raw)
         except SegmentError as e:
@@ -194,7 +191,7 @@ class Ingest:
         if opened.segment.probe != message.probe:
             return _refusal(message, SUBJECT_REASON, f"signed by {opened.segment.probe}")
         for m in opened.segment.measurements:
-            if field := scrub.identifying(m):
+            if field := privacy.identifying(m):
                 return _refusal(message, PRIVACY_REASON, field)._replace(payload=b"")
         unknown = next((m.watch for m in opened.segment.measurements if m.watch not in self._watches), None)
         return opened if unknown is None else _refusal(message, WATCH_REASON, unknown)
@@ -210,7 +207,7 @@ class Ingest:
             if probe in (None, row["probe"])
         }
 
-    def _rows(self, segments: Mapping[str, Segment], received: Mapping[str, int]) -> list[columns.Row]:
+    def _rows(self, segments: Mapping[str, Segment], received: Mapping[str, int]) -> list[columns.MeasurementRow]:
         return [r for i, s in segments.items() for r in columns.rows(i, s, received[i], self._provider_of)]
 
     def _provider_of(self, m: Measurement) -> str:
@@ -232,7 +229,7 @@ class Ingest:
         present = {row["measurement_id"] for row in there}
         return self._add(self._rows(segments, received), present)
 
-    def _add(self, rows: Sequence[columns.Row], present: Container[str] = ()) -> set[tuple[str, str]]:
+    def _add(self, rows: Sequence[columns.MeasurementRow], present: Container[str] = ()) -> set[tuple[str, str]]:
         """Insert the rows that aren't there, one block for each instant, and judge all that came at it."""
         for instant in sorted({r.received_ms for r in rows}):
             missing = [r for r in rows if r.received_ms == instant and r.id not in present]
@@ -245,7 +242,7 @@ class Ingest:
     # -- what is said about it
 
     def _receipts(
-        self, opened: Mapping[str, Verified], refused: Mapping[str, Refusal], fates: Mapping[str, Fate]
+        self, opened: Mapping[str, VerifiedSegment], refused: Mapping[str, Refusal], fates: Mapping[str, Fate]
     ) -> dict[str, bytes]:
         entries: dict[str, list[ReceiptEntry]] = {}
         for i, v in opened.items():
@@ -254,17 +251,17 @@ class Ingest:
             entries.setdefault(r.probe, []).append(_entry(i, fates.get(i, Fate("rejected", r.reason, 0))))
         now = self._now_ms()
         return {
-            probe: receipts.sign(Receipt(probe=probe, issued_ms=now, entries=tuple(e)), self._operator)
+            probe: receipt.sign(Receipt(probe=probe, issued_ms=now, entries=tuple(e)), self._operator)
             for probe, e in entries.items()
             if is_id(probe, "user")
         }
 
 
-def _refusal(message: Incoming, reason: str, detail: str) -> Refusal:
+def _refusal(message: IncomingSegment, reason: str, detail: str) -> Refusal:
     """Only who signed a segment can have it refused under its id; what else came has an id of its own."""
     try:
-        mine = signed.open(message.raw, "S").signer_id == message.probe
-    except signed.SignedError:
+        mine = envelope.open(message.raw, "S").signer_id == message.probe
+    except envelope.EnvelopeError:
         mine = False
     i = segment.segment_id(message.raw) if mine else hashlib.blake2b(message.raw, digest_size=16).hexdigest()
     return Refusal(i, message.probe, reason, detail[:500], message.raw)
@@ -287,7 +284,7 @@ def _entry(segment_id: str, fate: Fate | None) -> ReceiptEntry:
     return ReceiptEntry(segment=segment_id, state=fate.state, reason=fate.reason)
 
 
-def _count(new: Mapping[str, Verified], again: int, refused: Iterable[Refusal]) -> None:
+def _count(new: Mapping[str, VerifiedSegment], again: int, refused: Iterable[Refusal]) -> None:
     metrics.SEGMENTS.labels("new").inc(len(new))
     metrics.SEGMENTS.labels("again").inc(again)
     metrics.MEASUREMENTS.inc(sum(len(v.segment.measurements) for v in new.values()))

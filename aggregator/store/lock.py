@@ -14,7 +14,7 @@ from probe.base.errors import UserError
 _NAME = "blockonset.lock"
 
 
-class Lock:
+class StoreLock:
     """An exclusive lock on a directory. The kernel frees it when its process ends, however that happens."""
 
     def __init__(self, directory: Path, handle: int) -> None:

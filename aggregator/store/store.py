@@ -24,7 +24,7 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalError
 
 from aggregator.store import migrate
-from aggregator.store.lock import Lock
+from aggregator.store.lock import StoreLock
 from probe.base.errors import UserError
 
 _Connect = Callable[[dict[str, Any]], Client]
@@ -66,7 +66,7 @@ class Store:
     Times go in as integer milliseconds and come back as the query says; fixed strings come back as text.
     """
 
-    def __init__(self, connect: _Connect, lock: Lock | None) -> None:
+    def __init__(self, connect: _Connect, lock: StoreLock | None) -> None:
         """Use `open`."""
         self._connect = connect
         self._lock = lock
@@ -193,9 +193,13 @@ def shown(dsn: str) -> str:
     return scheme + mark + netloc.rpartition("@")[2] + slash + path
 
 
-def _lock(dsn: str) -> Lock | None:
+def _lock(dsn: str) -> StoreLock | None:
     parts = urlsplit(dsn)
-    return Lock.take(Path(unquote(parts.path))) if parts.scheme == "chdb" and not parts.netloc and parts.path else None
+    return (
+        StoreLock.take(Path(unquote(parts.path)))
+        if parts.scheme == "chdb" and not parts.netloc and parts.path
+        else None
+    )
 
 
 def _connector(dsn: str) -> _Connect:

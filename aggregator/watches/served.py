@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from probe.base.errors import UserError
-from probe.protocol import envelope as signed
-from probe.protocol import watch_file
+from probe.protocol import envelope, watch_file
 from probe.protocol.watch import Watch
 from probe.protocol.watch_file import WatchError
 
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from aggregator.store.store import Store
 
 
-class Loaded(NamedTuple):
+class LoadedWatch(NamedTuple):
     """A watch, its text byte for byte, and who signed it ("" for nobody)."""
 
     watch: Watch
@@ -26,7 +25,7 @@ class Loaded(NamedTuple):
     signer: str
 
 
-def load(path: Path) -> Loaded:
+def load(path: Path) -> LoadedWatch:
     """Read a watch, signed or not. One that has expired is read all the same: its late data still arrive.
 
     Raises UserError for a file that can't be read, isn't a watch, or has a wrong signature.
@@ -34,12 +33,12 @@ def load(path: Path) -> Loaded:
     try:
         raw = path.read_bytes()
         if not raw.startswith(b"BO1W"):
-            return Loaded(watch_file.read(raw, str(path)), raw, "")
-        opened = signed.open(raw, "W")
-        return Loaded(watch_file.read(opened.body, str(path)), opened.body, opened.signer_id)
+            return LoadedWatch(watch_file.read(raw, str(path)), raw, "")
+        opened = envelope.open(raw, "W")
+        return LoadedWatch(watch_file.read(opened.body, str(path)), opened.body, opened.signer_id)
     except OSError as e:
         raise UserError(f"watch {path}: can't be read: {e.strerror}") from e
-    except signed.SignedError as e:
+    except envelope.EnvelopeError as e:
         raise UserError(f"watch {path}: {e}") from e
     except WatchError as e:
         raise UserError(f"watch {e}") from e
@@ -70,7 +69,7 @@ def serve(store: Store, paths: Iterable[Path], operator_id: str) -> dict[str, Wa
     return served
 
 
-def _keep(store: Store, found: Loaded) -> None:
+def _keep(store: Store, found: LoadedWatch) -> None:
     row = {
         "watch": found.watch.id,
         "digest": found.watch.digest,

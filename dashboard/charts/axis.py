@@ -11,8 +11,7 @@ from typing import Any, Literal
 
 import altair as alt
 
-from dashboard import texts as strings
-from dashboard import times as clock
+from dashboard import texts, times
 from dashboard.palette import Palette
 
 Row = dict[str, Any]
@@ -30,7 +29,7 @@ class Axis:
 
     def __init__(self, start: int, end: int, zone: dt.tzinfo, palette: Palette) -> None:
         self.start, self.end, self.palette = start, end, palette
-        ahead = clock.offset(zone, dt.datetime.fromtimestamp(start / 1000, dt.UTC))
+        ahead = times.offset(zone, dt.datetime.fromtimestamp(start / 1000, dt.UTC))
         self._ahead_ms = ahead // dt.timedelta(milliseconds=1)
 
     @property
@@ -106,10 +105,10 @@ def date_layers(watch: Row, axis: Axis) -> list[alt.Chart]:
     ink, layers = axis.palette.ink, []
     for date in watch["directive"]["dates"]:
         day = date["precision"] == "day"
-        at = clock.ms(date["earliest"] if day or date["kind"] == "issued" else date["limit"])
+        at = times.ms(date["earliest"] if day or date["kind"] == "issued" else date["limit"])
         if not axis.shows(at):
             continue
-        row = {"at": at, "to": min(clock.ms(date["latest"]), axis.end), "text": strings.DATE[date["kind"]]}
+        row = {"at": at, "to": min(times.ms(date["latest"]), axis.end), "text": texts.DATE[date["kind"]]}
         of = plot([row]).encode(x=axis.x("at"))
         if day:
             layers.append(of.mark_rect(opacity=0.13, color=ink).encode(x2="to:T"))
@@ -121,11 +120,11 @@ def date_layers(watch: Row, axis: Axis) -> list[alt.Chart]:
 
 def band_layers(name: str, interval: Row, axis: Axis) -> list[alt.Chart]:
     """An interval as a band over the whole height, its estimate as a rule, and its name above."""
-    start = clock.ms(interval["earliest"]) if interval["earliest"] else axis.start
-    end, at = clock.ms(interval["latest"]), clock.ms(interval["estimate"] or interval["latest"])
+    start = times.ms(interval["earliest"]) if interval["earliest"] else axis.start
+    end, at = times.ms(interval["latest"]), times.ms(interval["estimate"] or interval["latest"])
     if end < axis.start or start > axis.end:
         return []
-    colour = axis.palette.stop if name == strings.ONSET else axis.palette.ok
+    colour = axis.palette.stop if name == texts.ONSET else axis.palette.ok
     of = plot([{"from": max(start, axis.start), "to": min(end, axis.end), "at": at, "text": name}])
     layers = [of.mark_rect(opacity=0.2, color=colour).encode(x=axis.x("from"), x2="to:T")]
     if axis.shows(at):

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import altair as alt
 
-from dashboard import texts as strings
-from dashboard import times as clock
+from dashboard import texts, times
 from dashboard.charts.axis import FRAME_PX, MARGIN, ROW_PX, Axis, Row, band_layers, date_layers, plot
 from dashboard.palette import Palette
 
@@ -17,26 +16,26 @@ def points(series: Row) -> list[Row]:
     """The runs of a series as points; of bins, one point each with the outcome that most of its runs had."""
     found = [
         {
-            "at": clock.ms(run["at"]),
+            "at": times.ms(run["at"]),
             "time": run["at"],
             "label": run["label"],
-            "outcome": strings.OUTCOME[run["verdict"]],
-            "method": run["method"] or strings.NONE,
+            "outcome": texts.OUTCOME[run["verdict"]],
+            "method": run["method"] or texts.NONE,
             "seen": run["evidence"],
         }
         for run in series["items"]
     ]
     half = round(500 * (series["bin_s"] or 0))
     for one in series["bins"]:
-        counts = [f"{one[k]} {word}" for k, word in strings.OUTCOME.items() if one[k]]
-        most = max(strings.OUTCOME, key=one.__getitem__)
+        counts = [f"{one[k]} {word}" for k, word in texts.OUTCOME.items() if one[k]]
+        most = max(texts.OUTCOME, key=one.__getitem__)
         found.append(
             {
-                "at": clock.ms(one["start"]) + half,
+                "at": times.ms(one["start"]) + half,
                 "time": one["start"],
                 "label": one["label"],
-                "outcome": strings.OUTCOME[most],
-                "method": strings.NONE,
+                "outcome": texts.OUTCOME[most],
+                "method": texts.NONE,
                 "seen": ", ".join(counts),
             }
         )
@@ -45,12 +44,12 @@ def points(series: Row) -> list[Row]:
 
 def strip(series: Row, entry: Row, watch: Row, window: tuple[int, int], palette: Palette) -> alt.LayerChart:
     """The chart over a window in milliseconds: rows are probes, shape and colour are outcomes."""
-    axis = Axis(*window, clock.zone(watch), palette)
+    axis = Axis(*window, times.zone(watch), palette)
     answer = entry["surfaces"].get(series["surface"]) or {}
     labels = [p["label"] for p in series["probes"]]
-    intervals = {strings.ONSET: answer.get("onset"), strings.LIFT: answer.get("lift")}
+    intervals = {texts.ONSET: answer.get("onset"), texts.LIFT: answer.get("lift")}
     bands = [layer for name, i in intervals.items() if i for layer in band_layers(name, i, axis)]
-    names, colours = list(strings.OUTCOME.values()), palette.outcomes()
+    names, colours = list(texts.OUTCOME.values()), palette.outcomes()
     marks = (
         plot(points(series))
         .mark_point(filled=True, opacity=0.9, size=60)
@@ -59,13 +58,13 @@ def strip(series: Row, entry: Row, watch: Row, window: tuple[int, int], palette:
             y=axis.y(labels),
             color=alt.Color(
                 "outcome:N",
-                scale=alt.Scale(domain=names, range=[colours[k] for k in strings.OUTCOME]),
+                scale=alt.Scale(domain=names, range=[colours[k] for k in texts.OUTCOME]),
                 legend=alt.Legend(
                     title=None, orient="bottom", symbolSize=80, labelFontSize=12, labelColor=palette.ink, columns=2
                 ),
             ),
-            shape=alt.Shape("outcome:N", scale=alt.Scale(domain=names, range=[SHAPES[k] for k in strings.OUTCOME])),
-            tooltip=[alt.Tooltip(f"{k}:N", title=title) for k, title in strings.TIPS.items()],
+            shape=alt.Shape("outcome:N", scale=alt.Scale(domain=names, range=[SHAPES[k] for k in texts.OUTCOME])),
+            tooltip=[alt.Tooltip(f"{k}:N", title=title) for k, title in texts.TIPS.items()],
         )
     )
     height = ROW_PX * len(labels) + FRAME_PX + 2 * _LEGEND_PX

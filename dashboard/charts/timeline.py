@@ -7,8 +7,7 @@ from collections.abc import Sequence
 
 import altair as alt
 
-from dashboard import texts as strings
-from dashboard import times as clock
+from dashboard import texts, times
 from dashboard.charts.axis import FRAME_PX, MARGIN, ROW_PX, Axis, Row, date_layers, plot, written
 from dashboard.palette import Palette
 
@@ -19,12 +18,12 @@ def domain(onsets: Row, watch: Row) -> tuple[int, int]:
     """From the first to the last event worth seeing, with room at both ends; the present only where it is near."""
     answers = [e["answer"] for e in onsets["providers"] if e["answer"]]
     intervals = [i for a in answers for i in (a["onset"], a["lift"]) if i]
-    events = [clock.ms(t) for i in intervals for t in (i["earliest"], i["latest"]) if t]
-    events += [clock.ms(d[k]) for d in watch["directive"]["dates"] for k in ("earliest", "limit")]
-    known = clock.ms(onsets["as_of"]) if onsets["as_of"] else None
+    events = [times.ms(t) for i in intervals for t in (i["earliest"], i["latest"]) if t]
+    events += [times.ms(d[k]) for d in watch["directive"]["dates"] for k in ("earliest", "limit")]
+    known = times.ms(onsets["as_of"]) if onsets["as_of"] else None
     least = round(20_000 * watch["cadence_s"])
     if not events:
-        end = known or clock.ms(dt.datetime.now(dt.UTC).isoformat())
+        end = known or times.ms(dt.datetime.now(dt.UTC).isoformat())
         return end - 3 * least, end
     first, last = min(events), max(*events, min(events) + least)
     if known and last < known <= last + (last - first) // 4:
@@ -34,7 +33,7 @@ def domain(onsets: Row, watch: Row) -> tuple[int, int]:
 
 def rows(onsets: Row, axis: Axis) -> list[Row]:
     """One row per provider, ordered by onset: where its marks lie, and what is written beside them."""
-    known = min(clock.ms(onsets["as_of"]) if onsets["as_of"] else axis.end, axis.end)
+    known = min(times.ms(onsets["as_of"]) if onsets["as_of"] else axis.end, axis.end)
     found = [_row(entry, known, axis) for entry in onsets["providers"]]
     names = [r["label"] for r in found]
     for row in found:
@@ -45,7 +44,7 @@ def rows(onsets: Row, axis: Axis) -> list[Row]:
 
 def timeline(onsets: Row, watch: Row, palette: Palette) -> alt.LayerChart:
     """The chart. A row's shape says its state: dot, ring, diamond or open bar; the rest is written out."""
-    axis = Axis(*domain(onsets, watch), clock.zone(watch), palette)
+    axis = Axis(*domain(onsets, watch), times.zone(watch), palette)
     found = rows(onsets, axis)
     y = axis.y([r["label"] for r in found])
 
@@ -83,10 +82,10 @@ def _row(entry: Row, known: int, axis: Axis) -> Row:
         "provider": entry["provider"],
         "label": entry["name"],
         "access": entry["access"],
-        "said": strings.STATE[state],
+        "said": texts.STATE[state],
         "colour": axis.palette.state(state),
-        "text": strings.STATE_SAID[state],
-        "order": axis.end + list(strings.STATE).index(state),
+        "text": texts.STATE_SAID[state],
+        "order": axis.end + list(texts.STATE).index(state),
         "kind": "none",
         "x": axis.start,
         "tip": entry["sentence"],
@@ -98,31 +97,31 @@ def _marks(entry: Row, state: str, known: int, axis: Axis) -> Row:
     """Where the marks of an onset lie, and of the lift where there is one."""
     onset, lift = entry["answer"]["onset"], entry["answer"]["lift"]
     before = onset["earliest"] is None
-    at = clock.ms(onset["estimate"] or onset["latest"])
+    at = times.ms(onset["estimate"] or onset["latest"])
     marks = {
         "kind": "open" if before else ("suspected" if state == "suspected" else "onset"),
         "order": axis.start if before else at,
         "at": at,
         "x": at,
-        "from": axis.start if before else clock.ms(onset["earliest"]),
-        "to": clock.ms(onset["latest"]),
+        "from": axis.start if before else times.ms(onset["earliest"]),
+        "to": times.ms(onset["latest"]),
         "until": max(at, known),
         "lasts": lift is None,
         "text": _beside(entry, state),
     }
     if lift:
-        end = clock.ms(lift["latest"])
-        marks |= {"lift": clock.ms(lift["estimate"] or lift["latest"]), "lift_to": end}
-        marks |= {"lift_from": clock.ms(lift["earliest"]) if lift["earliest"] else end, "until": marks["lift"]}
+        end = times.ms(lift["latest"])
+        marks |= {"lift": times.ms(lift["estimate"] or lift["latest"]), "lift_to": end}
+        marks |= {"lift_from": times.ms(lift["earliest"]) if lift["earliest"] else end, "until": marks["lift"]}
     return marks
 
 
 def _beside(entry: Row, state: str) -> str:
     """What is written next to an onset: how long after the order; short enough for a narrow screen."""
-    said, lag = strings.STATE[state], entry["lag"]["words"] if entry["lag"] else ""
+    said, lag = texts.STATE[state], entry["lag"]["words"] if entry["lag"] else ""
     if not lag or state == "blocked_since_before_start":
         return said
-    return f"{said}, {lag}" if state == "suspected" else strings.LAG.format(lag=lag)
+    return f"{said}, {lag}" if state == "suspected" else texts.LAG.format(lag=lag)
 
 
 def _base(found: Sequence[Row], y: alt.Y) -> alt.Chart:

@@ -8,11 +8,10 @@ from typing import Any
 import streamlit as st
 
 from dashboard import page as frame
-from dashboard import texts as strings
-from dashboard import times as clock
+from dashboard import texts, times
 from dashboard.charts.strip import strip
 from dashboard.client import NotThere, Params
-from dashboard.tables import Cell, Line, table
+from dashboard.tables import TableCell, TableRow, table
 
 Row = dict[str, Any]
 
@@ -27,20 +26,20 @@ AROUND, LATEST, BINS = 40, 120, 150
 def window(kind: str, entry: Row, watch: Row, surface: str, known: str | None) -> tuple[Params, tuple[int, int]]:
     """What to ask of the series for a window, and the window itself in milliseconds."""
     cadence = round(watch["cadence_s"] * 1000)
-    end = (clock.ms(known) if known else 0) + cadence
+    end = (times.ms(known) if known else 0) + cadence
     answer = entry["surfaces"].get(surface)
     onset = answer["onset"] if answer else None
     params: Params = {"surface": surface, "limit": PER_PAGE}
     if kind == "onset" and onset:
-        start = clock.ms(onset["earliest"] or onset["latest"]) - AROUND * cadence
-        end = min(end, clock.ms(onset["latest"]) + AROUND * cadence)
+        start = times.ms(onset["earliest"] or onset["latest"]) - AROUND * cadence
+        end = min(end, times.ms(onset["latest"]) + AROUND * cadence)
     elif kind == "all":
         first = frame.client().series(watch["id"], entry["provider"], {"surface": surface, "limit": 1}).value["items"]
-        start = clock.ms(first[0]["at"]) - cadence if first else end - LATEST * cadence
+        start = times.ms(first[0]["at"]) - cadence if first else end - LATEST * cadence
         params["bin"] = max(1.0, round((end - start) / BINS / 1000, 3))
     else:
         start = end - LATEST * cadence
-    return params | {"start": clock.text(start), "end": clock.text(end)}, (start, end)
+    return params | {"start": times.text(start), "end": times.text(end)}, (start, end)
 
 
 def read(watch: Row, provider: str, params: Params) -> Row:
@@ -62,7 +61,7 @@ def read(watch: Row, provider: str, params: Params) -> Row:
 
 def _measured(series: Row, window: tuple[int, int], watch: Row) -> tuple[int, int]:
     """The window without what lies before the first run: no space is drawn for what wasn't measured."""
-    first = min(clock.ms(r.get("at") or r["start"]) for r in (*series["items"], *series["bins"]))
+    first = min(times.ms(r.get("at") or r["start"]) for r in (*series["items"], *series["bins"]))
     return max(window[0], first - round(2000 * watch["cadence_s"])), window[1]
 
 
@@ -82,50 +81,50 @@ def runs(items: list[Row]) -> str:
     """A table of the runs worth reading: those around changes, or where nothing changed the newest."""
     changed = changes(items)
     chosen = sorted(changed or items, key=lambda r: r["at"], reverse=True)[:SHOWN]
-    day = f"{clock.moment(items[-1]['at']):%-d %b %Y}"
-    caption = (strings.RUNS_CHANGED if changed else strings.RUNS_NEWEST).format(n=len(chosen), all=len(items), day=day)
-    return table(strings.RUN_COLUMNS, [_run(r) for r in chosen], caption)
+    day = f"{times.moment(items[-1]['at']):%-d %b %Y}"
+    caption = (texts.RUNS_CHANGED if changed else texts.RUNS_NEWEST).format(n=len(chosen), all=len(items), day=day)
+    return table(texts.RUN_COLUMNS, [_run(r) for r in chosen], caption)
 
 
-def _run(run: Row) -> Line:
+def _run(run: Row) -> TableRow:
     colour = frame.colours().outcomes()[run["verdict"]]
     cells = {
-        "at": Cell(text=f"{clock.moment(run['at']):%H:%M:%S}"),
-        "probe": Cell(text=run["label"]),
-        "verdict": Cell(text=strings.OUTCOME_SAID[run["verdict"]], colour=colour),
-        "method": Cell(text=run["method"] or strings.NONE, style="code"),
-        "rule": Cell(text=run["rule"], style="code"),
-        "evidence": Cell(text=run["evidence"]),
+        "at": TableCell(text=f"{times.moment(run['at']):%H:%M:%S}"),
+        "probe": TableCell(text=run["label"]),
+        "verdict": TableCell(text=texts.OUTCOME_SAID[run["verdict"]], colour=colour),
+        "method": TableCell(text=run["method"] or texts.NONE, style="code"),
+        "rule": TableCell(text=run["rule"], style="code"),
+        "evidence": TableCell(text=run["evidence"]),
     }
-    return Line(cells, {"run": run["run_id"], "verdict": run["verdict"]})
+    return TableRow(cells, {"run": run["run_id"], "verdict": run["verdict"]})
 
 
 def revisions(page: Row) -> str:
     """A table of the revisions of the provider's answers, newest first."""
     lines = [_revision(r) for r in page["revisions"]]
-    return table(strings.REVISION_COLUMNS, lines, f"{strings.REVISIONS}. {strings.REVISIONS_WHY}")
+    return table(texts.REVISION_COLUMNS, lines, f"{texts.REVISIONS}. {texts.REVISIONS_WHY}")
 
 
-def _revision(revision: Row) -> Line:
+def _revision(revision: Row) -> TableRow:
     state, onset = revision["state"], revision["onset"]
     cells = {
-        "as_of": Cell(text=f"{clock.moment(revision['as_of']):%-d %b %H:%M:%S}"),
-        "surface": Cell(text=revision["surface"]),
-        "state": Cell(text=strings.STATE_SAID[state], colour=frame.colours().state(state)),
-        "onset": Cell(text=f"{clock.moment(onset):%-d %b %H:%M:%S}" if onset else strings.NONE),
-        "p": Cell(text=clock.chance(revision["p_block"])),
-        "model": Cell(text=revision["model"], style="code"),
-        "input": Cell(text=revision["input_digest"][:12], style="code"),
+        "as_of": TableCell(text=f"{times.moment(revision['as_of']):%-d %b %H:%M:%S}"),
+        "surface": TableCell(text=revision["surface"]),
+        "state": TableCell(text=texts.STATE_SAID[state], colour=frame.colours().state(state)),
+        "onset": TableCell(text=f"{times.moment(onset):%-d %b %H:%M:%S}" if onset else texts.NONE),
+        "p": TableCell(text=times.chance(revision["p_block"])),
+        "model": TableCell(text=revision["model"], style="code"),
+        "input": TableCell(text=revision["input_digest"][:12], style="code"),
     }
-    return Line(cells)
+    return TableRow(cells)
 
 
 def facts(answer: Row) -> str:
     """The figures behind an answer."""
-    values = (answer["measurements"], answer["probes"], answer["lines"], clock.chance(answer["p_block"]),
-              answer["method"] or strings.NONE, answer["pattern"])  # fmt: skip
+    values = (answer["measurements"], answer["probes"], answer["lines"], times.chance(answer["p_block"]),
+              answer["method"] or texts.NONE, answer["pattern"])  # fmt: skip
     cells = "".join(
-        f"<div><dt>{n}</dt><dd>{escape(str(v))}</dd></div>" for n, v in zip(strings.FACTS, values, strict=True)
+        f"<div><dt>{n}</dt><dd>{escape(str(v))}</dd></div>" for n, v in zip(texts.FACTS, values, strict=True)
     )
     return f'<dl class="bo-facts">{cells}</dl>'
 
@@ -135,9 +134,9 @@ def choose(entry: Row, watch: Row) -> tuple[str, str]:
     surfaces = {name: name for name in watch["surfaces"]}
     left, right = st.columns(2)
     with left:
-        surface = frame.pick("surface", strings.SURFACE, surfaces, entry["surface"] or next(iter(surfaces)))
+        surface = frame.pick("surface", texts.SURFACE, surfaces, entry["surface"] or next(iter(surfaces)))
     with right:
-        return surface, frame.pick("window", strings.WINDOW, strings.WINDOWS, "onset")
+        return surface, frame.pick("window", texts.WINDOW, texts.WINDOWS, "onset")
 
 
 def live(watch: Row, provider: str, surface: str, kind: str) -> None:
@@ -152,15 +151,15 @@ def live(watch: Row, provider: str, surface: str, kind: str) -> None:
         st.html(facts(answer))
         if answer["reasons"]:
             said = ", ".join(r.replace("_", " ") for r in answer["reasons"])
-            st.html(f'<p class="bo-key">{escape(strings.REASONS.format(reasons=said))}</p>')
+            st.html(f'<p class="bo-key">{escape(texts.REASONS.format(reasons=said))}</p>')
     else:
-        st.html(f'<p class="bo-key">{escape(strings.NO_SURFACE.format(surface=surface))}</p>')
+        st.html(f'<p class="bo-key">{escape(texts.NO_SURFACE.format(surface=surface))}</p>')
     params, shown = window(kind, entry, watch, surface, known)
     series = read(watch, provider, params)
     if not (series["items"] or series["bins"]):
-        frame.notice(strings.NO_RUNS, "", "empty")
+        frame.notice(texts.NO_RUNS, "", "empty")
     else:
-        alt = strings.STRIP_ALT.format(start=clock.text(shown[0]), end=clock.text(shown[1]))
+        alt = texts.STRIP_ALT.format(start=times.text(shown[0]), end=times.text(shown[1]))
         frame.chart(strip, series, entry, watch, _measured(series, shown, watch), key="strip", alt=alt)
     if series["items"]:
         st.html(runs(series["items"]))
@@ -181,7 +180,7 @@ def main() -> None:
     names = " · ".join(n for n in (found["legal_name"], found["local_name"], found["access"], networks) if n)
     st.html(
         f'<header class="bo-head"><p class="bo-kicker"><a href="{escape(frame.link("./", watch=watch["id"]))}" '
-        f'target="_self">{strings.BACK}</a> · {escape(watch["title"])}</p><h1>{escape(found["name"])}</h1>'
+        f'target="_self">{texts.BACK}</a> · {escape(watch["title"])}</p><h1>{escape(found["name"])}</h1>'
         f'<p class="bo-order">{escape(names)}</p></header>'
     )
     surface, kind = choose(entry, watch)

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from infra.lab import scenario as scenarios
-from infra.lab.scenario import Provider, Scenario
+from infra.lab.scenario import Scenario, ScenarioProvider
 
 app = App(name="lab", help="A fictional country on one machine, for a first look, for tests and for benchmarks.")
 
@@ -123,7 +123,7 @@ def _providers(s: Scenario) -> Table:
     return table
 
 
-def _happens(p: Provider) -> tuple[Any, str, str]:
+def _happens(p: ScenarioProvider) -> tuple[Any, str, str]:
     if p.block:
         only = f" on {', '.join(p.block.endpoints)} only" if p.block.endpoints else ""
         lift = f"{p.block.lift_s:g}" if p.block.lift_s is not None else ""

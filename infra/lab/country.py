@@ -14,7 +14,7 @@ import msgspec
 import structlog
 
 from infra.lab.certificates import AUTHORITY, Certificates
-from infra.lab.gateway import Country, Gateway, zone_of
+from infra.lab.gateway import CountrySetup, Gateway, zone_of
 from infra.lab.runtime import allow_many_files, say, sleep, stop_on_signals, watch_loop
 from probe.base.errors import UserError
 
@@ -31,17 +31,17 @@ TICK_S = 0.02
 _SWEEP_S = 1.0
 
 
-class Ways(msgspec.Struct, frozen=True):
+class LinePorts(msgspec.Struct, frozen=True):
     """Where one line's traffic goes: loopback ports of its resolver (UDP) and by `address:port` (TCP)."""
 
     resolver: int
     ports: dict[str, int]
 
 
-class Map(msgspec.Struct, frozen=True):
+class CountryMap(msgspec.Struct, frozen=True):
     """What the country writes for the fleet: every line's ways, by the line's name."""
 
-    lines: dict[str, Ways]
+    lines: dict[str, LinePorts]
 
 
 def map_file(data: Path) -> Path:
@@ -63,9 +63,9 @@ def line_names(scenario: Scenario) -> Iterator[tuple[str, str, int]]:
         yield f"reference-{n}", "", n
 
 
-def build(loop: asyncio.AbstractEventLoop, scenario: Scenario, data: Path) -> tuple[list[Gateway], Map]:
+def build(loop: asyncio.AbstractEventLoop, scenario: Scenario, data: Path) -> tuple[list[Gateway], CountryMap]:
     """Open every gateway of the country, and draw the map. A flaky line gets a gateway of its own."""
-    country = Country(scenario, zone_of(scenario), Certificates(data / "country", scenario))
+    country = CountrySetup(scenario, zone_of(scenario), Certificates(data / "country", scenario))
     gateways: dict[tuple[str, int], Gateway] = {}
     lines = {}
     for name, provider_id, line in line_names(scenario):
@@ -74,11 +74,11 @@ def build(loop: asyncio.AbstractEventLoop, scenario: Scenario, data: Path) -> tu
         gateway = gateways.get((provider_id, own))
         if gateway is None:
             gateway = gateways[provider_id, own] = Gateway(loop, country, provider, own)
-        lines[name] = Ways(gateway.resolver_port, gateway.ports())
-    return list(gateways.values()), Map(lines)
+        lines[name] = LinePorts(gateway.resolver_port, gateway.ports())
+    return list(gateways.values()), CountryMap(lines)
 
 
-def publish(drawn: Map, file: Path) -> None:
+def publish(drawn: CountryMap, file: Path) -> None:
     """Write the map, all at once: whoever reads it sees the old one or the new one."""
     draft = file.with_suffix(".new")
     draft.write_bytes(msgspec.json.encode(drawn))

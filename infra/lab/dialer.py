@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from infra.lab.country import Map, Ways
+from infra.lab.country import CountryMap, LinePorts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,22 +16,22 @@ if TYPE_CHECKING:
 LOOPBACK = "127.0.0.1"
 
 
-class Atlas:
+class CurrentMap:
     """The country's map, read again whenever the country wrote a new one. Shared by the dialers of a process."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
         self._read = 0
-        self._map = Map({})
+        self._map = CountryMap({})
 
-    def ways(self, line: str) -> Ways:
+    def ways(self, line: str) -> LinePorts:
         """A line's ways. Raises OSError (network down) while there is no country, or none with that line."""
         try:
             stamp = os.stat(self._file).st_mtime_ns  # noqa: PTH116 - a few hundred times a second
         except OSError:
             raise OSError(errno.ENETDOWN, "the lab's country isn't up") from None
         if stamp != self._read:
-            self._map = msgspec.json.decode(self._file.read_bytes(), type=Map)
+            self._map = msgspec.json.decode(self._file.read_bytes(), type=CountryMap)
             self._read = stamp
         try:
             return self._map.lines[line]
@@ -42,7 +42,7 @@ class Atlas:
 class LabDialer:
     """Where one line's packets really go. Nothing leaves loopback: what isn't on the map is unreachable."""
 
-    def __init__(self, atlas: Atlas, line: str) -> None:
+    def __init__(self, atlas: CurrentMap, line: str) -> None:
         self._atlas = atlas
         self._line = line
 

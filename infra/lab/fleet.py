@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from infra.lab.country import authority_file, line_names, map_file
-from infra.lab.dialer import Atlas, LabDialer
+from infra.lab.dialer import CurrentMap, LabDialer
 from infra.lab.runtime import allow_many_files, say, stop_on_signals, watch_loop
 from infra.lab.scenario import ABROAD_ASN
 from probe.agent.agent import Probe
@@ -83,7 +83,7 @@ async def run(scenario: Scenario, data: Path, probes: dict[str, Config], stop: a
     """
     one = next(iter(probes.values()))
     watch = signed_watch(Path(one.watch), one.operator)
-    atlas, authority = Atlas(map_file(data)), authority_file(data)
+    atlas, authority = CurrentMap(map_file(data)), authority_file(data)
     fleet = [Probe(config, Network(LabDialer(atlas, line), authority), watch) for line, config in probes.items()]
     tasks = [
         asyncio.create_task(work)

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from infra.lab.in_force import in_force
 from infra.lab.interference import PASS
-from infra.lab.listener import Datagrams, Door
+from infra.lab.listener import Listener, UdpListener
 from infra.lab.resolver import DnsOverTcp, Zone
-from infra.lab.servers import Deaf, Http, Mtproto, NameFilter, Paced, Resets, Tls, response
+from infra.lab.servers import Http, Mtproto, NameFilter, Paced, Resets, Silent, Tls, response
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
     from infra.lab.certificates import Certificates
-    from infra.lab.scenario import Provider, Scenario
-    from infra.lab.servers import Talker
+    from infra.lab.scenario import Scenario, ScenarioProvider
+    from infra.lab.servers import Responder
 
 BLOCK_PAGE = """<!doctype html>
 <html><head><title>Notice</title></head>
@@ -30,17 +30,17 @@ _LARGE = "".join(f"{n:015d}\n" for n in range(6144))
 _PLAIN = "<!doctype html><html><head><title>Lighthouse</title></head><body><p>The light is on.</p></body></html>\n"
 
 
-class Spot(NamedTuple):
+class ListenerRole(NamedTuple):
     """Where a door belongs: the surface, and for the app which of its endpoints."""
 
     surface: str
     endpoint: str = ""
 
 
-_OTHER = Spot("other")
+_OTHER = ListenerRole("other")
 
 
-class Country(NamedTuple):
+class CountrySetup(NamedTuple):
     """What all gateways share: the scenario, the names and the certificates."""
 
     scenario: Scenario
@@ -64,15 +64,15 @@ class Gateway:
     """The doors and the resolver of a provider's lines, or of one line that has its own troubles (`line` > 0)."""
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, country: Country, provider: Provider | None, line: int = 0
+        self, loop: asyncio.AbstractEventLoop, country: CountrySetup, provider: ScenarioProvider | None, line: int = 0
     ) -> None:
         self._country = country
         self._provider = provider
         self._line = line
         self._interference = PASS
-        self._doors: dict[tuple[str, int], tuple[Spot, Door]] = {}
+        self._doors: dict[tuple[str, int], tuple[ListenerRole, Listener]] = {}
         self._build(loop)
-        self._resolver = Datagrams(loop, lambda query: country.zone.replies(query, self._interference))
+        self._resolver = UdpListener(loop, lambda query: country.zone.replies(query, self._interference))
 
     def turn(self, t: float) -> bool:
         """Do what is in force `t` seconds after zero; whether that is something new."""
@@ -109,33 +109,33 @@ class Gateway:
         s, zone, certificates = self._country
         lighthouse = functools.partial(_page, _PLAIN, s.control.transfer)
 
-        def door(address: str, port: int, spot: Spot, welcome: Callable[[], Talker]) -> None:
-            self._doors[address, port] = spot, Door(loop, welcome)
+        def door(address: str, port: int, spot: ListenerRole, welcome: Callable[[], Responder]) -> None:
+            self._doors[address, port] = spot, Listener(loop, welcome)
 
         for endpoint in s.surfaces.app.endpoints if s.surfaces.app else ():
             for port in endpoint.ports:
-                spot = Spot("app", endpoint.id)
+                spot = ListenerRole("app", endpoint.id)
                 door(endpoint.address, port, spot, functools.partial(self._app, spot))
         for address in s.surfaces.web.addresses if s.surfaces.web else ():
-            door(address, 443, Spot("web"), self._web_tls)
-            door(address, 80, Spot("web"), self._web_http)
+            door(address, 443, ListenerRole("web"), self._web_tls)
+            door(address, 80, ListenerRole("web"), self._web_http)
         for address in s.control.addresses:
             door(address, 443, _OTHER, lambda: Tls(certificates.control, Http(lighthouse)))
         door(s.second_resolver.address, s.second_resolver.port, _OTHER, lambda: DnsOverTcp(zone.honest))
         door(s.block_server.address, 80, _OTHER, lambda: Http(_notice))
         door(s.block_server.address, 443, _OTHER, lambda: Tls(certificates.notice, Http(_notice)))
 
-    def _app(self, spot: Spot) -> Talker:
+    def _app(self, spot: ListenerRole) -> Responder:
         now = self._interference
-        return Deaf() if now.touches(*spot) and now.mtproto == "ignore" else Mtproto()
+        return Silent() if now.touches(*spot) and now.mtproto == "ignore" else Mtproto()
 
-    def _web_tls(self) -> Talker:
+    def _web_tls(self) -> Responder:
         now, certificates = self._interference, self._country.certificates
         how = now.tls if now.touches("web") else "serve"
         if how == "reset":
             return Resets()
         if how == "ignore":
-            return Deaf()
+            return Silent()
         web = self._country.scenario.surfaces.web
         page = functools.partial(_page, _SITE, web.transfer if web else "")
         site = Tls(certificates.impostor if how == "impostor" else certificates.site, Http(page))
@@ -143,7 +143,7 @@ class Gateway:
             return NameFilter(web.host if web else "", site)
         return Paced(now.pace, site) if now.touches("web") and now.pace else site
 
-    def _web_http(self) -> Talker:
+    def _web_http(self) -> Responder:
         now = self._interference
         paged = now.touches("web") and now.http == "page"
         return Http(_notice if paged else _to_https)

@@ -11,13 +11,13 @@ import msgspec
 from infra.lab.interference import PASS, Interference, methods
 
 if TYPE_CHECKING:
-    from infra.lab.scenario import Provider
+    from infra.lab.scenario import ScenarioProvider
 OUTAGE = Interference(surfaces=("app", "web", "other"), dns="ignore", arrive="drop")
 LOSSY = Interference(surfaces=("app", "web"), dns="ignore", arrive="silence")
 """A bad moment of a flaky line: what goes to the service is lost, and the control has luck."""
 
 
-def in_force(provider: Provider | None, line: int, t: float, *, slot_s: float, seed: int) -> Interference:
+def in_force(provider: ScenarioProvider | None, line: int, t: float, *, slot_s: float, seed: int) -> Interference:
     """What happens to a line's traffic `t` seconds after zero; `provider` None is a network that nobody censors.
 
     A flaky line is bad or good for a whole slot of `slot_s` seconds, by a draw that depends on the seed alone.

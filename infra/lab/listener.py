@@ -13,7 +13,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from infra.lab.servers import Deaf, Said, Talker
+from infra.lab.servers import Reply, Responder, Silent
 
 if TYPE_CHECKING:
     import asyncio
@@ -32,15 +32,15 @@ _SLICE_S = 0.05
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
-class Door:
+class Listener:
     """One listening socket. `welcome` gives the talker for each connection that is let in."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, welcome: Callable[[], Talker]) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, welcome: Callable[[], Responder]) -> None:
         self._loop = loop
         self._welcome = welcome
         self._arrive: Arrive = "accept"
         self._fillers: list[socket.socket] = []
-        self._conversations: set[Conversation] = set()
+        self._conversations: set[AcceptedConnection] = set()
         self._socket = _bound(0)
         self.port: int = self._socket.getsockname()[1]
         self._open()
@@ -94,8 +94,8 @@ class Door:
             if self._arrive == "reset":
                 _reset(connection)
                 continue
-            talker = Deaf() if self._arrive == "silence" else self._welcome()
-            self._conversations.add(Conversation(self._loop, connection, talker, self._conversations.discard))
+            talker = Silent() if self._arrive == "silence" else self._welcome()
+            self._conversations.add(AcceptedConnection(self._loop, connection, talker, self._conversations.discard))
 
     def _fill(self) -> None:
         """Fill the queue of a socket that nobody accepts from: the kernel then drops every SYN (Linux)."""
@@ -122,15 +122,15 @@ class Door:
         self._socket = _bound(self.port)
 
 
-class Conversation:
+class AcceptedConnection:
     """One accepted connection and its talker, until either side ends it."""
 
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
         connection: socket.socket,
-        talker: Talker,
-        ended: Callable[[Conversation], None],
+        talker: Responder,
+        ended: Callable[[AcceptedConnection], None],
     ) -> None:
         connection.setblocking(False)
         self.since = time.monotonic()
@@ -168,12 +168,12 @@ class Conversation:
             return
         self._say(self._talker.hear(data))
 
-    def _say(self, said: Said) -> None:
+    def _say(self, said: Reply) -> None:
         if said.then == "reset":
             self.end(reset=True)
             return
         if said.then == "deaf":
-            self._talker = Deaf()
+            self._talker = Silent()
         self._unsaid += said.data
         self._pace = said.pace
         if self._then != "close":
@@ -202,7 +202,7 @@ class Conversation:
             self.end()
 
 
-class Datagrams:
+class UdpListener:
     """A UDP socket whose every datagram gets any number of replies."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, replies: Callable[[bytes], list[bytes]]) -> None:

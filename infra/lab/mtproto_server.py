@@ -24,7 +24,7 @@ class NotMtprotoError(Exception):
     """No message can begin like this."""
 
 
-class Carrier:
+class ServedTransport:
     """The transport of one connection, known from its first bytes: frames in, frames out."""
 
     def __init__(self) -> None:

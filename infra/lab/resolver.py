@@ -12,7 +12,7 @@ import dns.rcode
 import dns.rdatatype
 import dns.rrset
 
-from infra.lab.servers import Said
+from infra.lab.servers import Reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -72,7 +72,7 @@ class DnsOverTcp:
         self._answer = answer
         self._heard = b""
 
-    def hear(self, data: bytes) -> Said:
+    def hear(self, data: bytes) -> Reply:
         """Answer each whole query."""
         self._heard += data
         out = b""
@@ -83,9 +83,9 @@ class DnsOverTcp:
             reply = self._answer(self._heard[2 : 2 + length])
             self._heard = self._heard[2 + length :]
             if reply is None:
-                return Said(out, "close")
+                return Reply(out, "close")
             out += struct.pack("!H", len(reply)) + reply
-        return Said(out)
+        return Reply(out)
 
 
 def _parse(query: bytes) -> dns.message.Message | None:

@@ -15,7 +15,7 @@ import msgspec
 
 from infra.lab.interference import methods
 from probe.base.errors import UserError
-from probe.protocol.watch import Control, Id, Resolver, Surfaces
+from probe.protocol.watch import Control, Id, SecondResolver, Surfaces
 
 FOLDER = Path(__file__).with_name("scenarios")
 DOCUMENTATION_NETS = tuple(map(ipaddress.ip_network, ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24")))
@@ -32,7 +32,7 @@ class ScenarioError(UserError):
     """A scenario that isn't there or can't be used; the message names the file and the key."""
 
 
-class Block(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ScenarioBlock(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A provider's block. Seconds after zero; no lift means that it lasts."""
 
     method: str
@@ -62,7 +62,7 @@ class Flaky(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     share: Annotated[float, msgspec.Meta(gt=0, lt=1)]
 
 
-class Provider(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ScenarioProvider(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A provider and the truth about it."""
 
     id: Id
@@ -71,12 +71,12 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     asn: int
     lines: Annotated[int, msgspec.Meta(ge=1, le=16)]
     """Subscribers' lines with a probe on each."""
-    block: Block | None = None
+    block: ScenarioBlock | None = None
     outage: Outage | None = None
     flaky: Flaky | None = None
 
 
-class Date(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ScenarioDate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A date of the directive, to the second."""
 
     kind: Literal["issued", "report_by", "block_by"]
@@ -84,12 +84,12 @@ class Date(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     wording: str = ""
 
 
-class Order(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ScenarioOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The directive, with times relative to zero."""
 
     authority: str
     summary: str
-    dates: tuple[Date, ...] = ()
+    dates: tuple[ScenarioDate, ...] = ()
 
 
 class BlockServer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -124,12 +124,12 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     seed: int = 0
     surfaces: Surfaces
     control: Control
-    second_resolver: Resolver
+    second_resolver: SecondResolver
     block_server: BlockServer
-    directive: Order
-    providers: tuple[Provider, ...]
+    directive: ScenarioOrder
+    providers: tuple[ScenarioProvider, ...]
 
-    def provider(self, provider_id: str) -> Provider | None:
+    def provider(self, provider_id: str) -> ScenarioProvider | None:
         """The provider of that id, or None."""
         return next((p for p in self.providers if p.id == provider_id), None)
 

@@ -12,13 +12,13 @@ import time
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from infra.lab.client_hello import server_name
-from infra.lab.mtproto_server import Carrier, NotMtprotoError
+from infra.lab.mtproto_server import NotMtprotoError, ServedTransport
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class Said(NamedTuple):
+class Reply(NamedTuple):
     """`then`: listen on, `close`, `reset`, or be `deaf`: keep the connection and never answer again.
 
     `pace` is how many bytes a second go out at most; 0 is as many as the socket takes.
@@ -29,27 +29,27 @@ class Said(NamedTuple):
     pace: int = 0
 
 
-class Talker(Protocol):
+class Responder(Protocol):
     """One side of one connection."""
 
-    def hear(self, data: bytes) -> Said:
+    def hear(self, data: bytes) -> Reply:
         """Take the bytes that arrived, never empty."""
 
 
-class Deaf:
+class Silent:
     """Hears everything and never answers."""
 
-    def hear(self, data: bytes) -> Said:  # noqa: ARG002 - that is its nature
+    def hear(self, data: bytes) -> Reply:  # noqa: ARG002 - that is its nature
         """Nothing."""
-        return Said(then="deaf")
+        return Reply(then="deaf")
 
 
 class Resets:
     """Resets the connection as soon as it hears anything."""
 
-    def hear(self, data: bytes) -> Said:  # noqa: ARG002 - that is its nature
+    def hear(self, data: bytes) -> Reply:  # noqa: ARG002 - that is its nature
         """A reset."""
-        return Said(then="reset")
+        return Reply(then="reset")
 
 
 class NameFilter:
@@ -58,21 +58,21 @@ class NameFilter:
     Everything else is passed on to the far end unchanged.
     """
 
-    def __init__(self, forbidden: str, far_end: Talker) -> None:
+    def __init__(self, forbidden: str, far_end: Responder) -> None:
         self._forbidden = forbidden
         self._far_end = far_end
         self._hello: bytes | None = b""
 
-    def hear(self, data: bytes) -> Said:
+    def hear(self, data: bytes) -> Reply:
         """Wait for the whole ClientHello, then decide."""
         if self._hello is None:
             return self._far_end.hear(data)
         self._hello += data
         name = server_name(self._hello)
         if name is None:
-            return Said()
+            return Reply()
         if name == self._forbidden:
-            return Said(then="reset")
+            return Reply(then="reset")
         data, self._hello = self._hello, None
         return self._far_end.hear(data)
 
@@ -80,11 +80,11 @@ class NameFilter:
 class Paced:
     """A box that lets the far end's answers through at so many bytes a second."""
 
-    def __init__(self, rate: int, far_end: Talker) -> None:
+    def __init__(self, rate: int, far_end: Responder) -> None:
         self._rate = rate
         self._far_end = far_end
 
-    def hear(self, data: bytes) -> Said:
+    def hear(self, data: bytes) -> Reply:
         """What the far end says, slowly."""
         return self._far_end.hear(data)._replace(pace=self._rate)
 
@@ -92,13 +92,13 @@ class Paced:
 class Tls:
     """The server's end of TLS, with another talker inside."""
 
-    def __init__(self, context: ssl.SSLContext, inner: Talker) -> None:
+    def __init__(self, context: ssl.SSLContext, inner: Responder) -> None:
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
         self._inner = inner
         self._open = False
 
-    def hear(self, data: bytes) -> Said:
+    def hear(self, data: bytes) -> Reply:
         """Go on with the handshake, or pass the decrypted bytes on."""
         self._incoming.write(data)
         try:
@@ -107,15 +107,15 @@ class Tls:
                 self._open = True
             heard = self._tls.read(65536)
         except ssl.SSLWantReadError:
-            return Said(self._outgoing.read())
+            return Reply(self._outgoing.read())
         except ssl.SSLError:  # a client that went away, or doesn't like the certificate
-            return Said(self._outgoing.read(), "close")
+            return Reply(self._outgoing.read(), "close")
         if not heard:
-            return Said(self._outgoing.read(), "close")
+            return Reply(self._outgoing.read(), "close")
         said = self._inner.hear(heard)
         if said.data:
             self._tls.write(said.data)
-        return Said(self._outgoing.read(), said.then)
+        return Reply(self._outgoing.read(), said.then)
 
 
 class Http:
@@ -127,16 +127,16 @@ class Http:
         self._respond = respond
         self._request = b""
 
-    def hear(self, data: bytes) -> Said:
+    def hear(self, data: bytes) -> Reply:
         """Wait for the end of the request's head, then answer and close."""
         self._request += data
         head, end, _ = self._request.partition(b"\r\n\r\n")
         if not end:
-            return Said(then="close" if len(self._request) > self._LIMIT else "listen")
+            return Reply(then="close" if len(self._request) > self._LIMIT else "listen")
         first, *fields = head.decode("latin-1").split("\r\n")
         words = first.split(" ")
         host = next((f[5:].strip() for f in fields if f[:5].lower() == "host:"), "")
-        return Said(self._respond(host, words[1] if len(words) == 3 else "/"), "close")
+        return Reply(self._respond(host, words[1] if len(words) == 3 else "/"), "close")
 
 
 def response(status: str, body: str, *fields: str) -> bytes:
@@ -161,23 +161,23 @@ class Mtproto:
     """Of the service's RSA key, which nothing here goes on to use."""
 
     def __init__(self) -> None:
-        self._carrier = Carrier()
+        self._carrier = ServedTransport()
 
-    def hear(self, data: bytes) -> Said:
+    def hear(self, data: bytes) -> Reply:
         """Answer one whole request; anything that isn't MTProto ends the connection, as the real service does."""
         try:
             self._carrier.hear(data)
         except NotMtprotoError:
-            return Said(then="close")
+            return Reply(then="close")
         message = self._carrier.message()
         if message is None:
-            return Said()
+            return Reply()
         if len(message) != 40:
-            return Said(then="close")
+            return Reply(then="close")
         key_id, _, size, constructor, nonce = struct.unpack("<qqiI16s", message)
         if (key_id, size, constructor) != (0, 20, self.REQ_PQ_MULTI):
-            return Said(then="close")
-        return Said(self._carrier.frame(self._res_pq(nonce)))
+            return Reply(then="close")
+        return Reply(self._carrier.frame(self._res_pq(nonce)))
 
     def _res_pq(self, nonce: bytes) -> bytes:
         p, q = secrets.SystemRandom().sample(self.PRIMES, 2)

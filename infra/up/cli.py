@@ -18,7 +18,7 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from infra.up import report
-from infra.up.data_directory import Holder, Place
+from infra.up.data_directory import DataDirectory, RunningUp
 from infra.up.lab_subject import LabSubject
 from infra.up.stack import Ports, Stack, Subject
 from infra.up.watch_subject import WatchSubject
@@ -87,11 +87,13 @@ def _run(
     # A scenario or watch that can't be used, and what nobody agreed to, is refused before anything is made or wiped.
     first: Subject = LabSubject(lab, 0) if lab else WatchSubject(watch or Path())
     first.agree(path, accepted, lambda text: out.print(text, markup=False, highlight=False, soft_wrap=True))
-    place = Place.open(path, f"lab {lab}" if lab else f"watch {(watch or Path()).stem}", fresh=fresh, lead_s=START_S)
+    place = DataDirectory.open(
+        path, f"lab {lab}" if lab else f"watch {(watch or Path()).stem}", fresh=fresh, lead_s=START_S
+    )
     with contextlib.closing(place):
         subject = LabSubject(lab, place.mark.zero_ms) if lab else first
         stack = Stack(place, subject, ports)
-        place.announce(Holder(pid=os.getpid(), api=stack.api, dashboard=stack.dashboard or ""))
+        place.announce(RunningUp(pid=os.getpid(), api=stack.api, dashboard=stack.dashboard or ""))
         with _interruptible(), contextlib.ExitStack() as cleanup:
             cleanup.callback(stack.stop)
             try:

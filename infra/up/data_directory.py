@@ -17,7 +17,7 @@ FORMAT = 1
 _MARK = "blockonset.json"
 
 
-class Mark(msgspec.Struct, frozen=True, kw_only=True):
+class DirectoryMark(msgspec.Struct, frozen=True, kw_only=True):
     """What the directory belongs to. `zero_ms` is a lab scenario's zero time; 0 for a real watch."""
 
     format: int = FORMAT
@@ -25,7 +25,7 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True):
     zero_ms: int
 
 
-class Holder(msgspec.Struct, frozen=True, kw_only=True):
+class RunningUp(msgspec.Struct, frozen=True, kw_only=True):
     """Who runs here now, for the message to whoever comes second."""
 
     pid: int
@@ -33,10 +33,10 @@ class Holder(msgspec.Struct, frozen=True, kw_only=True):
     dashboard: str = ""
 
 
-class Place:
+class DataDirectory:
     """An opened data directory. Holds an exclusive lock until closed; the kernel frees it whatever happens."""
 
-    def __init__(self, path: Path, mark: Mark, lock: int) -> None:
+    def __init__(self, path: Path, mark: DirectoryMark, lock: int) -> None:
         self.path = path
         self.mark = mark
         self._lock = lock
@@ -65,7 +65,7 @@ class Place:
             raise
         return cls(path, mark, lock)
 
-    def announce(self, holder: Holder) -> None:
+    def announce(self, holder: RunningUp) -> None:
         """Write down who runs here and where it answers."""
         _write(self.path / "up.json", msgspec.json.encode(holder))
 
@@ -75,7 +75,7 @@ class Place:
         os.close(self._lock)
 
 
-def _mark(path: Path, subject: str, *, fresh: bool, lead_s: float) -> Mark:
+def _mark(path: Path, subject: str, *, fresh: bool, lead_s: float) -> DirectoryMark:
     file = path / _MARK
     others = [p for p in path.iterdir() if p.name not in (_MARK, "up.lock")]
     if not file.exists() and others:
@@ -88,11 +88,11 @@ def _mark(path: Path, subject: str, *, fresh: bool, lead_s: float) -> Mark:
             shutil.rmtree(other) if other.is_dir() and not other.is_symlink() else other.unlink()
         file.unlink(missing_ok=True)
     if not file.exists():
-        mark = Mark(subject=subject, zero_ms=round((time.time() + lead_s) * 1000))
+        mark = DirectoryMark(subject=subject, zero_ms=round((time.time() + lead_s) * 1000))
         _write(file, msgspec.json.encode(mark))
         return mark
     try:
-        mark = msgspec.json.decode(file.read_bytes(), type=Mark)
+        mark = msgspec.json.decode(file.read_bytes(), type=DirectoryMark)
     except (OSError, msgspec.DecodeError) as e:
         raise UserError(f"{file} can't be read ({e}). Start anew with --fresh, or name another directory.") from e
     if mark.format > FORMAT:
@@ -106,7 +106,7 @@ def _mark(path: Path, subject: str, *, fresh: bool, lead_s: float) -> Mark:
 
 def _already_running(path: Path) -> str:
     try:
-        holder = msgspec.json.decode((path / "up.json").read_bytes(), type=Holder)
+        holder = msgspec.json.decode((path / "up.json").read_bytes(), type=RunningUp)
     except (OSError, msgspec.DecodeError):
         return f"an `up` is already running in {path}. Stop it first, or name another directory with --data."
     places = (("dashboard", holder.dashboard), ("API", holder.api))

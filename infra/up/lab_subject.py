@@ -9,8 +9,8 @@ from infra.child import blockonset
 from infra.lab import fleet, scenario
 from infra.lab.truth import truth
 from infra.lab.watch import watch_toml
-from infra.up.report import Truth
-from infra.up.supervisor import Part
+from infra.up.report import ProviderTruth
+from infra.up.supervisor import StackProcess
 
 
 class LabSubject:
@@ -36,7 +36,7 @@ class LabSubject:
         """Make the keys of the fleet."""
         return fleet.prepare(self._scenario, directory)
 
-    def parts(self, directory: Path, *, nats_url: str, operator: str, signed_watch: Path) -> list[Part]:
+    def parts(self, directory: Path, *, nats_url: str, operator: str, signed_watch: Path) -> list[StackProcess]:
         """The country first, then its probes."""
         both = ["--scenario", self._name, "--data", str(directory)]
         country = [*blockonset("lab", "country"), *both, "--zero-ms", str(self._zero_ms)]
@@ -45,15 +45,18 @@ class LabSubject:
             *both,
             *("--nats", nats_url, "--operator", operator, "--watch", str(signed_watch)),
         ]
-        return [Part(name="country", command=lambda: country), Part(name="fleet", command=lambda: probes)]
+        return [
+            StackProcess(name="country", command=lambda: country),
+            StackProcess(name="fleet", command=lambda: probes),
+        ]
 
     def spools(self, directory: Path) -> list[Path]:
         """One spool a probe."""
         return fleet.spools(self._scenario, directory)
 
-    def truth(self) -> dict[str, Truth]:
+    def truth(self) -> dict[str, ProviderTruth]:
         """What the scenario says happened."""
         return {
-            row["provider"]: Truth(**{k: row[k] for k in ("blocked", "onset", "lift", "method")})
+            row["provider"]: ProviderTruth(**{k: row[k] for k in ("blocked", "onset", "lift", "method")})
             for row in truth(self._scenario, self._zero_ms)
         }

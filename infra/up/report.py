@@ -12,7 +12,7 @@ WIDE = 150
 """Columns of the table when it goes to a file or a pipe."""
 
 
-class Truth(msgspec.Struct, frozen=True, kw_only=True):
+class ProviderTruth(msgspec.Struct, frozen=True, kw_only=True):
     """What really happened at a provider of the lab; times RFC 3339 UTC."""
 
     blocked: bool
@@ -21,15 +21,15 @@ class Truth(msgspec.Struct, frozen=True, kw_only=True):
     method: str = ""
 
 
-class Line(msgspec.Struct, frozen=True, kw_only=True):
+class ProviderResult(msgspec.Struct, frozen=True, kw_only=True):
     """One provider: the answer as the API gives it, and the truth where somebody knows it."""
 
     provider: str
-    truth: Truth | None
+    truth: ProviderTruth | None
     answer: dict[str, Any]
 
 
-class Custody(msgspec.Struct, frozen=True, kw_only=True):
+class CustodyBalance(msgspec.Struct, frozen=True, kw_only=True):
     """Measurements by fate, counted by segment id: sealed = stored + rejected + spooled, or something was lost."""
 
     sealed: int
@@ -48,8 +48,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
     watch: str
     cadence_s: float
-    providers: tuple[Line, ...]
-    custody: Custody
+    providers: tuple[ProviderResult, ...]
+    custody: CustodyBalance
     api: str
     dashboard: str | None
 
@@ -72,7 +72,7 @@ def answer_of(entry: dict[str, Any]) -> dict[str, Any]:
     return {"surface": entry["surface"]} | {k: answer[k] for k in keys}
 
 
-def error_s(line: Line) -> float | None:
+def error_s(line: ProviderResult) -> float | None:
     """Seconds from the true onset to the estimate; None where one of them is missing."""
     onset = line.answer["onset"]
     if line.truth is None or line.truth.onset is None or onset is None or onset["estimate"] is None:

@@ -21,10 +21,10 @@ import structlog
 
 from aggregator.store.store import Store
 from infra.child import blockonset
-from infra.nats import server as nats
-from infra.up.data_directory import Place
-from infra.up.report import Custody, Line, Report, Truth, answer_of
-from infra.up.supervisor import Part, Processes
+from infra.nats import nats_server
+from infra.up.data_directory import DataDirectory
+from infra.up.report import CustodyBalance, ProviderResult, ProviderTruth, Report, answer_of
+from infra.up.supervisor import StackProcess, Supervisor
 from probe.base.errors import UserError
 from probe.custody.spool import read_ledger
 from probe.protocol import watch_file
@@ -51,13 +51,13 @@ class Subject(Protocol):
     def prepare(self, directory: Path) -> Sequence[str]:
         """Make the probes' keys under `directory` and return their ids."""
 
-    def parts(self, directory: Path, *, nats_url: str, operator: str, signed_watch: Path) -> list[Part]:
+    def parts(self, directory: Path, *, nats_url: str, operator: str, signed_watch: Path) -> list[StackProcess]:
         """The processes that measure, in the order of their start."""
 
     def spools(self, directory: Path) -> list[Path]:
         """The spools of all probes."""
 
-    def truth(self) -> dict[str, Truth]:
+    def truth(self) -> dict[str, ProviderTruth]:
         """What really happened, by provider; empty where nobody knows."""
 
 
@@ -72,7 +72,7 @@ class Ports:
 class Stack:
     """The running stack of one data directory."""
 
-    def __init__(self, place: Place, subject: Subject, ports: Ports) -> None:
+    def __init__(self, place: DataDirectory, subject: Subject, ports: Ports) -> None:
         self._place = place
         self._subject = subject
         self._directory = place.path.absolute()
@@ -83,8 +83,8 @@ class Stack:
         )
         self.api = f"http://127.0.0.1:{self._ports.api}"
         self.dashboard = None if self._ports.dashboard is None else f"http://127.0.0.1:{self._ports.dashboard}"
-        self.processes = Processes(self._directory)
-        self._measuring: list[Part] = []
+        self.processes = Supervisor(self._directory)
+        self._measuring: list[StackProcess] = []
         self._store = f"chdb://{self._directory / 'store'}"
 
     def start(self) -> None:
@@ -135,23 +135,24 @@ class Stack:
             watch=self.watch.id,
             cadence_s=self.watch.cadence_s,
             providers=tuple(
-                Line(provider=e["provider"], truth=truth.get(e["provider"]), answer=answer_of(e)) for e in answers
+                ProviderResult(provider=e["provider"], truth=truth.get(e["provider"]), answer=answer_of(e))
+                for e in answers
             ),
             custody=self._custody(),
             api=self.api,
             dashboard=self.dashboard,
         )
 
-    def _start_broker(self, *, core_user: str, probes: Sequence[str]) -> tuple[Part, str]:
-        config = nats.write_config(
+    def _start_broker(self, *, core_user: str, probes: Sequence[str]) -> tuple[StackProcess, str]:
+        config = nats_server.write_config(
             self._directory / "nats", core_users=[core_user], probes=probes, port=_free("nats", 0)
         )
-        part = Part(name="nats-server", command=lambda: nats.command(config))
-        part.ready = lambda: nats.read_ports(config, part.process.pid) if part.process else None
+        part = StackProcess(name="nats-server", command=lambda: nats_server.command(config))
+        part.ready = lambda: nats_server.read_ports(config, part.process.pid) if part.process else None
         self.processes.start(part)
         return part, str(self.processes.wait_ready(part)["nats"])
 
-    def _aggregator(self, broker_url: str) -> Part:
+    def _aggregator(self, broker_url: str) -> StackProcess:
         d = self._directory
         command = [
             *blockonset("aggregator", "run"),
@@ -159,13 +160,13 @@ class Stack:
             *("--watch", str(d / "watch.signed"), "--key", str(d / "aggregator.key")),
             *("--operator-key", str(d / "operator.key"), "--api-port", str(self._ports.api)),
         ]
-        return Part(name="aggregator", command=lambda: command, nice=5)
+        return StackProcess(name="aggregator", command=lambda: command, nice=5)
 
-    def _dashboard(self) -> list[Part]:
+    def _dashboard(self) -> list[StackProcess]:
         if self._ports.dashboard is None:
             return []
         command = [*blockonset("dashboard"), "--api", self.api, "--port", str(self._ports.dashboard)]
-        return [Part(name="dashboard", command=lambda: command, nice=10)]
+        return [StackProcess(name="dashboard", command=lambda: command, nice=10)]
 
     def _settled_answers(self) -> list[dict[str, Any]]:
         """The answers once they have stopped changing, or after a bounded wait."""
@@ -178,7 +179,7 @@ class Stack:
             before = now
             time.sleep(max(2.5, self.watch.cadence_s) if self.watch.cadence_s < _API_WAIT_S else 0.5)
 
-    def _custody(self) -> Custody:
+    def _custody(self) -> CustodyBalance:
         """The balance by segment id: what the probes say they sealed against what the store says it has."""
         sealed: dict[str, int] = {}
         for path in self._subject.spools(self._directory):
@@ -187,7 +188,7 @@ class Stack:
             stored = {row["segment_id"]: row["measurements"] for row in store.read("custody_stored")}
             rejected = {row["segment_id"] for row in store.read("custody_rejected")}
         spooled = sealed.keys() - stored.keys() - rejected
-        return Custody(
+        return CustodyBalance(
             sealed=sum(sealed.values()),
             stored=sum(stored.values()),
             rejected=sum(n for i, n in sealed.items() if i in rejected),

@@ -30,7 +30,7 @@ _SAME_START_S = 2.0
 """Start times are counted from the boot, whose time the kernel tells in whole seconds and anew when a clock is set."""
 
 
-class _Recorded(msgspec.Struct, frozen=True):
+class _RecordedProcess(msgspec.Struct, frozen=True):
     """One process as it is written down."""
 
     name: str
@@ -39,7 +39,7 @@ class _Recorded(msgspec.Struct, frozen=True):
 
 
 @dataclass(kw_only=True)
-class Part:
+class StackProcess:
     """One process of the stack.
 
     `command` is asked anew at every start. A part that says when it is ready prints one JSON object as its first
@@ -59,21 +59,21 @@ class Part:
     starts: deque[float] = field(default_factory=lambda: deque(maxlen=_RESTARTS_PER_MINUTE + 1))
 
 
-class Processes:
+class Supervisor:
     """The processes of one data directory. Not for use from several threads."""
 
     def __init__(self, directory: Path) -> None:
         self._record = directory / "processes.json"
         self._logs = directory / "logs"
         self._logs.mkdir(parents=True, exist_ok=True)
-        self._parts: list[Part] = []
+        self._parts: list[StackProcess] = []
 
     def clear_leftovers(self) -> list[str]:
         """End what an earlier start left running, and return the names of those."""
         if not self._record.exists():
             return []
         try:
-            recorded = msgspec.json.decode(self._record.read_bytes(), type=list[_Recorded])
+            recorded = msgspec.json.decode(self._record.read_bytes(), type=list[_RecordedProcess])
         except msgspec.DecodeError:
             recorded = []
         alive = [(r.name, p) for r in recorded if (p := _same_process(r)) is not None]
@@ -86,7 +86,7 @@ class Processes:
         self._record.unlink()
         return [name for name, _ in alive]
 
-    def start(self, part: Part) -> None:
+    def start(self, part: StackProcess) -> None:
         """Start a part in a session of its own, its stderr going to `logs/<name>.log`."""
         out, err = self._output(part), self._log(part)
         if err.exists() and err.stat().st_size > _LOG_LIMIT:
@@ -106,7 +106,7 @@ class Processes:
             self._parts.append(part)
         self._write_record()
 
-    def wait_ready(self, part: Part) -> dict[str, object]:
+    def wait_ready(self, part: StackProcess) -> dict[str, object]:
         """Wait until the part says it is ready and return what it said.
 
         Raises UserError, with the part's last words, when it ends first or takes too long.
@@ -140,7 +140,7 @@ class Processes:
             revived.append(part.name)
         return revived
 
-    def stop(self, part: Part) -> None:
+    def stop(self, part: StackProcess) -> None:
         """Ask a part to end, and kill it when it doesn't in its time."""
         process, part.process = part.process, None
         if part in self._parts:
@@ -160,7 +160,7 @@ class Processes:
         for part in reversed(self._parts.copy()):
             self.stop(part)
 
-    def last_words(self, part: Part) -> str:
+    def last_words(self, part: StackProcess) -> str:
         """The last line of the part's log."""
         try:
             lines = self._log(part).read_text(errors="replace").strip().splitlines()
@@ -168,7 +168,7 @@ class Processes:
             lines = []
         return lines[-1] if lines else "it said nothing"
 
-    def _first_line(self, part: Part) -> dict[str, object] | None:
+    def _first_line(self, part: StackProcess) -> dict[str, object] | None:
         text = self._output(part).read_text()
         if "\n" not in text:
             return None
@@ -178,10 +178,10 @@ class Processes:
             return None
         return said if isinstance(said, dict) else None
 
-    def _output(self, part: Part) -> Path:
+    def _output(self, part: StackProcess) -> Path:
         return self._logs / f"{part.name}.out"
 
-    def _log(self, part: Part) -> Path:
+    def _log(self, part: StackProcess) -> Path:
         return self._logs / f"{part.name}.log"
 
     def _write_record(self) -> None:
@@ -191,14 +191,14 @@ class Processes:
         draft.replace(self._record)
 
 
-def _recorded(name: str, pid: int) -> _Recorded | None:
+def _recorded(name: str, pid: int) -> _RecordedProcess | None:
     try:
-        return _Recorded(name, pid, psutil.Process(pid).create_time())
+        return _RecordedProcess(name, pid, psutil.Process(pid).create_time())
     except psutil.NoSuchProcess:
         return None
 
 
-def _same_process(recorded: _Recorded) -> psutil.Process | None:
+def _same_process(recorded: _RecordedProcess) -> psutil.Process | None:
     """The recorded process if it still runs; None when it ended, even if its number is in use again."""
     try:
         process = psutil.Process(recorded.pid)

@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from infra.child import blockonset
-from infra.up.report import Truth
-from infra.up.supervisor import Part
+from infra.up.report import ProviderTruth
+from infra.up.supervisor import StackProcess
 from probe.base.errors import UserError
 from probe.home import consent
 from probe.home import texts as messages
-from probe.measure import data_use as projection
+from probe.measure import data_use
 from probe.owner import setup
 from probe.protocol import watch_file
 from probe.protocol.keys import Key
@@ -51,7 +51,7 @@ class WatchSubject:
             self._consent = before
             return
         texts = messages.load()
-        projected = projection.of(self._watch, 0.0)
+        projected = data_use.of(self._watch, 0.0)
         say(setup.explain(texts, self._watch, [texts.text("setup", "this_machine")], projected))
         say(texts.text("setup", "by_hand"))
         if texts.texts["about"]["reviewed"] != "yes":
@@ -64,7 +64,7 @@ class WatchSubject:
             consent.save(_folder(directory), self._consent)
         return [Key.load_or_create(_folder(directory) / "probe.key", "user").id]
 
-    def parts(self, directory: Path, *, nats_url: str, operator: str, signed_watch: Path) -> list[Part]:
+    def parts(self, directory: Path, *, nats_url: str, operator: str, signed_watch: Path) -> list[StackProcess]:
         """The one probe. It is configured by the environment, so that its vantage can be said there too."""
         environment = {
             "BLOCKONSET_DATA": str(_folder(directory)),
@@ -73,13 +73,13 @@ class WatchSubject:
             "BLOCKONSET_WATCH": str(signed_watch),
             "BLOCKONSET_DELIVER_EVERY_S": "0",
         }
-        return [Part(name="probe", command=lambda: blockonset("probe", "run"), environment=environment)]
+        return [StackProcess(name="probe", command=lambda: blockonset("probe", "run"), environment=environment)]
 
     def spools(self, directory: Path) -> list[Path]:
         """The one spool."""
         return [_folder(directory) / "spool.db"]
 
-    def truth(self) -> dict[str, Truth]:
+    def truth(self) -> dict[str, ProviderTruth]:
         """Nobody knows: that is why we measure."""
         return {}
 

@@ -17,20 +17,19 @@ from probe.base.clock import now_ms
 from probe.base.disk_thread import call
 from probe.base.errors import UserError
 from probe.base.retry import waits
-from probe.custody import watch_renewal as renewal
+from probe.custody import watch_renewal
 from probe.custody.delivery import Delivery
 from probe.custody.spool import Spool
-from probe.custody.watch_renewal import Renewal
-from probe.home import files
-from probe.home import notebook as state
-from probe.measure.plan import Rounds
+from probe.custody.watch_renewal import WatchRenewal
+from probe.home import files, notebook
+from probe.measure.plan import RunPlanner
 from probe.measure.run import measure
 from probe.net.dialer import RealDialer
 from probe.place import metered
-from probe.place.known_networks import Networks
-from probe.place.network_changes import Moves
-from probe.place.vantage import Whereabouts, of_config
-from probe.protocol import prefix_table as prefixes
+from probe.place.known_networks import KnownNetworks
+from probe.place.network_changes import NetworkChanges
+from probe.place.vantage import VantageSource, of_config
+from probe.protocol import prefix_table
 from probe.protocol.keys import Key
 from probe.protocol.measurement import EARLIEST_MS
 
@@ -63,11 +62,11 @@ class Probe:
         self._watch = watch
         self._key = Key.load_or_create(config.key_file, "user")
         self.id = self._key.id
-        self._notebook = state.Notebook(Path(config.data))
-        self._rounds = Rounds(watch.sweep_s)
-        self._table = prefixes.read(Path(config.prefixes)) if config.prefixes else None
-        known = Networks(Path(config.data) / files.NETWORKS, self._key)
-        self._where = Whereabouts(of_config(config.vantage), lambda: self._watch, network.dialer, known, self._table)
+        self._notebook = notebook.Notebook(Path(config.data))
+        self._rounds = RunPlanner(watch.sweep_s)
+        self._table = prefix_table.read(Path(config.prefixes)) if config.prefixes else None
+        known = KnownNetworks(Path(config.data) / files.NETWORKS, self._key)
+        self._where = VantageSource(of_config(config.vantage), lambda: self._watch, network.dialer, known, self._table)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Measure at the watch's cadence until told to stop, and deliver all the while.
@@ -103,7 +102,7 @@ class Probe:
         """The opened spool, which is delivered for as long as the block lasts and flushed at its end."""
         spool = await call(Spool, self._config.spool_file, max_bytes=self._config.spool_mb * 1_000_000)
         done = asyncio.Event()
-        errand = Renewal(self._config, self._key, lambda: self._watch, self._renew)
+        errand = WatchRenewal(self._config, self._key, lambda: self._watch, self._renew)
         delivery = Delivery(self._config, self._key, spool, self._notebook, [errand])
         publishing = asyncio.create_task(delivery.run(done))
         try:
@@ -131,7 +130,7 @@ class Probe:
 
     def _renew(self, watch: Watch) -> None:
         """Measure by a newer watch from the next run on."""
-        self._watch, self._rounds = watch, Rounds(watch.sweep_s)
+        self._watch, self._rounds = watch, RunPlanner(watch.sweep_s)
 
     async def _round(self, spool: Spool, delivery: Delivery, stop: asyncio.Event) -> None:
         """One run, unless there is a reason against it. Our own bug spoils this run and not the next."""
@@ -159,9 +158,9 @@ class Probe:
         at_ms = now_ms()
         if at_ms < EARLIEST_MS:
             return "this machine's clock is not set"
-        if held := state.held(spool.path.parent):
+        if held := notebook.held(spool.path.parent):
             return held
-        if renewal.expired(self._watch):
+        if watch_renewal.expired(self._watch):
             return f"the watch expired on {self._watch.expires}: a newer one is asked for once a day"
         oldest_ms = await call(spool.oldest_ms)
         if oldest_ms is not None and at_ms - oldest_ms > self._config.spool_days * DAY_MS:
@@ -199,7 +198,7 @@ def _seen(run: tuple[Measurement, ...]) -> dict[str, object]:
 async def _watch_moves(moved: asyncio.Event) -> None:
     """Set the event at every move, `EARLY_A_DAY` times in 24 hours at most: a network that flaps must not cost much."""
     early: deque[float] = deque(maxlen=EARLY_A_DAY)
-    moves = Moves()
+    moves = NetworkChanges()
     while True:
         why = await moves.wait()
         now = time.monotonic()

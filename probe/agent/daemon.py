@@ -18,9 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from probe.base import process
-from probe.home import config as configs
-from probe.home import consent
-from probe.home import texts as messages
+from probe.home import config, consent, texts
 
 if TYPE_CHECKING:
     from probe.agent.agent import Probe
@@ -38,12 +36,12 @@ def check(file: Path | None) -> tuple[Config, Watch]:
 
     With an expired watch it runs too: it measures nothing, delivers what waits, and asks for a newer one.
     """
-    from probe.custody import watch_renewal as renewal  # noqa: PLC0415
+    from probe.custody import watch_renewal  # noqa: PLC0415
 
-    settings = configs.load(file)
-    watch = renewal.present(settings)
+    settings = config.load(file)
+    watch = watch_renewal.present(settings)
     if not watch.fictional:  # a lab's country is on this machine and contacts nobody
-        consent.require(Path(settings.data), settings.accept_risk, messages.load(settings.language))
+        consent.require(Path(settings.data), settings.accept_risk, texts.load(settings.language))
     return settings, watch
 
 

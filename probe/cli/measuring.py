@@ -15,9 +15,9 @@ import msgspec
 from cyclopts import App, Parameter
 
 from probe.base.errors import UserError
-from probe.cli import owner as commands
+from probe.cli import owner
 from probe.cli.main import main
-from probe.home import files as home
+from probe.home import files
 from probe.protocol import watch_file
 from probe.protocol.measurement import Vantage
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["app", "main"]
 
 app = App(name="probe", help="Measure from this connection, and deliver what was measured.")
-commands.add_to(app)
+owner.add_to(app)
 
 _WIDE = 200
 """Columns of a table that goes to a file or a pipe."""
@@ -48,14 +48,13 @@ def run(*, config: ConfigFile = None) -> None:
     that is new. Prints {"probe": ID} on a line of its own once it measures.
     """
     from probe.agent import daemon  # noqa: PLC0415 - here and below: each loads what it needs
-    from probe.home import consent  # noqa: PLC0415 - here and below: each loads what it needs
-    from probe.home import texts as messages  # noqa: PLC0415
-    from probe.owner import ask_network as introduction  # noqa: PLC0415 - here and below: each loads what it needs
+    from probe.home import consent, texts  # noqa: PLC0415
+    from probe.owner import ask_network  # noqa: PLC0415
 
-    file = home.config_file(config)
+    file = files.config_file(config)
     settings, watch = daemon.check(file)  # what is wrong is told here, before this process becomes another program
     if not watch.fictional:
-        introduction.offer(settings, messages.load(settings.language), consent.at_terminal())
+        ask_network.offer(settings, texts.load(settings.language), consent.at_terminal())
     os.execv(sys.executable, daemon.command(file))  # noqa: S606 - our own interpreter and module
 
 
@@ -76,7 +75,7 @@ def once(*, config: ConfigFile = None, watch: WatchFile = None, json: Json = Fal
     elif watch is not None:
         raise UserError("give --config or --watch: a configuration names its own, signed watch")
     else:
-        run_ = asyncio.run(daemon.probe(home.config_file(config)).once())
+        run_ = asyncio.run(daemon.probe(files.config_file(config)).once())
     _print(run_, json=json)
 
 
@@ -102,16 +101,16 @@ def check(name: str, /, *, watch: WatchFile = None, json: Json = False) -> None:
 
 def _watch(path: Path | None) -> Watch:
     """A watch that a person named, signed or not. A signature that is there must be right."""
-    from probe.protocol import envelope as signed  # noqa: PLC0415
+    from probe.protocol import envelope  # noqa: PLC0415
 
     if path is None:
         raise UserError("say what to measure: --watch FILE (for example infra/watches/telegram-vn-2025.toml)")
     try:
         raw = path.read_bytes()
-        return watch_file.read(signed.open(raw, "W").body if raw.startswith(b"BO1W") else raw, str(path))
+        return watch_file.read(envelope.open(raw, "W").body if raw.startswith(b"BO1W") else raw, str(path))
     except OSError as e:
         raise UserError(f"watch {path}: can't be read: {e.strerror}") from e
-    except (signed.SignedError, watch_file.WatchError) as e:
+    except (envelope.EnvelopeError, watch_file.WatchError) as e:
         raise UserError(f"watch {e}") from e
 
 
@@ -121,8 +120,8 @@ def _print(measurements: Sequence[Measurement], *, json: bool) -> None:
         return
     from rich.console import Console  # noqa: PLC0415
 
-    from probe.cli import tables as render  # noqa: PLC0415
+    from probe.cli import tables  # noqa: PLC0415
 
     console = Console(width=None if sys.stdout.isatty() else _WIDE)
     for measurement in measurements:
-        console.print(render.steps(measurement))
+        console.print(tables.steps(measurement))

@@ -64,7 +64,7 @@ def setup(
     say = _say_nothing if json else _say
     answer = None if json else consent.at_terminal()
     directory = (data or files.directory()).absolute()
-    wanted = setups.Wanted(invite, directory, watch, accept_risk, access, line_kind, line, ca_file)
+    wanted = setups.SetupRequest(invite, directory, watch, accept_risk, access, line_kind, line, ca_file)
     ready = setups.prepare(wanted, texts, say, answer)
     said, runs = setups.serve(ready, texts, service, answer)
     say(said)
@@ -84,12 +84,12 @@ def status(*, config: ConfigFile = None, lang: Lang = "", api: bool = True, json
     api
         Ask the operator's public API; with --no-api nothing is contacted.
     """
-    from probe.custody import watch_renewal as renewal  # noqa: PLC0415
+    from probe.custody import watch_renewal  # noqa: PLC0415
     from probe.owner import status as statuses  # noqa: PLC0415
 
     settings = _settings(config)
     try:
-        watch = renewal.present(settings)
+        watch = watch_renewal.present(settings)
     except UserError:
         watch = None
     found = statuses.status(settings, watch, ask_api=api)
@@ -113,16 +113,16 @@ def network(
     At a terminal it asks for what is not given. A run in a network that nothing is known of may count for no provider.
     """
     from probe.home import consent  # noqa: PLC0415
-    from probe.owner import ask_network as introduction  # noqa: PLC0415
+    from probe.owner import ask_network  # noqa: PLC0415
 
     directory, texts = _directory(data), messages.load(lang)
-    at, answer = introduction.here(directory), None if json else consent.at_terminal()
-    known = introduction.declared(access, line_kind, line)
+    at, answer = ask_network.here(directory), None if json else consent.at_terminal()
+    known = ask_network.declared(access, line_kind, line)
     if answer is not None:
-        known = introduction.ask(texts, answer, at, known)
+        known = ask_network.ask(texts, answer, at, known)
     elif access == line_kind == "unknown" and not line:
         raise UserError(texts.text("network", "no_terminal"))
-    introduction.remember(directory, at, known)
+    ask_network.remember(directory, at, known)
     if json:
         _json(known)
     else:
@@ -154,10 +154,10 @@ def resume(*, data: Data = None, lang: Lang = "") -> None:
 def panic(*, data: Data = None, lang: Lang = "", json: Json = False) -> None:
     """Stop the probe at once and wipe its key, its spool and all it wrote. Asks nothing."""
     from probe import panic as panics  # noqa: PLC0415
-    from probe.owner.service import install as service  # noqa: PLC0415
+    from probe.owner.service import install  # noqa: PLC0415
 
     directory, texts = _directory(data), messages.load(lang)
-    services = service.remove(service.here())
+    services = install.remove(install.here())
     did = panics.panic(directory)
     if json:
         _json({**did._asdict(), "service": services})
@@ -238,19 +238,19 @@ def uninstall(*, data: Data = None, yes: Yes = False, lang: Lang = "", json: Jso
 
 def doctor(*, config: ConfigFile = None, lang: Lang = "", json: Json = False) -> None:
     """Is everything in order here? One line a question, with what to do. Exit code 1 when something must be done."""
-    from probe.owner.doctor import report as doctors  # noqa: PLC0415
+    from probe.owner.doctor import report  # noqa: PLC0415
 
     settings = _settings(config)
     texts = messages.load(lang or settings.language)
     _without_logs()
-    lines = doctors.examine(settings, texts)
+    lines = report.examine(settings, texts)
     if json:
         _json(lines)
     else:
         for found in lines:
             fix = f"  ({texts.text('doctor', 'fix')}: {found.fix})" if found.fix else ""
             _say(f"{found.mark:<5} {found.question}: {found.says}{fix}")
-    if code := doctors.worst(lines):
+    if code := report.worst(lines):
         sys.exit(code)
 
 
@@ -259,7 +259,7 @@ def show(*, config: ConfigFile = None, json: Json = False) -> None:
     from probe.owner import show as shows  # noqa: PLC0415
 
     data = shows.raw(_settings(config))
-    parts, contents = shows.parts(data), shows.contents(data)
+    parts, contents = shows.byte_ranges(data), shows.contents(data)
     if json:
         _json({"bytes": len(data), "raw_hex": data.hex(), "envelope": parts, "contents": contents})
         return

@@ -21,7 +21,7 @@ from probe.base.disk_thread import call
 from probe.base.errors import UserError
 from probe.base.retry import waits
 from probe.custody.publisher import Publisher
-from probe.custody.withdrawal_delivery import Withdrawing
+from probe.custody.withdrawal_delivery import WithdrawalDelivery
 from probe.home import notebook as state
 from probe.measure.bytes_on_wire import delivery
 from probe.protocol.collector_urls import SECURE
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from probe.custody.spool import Spool
     from probe.home.config import Config
-    from probe.nats.link import Connection
+    from probe.nats.link import NatsLink
     from probe.protocol.keys import Key
 
 log = structlog.get_logger()
@@ -44,7 +44,7 @@ _CONNECT_S = 7.0
 _TROUBLE = (TimeoutError, ConnectionError)
 
 
-class Errand(Protocol):
+class VisitTask(Protocol):
     """What else is done on a visit."""
 
     def is_due(self) -> bool:
@@ -53,7 +53,7 @@ class Errand(Protocol):
     def is_urgent(self) -> bool:
         """Whether a visit is worth making for it alone."""
 
-    async def do(self, connection: Connection) -> int:
+    async def do(self, connection: NatsLink) -> int:
         """Do it; how many messages that took. Raises TimeoutError and ConnectionError: then it is tried again."""
 
 
@@ -61,10 +61,10 @@ class Delivery:
     """Empties one probe's spool until it is told to stop, and does its errands: a withdrawal, and those given."""
 
     def __init__(
-        self, config: Config, key: Key, spool: Spool, notebook: state.Notebook, errands: Sequence[Errand] = ()
+        self, config: Config, key: Key, spool: Spool, notebook: state.Notebook, errands: Sequence[VisitTask] = ()
     ) -> None:
         self._config = config
-        self._errands = (Withdrawing(config, key, spool.path.parent), *errands)
+        self._errands = (WithdrawalDelivery(config, key, spool.path.parent), *errands)
         self._spool = spool
         self._notebook = notebook
         self._publisher = Publisher(config, key, spool, notebook)
@@ -155,7 +155,7 @@ class Delivery:
             await call(self._spool.add_traffic, used, now_ms())
         return messages
 
-    async def _run_errands(self, connection: Connection) -> int:
+    async def _run_errands(self, connection: NatsLink) -> int:
         return sum([await e.do(connection) for e in self._errands if e.is_due()])
 
     async def _receipts(self, within_s: float) -> None:
@@ -194,7 +194,7 @@ class Delivery:
         finally:
             await connection.close()
 
-    async def _flush(self, connection: Connection, tick_s: float) -> None:
+    async def _flush(self, connection: NatsLink, tick_s: float) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._config.flush_s):
                 await self._seal(0.0)
@@ -203,7 +203,7 @@ class Delivery:
                     await asyncio.sleep(tick_s)
                     await self._guarded(self._turn(connection))
 
-    async def _turn(self, connection: Connection) -> int:
+    async def _turn(self, connection: NatsLink) -> int:
         if not connection.is_up:
             return 0
         sent = 0 if self._held() else await self._publisher.exchange(connection, self._config.receipt_timeout_s)

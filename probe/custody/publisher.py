@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 
     from nats.aio.msg import Msg
 
-    from probe.custody.spool import Spool, Unsent
+    from probe.custody.spool import Spool, UnsentSegment
     from probe.home.config import Config
     from probe.home.notebook import Notebook
-    from probe.nats.link import Connection
+    from probe.nats.link import NatsLink
     from probe.protocol.keys import Key
 
 log = structlog.get_logger()
@@ -65,7 +65,7 @@ class Publisher:
         self.settled = asyncio.Event()
         """Set with every receipt that was taken in."""
 
-    def connection(self, urls: Sequence[str]) -> Awaitable[Connection]:
+    def connection(self, urls: Sequence[str]) -> Awaitable[NatsLink]:
         """A connection that takes receipts in, being made."""
         return connect(
             urls,
@@ -76,7 +76,7 @@ class Publisher:
             ca_file=self._config.ca_file,
         )
 
-    async def listen(self, connection: Connection) -> None:
+    async def listen(self, connection: NatsLink) -> None:
         """Take in the receipts that come over it."""
         await connection.subscribe(f"r.{self._key.id}", self._on_receipt)
 
@@ -89,7 +89,7 @@ class Publisher:
             with contextlib.suppress(UserError):
                 await call(write, self._spool.path.with_name(LAST_SEGMENT), sealed[-1].raw)
 
-    async def exchange(self, connection: Connection, timeout_s: float) -> int:
+    async def exchange(self, connection: NatsLink, timeout_s: float) -> int:
         """Send what is unsent, ask for receipts that are `timeout_s` late, and return how many messages that took.
 
         Raises TimeoutError or ConnectionError when it fails, and what was not done is done the next time.
@@ -97,7 +97,7 @@ class Publisher:
         asked = await self._ask(connection, timeout_s)
         return asked + await self._send(connection)
 
-    async def _send(self, connection: Connection) -> int:
+    async def _send(self, connection: NatsLink) -> int:
         """Publish everything unsent, a window at a time; how many that were.
 
         Raises TimeoutError or ConnectionError once a window has a failure in it.
@@ -110,7 +110,7 @@ class Publisher:
             count += len(window)
         return count
 
-    async def _publish(self, connection: Connection, unsent: Unsent) -> None:
+    async def _publish(self, connection: NatsLink, unsent: UnsentSegment) -> None:
         message_id = f"{unsent.id}.{unsent.attempt}" if unsent.attempt else unsent.id
         answer = await connection.request(
             f"m.{self._key.id}",
@@ -126,7 +126,7 @@ class Publisher:
             raise ConnectionError(f"JetStream refuses the segment: {acknowledged.error.get('description', '')}")
         await call(self._spool.mark_sent, unsent.id, now_ms())
 
-    async def _ask(self, connection: Connection, timeout_s: float) -> int:
+    async def _ask(self, connection: NatsLink, timeout_s: float) -> int:
         """Ask what became of segments whose receipt is overdue; how many questions that took."""
         overdue = await call(self._spool.overdue, now_ms(), round(timeout_s * 1000))
         if not overdue:

@@ -21,7 +21,7 @@ import msgspec
 import structlog
 
 from probe.base.errors import UserError
-from probe.custody import spool_statements as sql
+from probe.custody import spool_statements
 from probe.measure.bytes_on_wire import wire_bytes
 from probe.protocol import segment
 from probe.protocol.measurement import Measurement
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from probe.protocol.keys import Key
     from probe.protocol.measurement import Receipt
-    from probe.protocol.segment import Sealed
+    from probe.protocol.segment import SealedSegment
 
 log = structlog.get_logger()
 
@@ -49,7 +49,7 @@ class SpoolError(UserError):
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class LedgerEntry:
     """One line of the ledger: a sealed segment and what became of it. `freed_ms` is None while it is spooled."""
 
     segment_id: str
@@ -62,7 +62,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Unsent:
+class UnsentSegment:
     """A segment to publish. `attempt` counts how often the store said that it doesn't know it."""
 
     id: str
@@ -112,9 +112,9 @@ class Spool:
         used = wire_bytes(fit)
         with self._transaction():
             self._db.executemany("INSERT INTO pending (run_id, added_ms, body) VALUES (?, ?, ?)", rows)
-            self._db.execute(sql.TRAFFIC, (month(now_ms), used))
+            self._db.execute(spool_statements.TRAFFIC, (month(now_ms), used))
 
-    def seal_due(self, key: Key, now_ms: int, seal_after_ms: int) -> list[Sealed]:
+    def seal_due(self, key: Key, now_ms: int, seal_after_ms: int) -> list[SealedSegment]:
         """Seal the runs that have waited for `seal_after_ms`, and those that fill a segment. Runs stay whole.
 
         One that alone is too large for a segment is split, which the log says: its verdict sees a part of it.
@@ -124,20 +124,20 @@ class Spool:
             sealed.append(self._seal(batch, key, now_ms))
         return sealed
 
-    def unsent(self, limit: int = 64) -> list[Unsent]:
+    def unsent(self, limit: int = 64) -> list[UnsentSegment]:
         """The oldest segments that NATS has not acknowledged."""
         with self._errors():
-            return [Unsent(*row) for row in self._db.execute(sql.UNSENT, (limit,))]
+            return [UnsentSegment(*row) for row in self._db.execute(spool_statements.UNSENT, (limit,))]
 
     def mark_sent(self, segment_id: str, now_ms: int) -> None:
         """NATS acknowledged it. That frees nothing: only a receipt does."""
         with self._errors():
-            self._db.execute(sql.MARK_SENT, (now_ms, segment_id))
+            self._db.execute(spool_statements.MARK_SENT, (now_ms, segment_id))
 
     def overdue(self, now_ms: int, timeout_ms: int, limit: int = 64) -> list[str]:
         """Ids sent `timeout_ms` ago or earlier without a receipt. The time doubles with each attempt, up to 64-fold."""
         with self._errors():
-            return [i for (i,) in self._db.execute(sql.OVERDUE, (now_ms, timeout_ms, limit))]
+            return [i for (i,) in self._db.execute(spool_statements.OVERDUE, (now_ms, timeout_ms, limit))]
 
     def settle(self, receipt: Receipt, now_ms: int) -> list[str]:
         """Free what a receipt says is stored or rejected, and send again what it says is unknown. Returns the freed."""
@@ -148,7 +148,9 @@ class Spool:
                     self._db.execute(
                         "UPDATE sent SET sent_ms = NULL, attempt = attempt + 1 WHERE segment_id = ?", (entry.segment,)
                     )
-                elif self._db.execute(sql.SETTLE, (entry.state, entry.reason, now_ms, entry.segment)).rowcount:
+                elif self._db.execute(
+                    spool_statements.SETTLE, (entry.state, entry.reason, now_ms, entry.segment)
+                ).rowcount:
                     freed.append(entry.segment)
                     self._db.execute("DELETE FROM sent WHERE segment_id = ?", (entry.segment,))
         return freed
@@ -163,23 +165,23 @@ class Spool:
 
     def traffic(self, now_ms: int) -> int:
         """Bytes that measuring and delivering took in this month (UTC), as estimated on the wire."""
-        return self._number(sql.USED, month(now_ms))
+        return self._number(spool_statements.USED, month(now_ms))
 
     def add_traffic(self, used: int, now_ms: int) -> None:
         """Count bytes that no measurement shows, such as a delivery's."""
         with self._errors():
-            self._db.execute(sql.TRAFFIC, (month(now_ms), used))
+            self._db.execute(spool_statements.TRAFFIC, (month(now_ms), used))
 
     def oldest_ms(self) -> int | None:
         """When the oldest segment that waits for its receipt was sealed; None when none waits."""
         with self._errors():
-            found = self._db.execute(sql.OLDEST).fetchone()[0]
+            found = self._db.execute(spool_statements.OLDEST).fetchone()[0]
         return None if found is None else int(found)
 
-    def ledger(self) -> list[Entry]:
+    def ledger(self) -> list[LedgerEntry]:
         """Every segment ever sealed here, in order."""
         with self._errors():
-            return [Entry(*row) for row in self._db.execute(sql.LEDGER)]
+            return [LedgerEntry(*row) for row in self._db.execute(spool_statements.LEDGER)]
 
     def close(self) -> None:
         """Close the file and let the next process in. Doing so twice is harmless."""
@@ -191,13 +193,13 @@ class Spool:
     def _open(self, max_bytes: int) -> sqlite3.Connection:
         db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
         try:
-            db.executescript(sql.PRAGMAS)
+            db.executescript(spool_statements.PRAGMAS)
             if not db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
                 schema = resources.files(__package__).joinpath("spool.sql").read_text(encoding="utf-8")
                 db.executescript(f"BEGIN; {schema} COMMIT;")
             self._refuse_newer(db)
             db.execute(f"PRAGMA max_page_count = {max_bytes // _PAGE}")
-            db.execute(sql.SENT)
+            db.execute(spool_statements.SENT)
         except BaseException:
             db.close()
             raise
@@ -216,7 +218,7 @@ class Spool:
         batch: list[str] = []
         count, full = 0, False
         with self._errors():
-            runs = self._db.execute(sql.RUNS).fetchall()
+            runs = self._db.execute(spool_statements.RUNS).fetchall()
         for run_id, size, _ in runs:
             full = bool(batch) and count + size > segment.MAX_MEASUREMENTS
             if full:
@@ -233,7 +235,7 @@ class Spool:
             rows = self._db.execute("SELECT n, body FROM pending WHERE run_id = ? ORDER BY n", (run_id,)).fetchall()
         return [(n, msgspec.json.decode(body, type=Measurement)) for n, body in rows]
 
-    def _seal(self, runs: list[list[_Row]], key: Key, now_ms: int) -> Sealed:
+    def _seal(self, runs: list[list[_Row]], key: Key, now_ms: int) -> SealedSegment:
         """Seal as many of the runs as fit into one segment, at least one measurement."""
         rows = [row for run in runs for row in run]
         sequence = self._number("SELECT coalesce(max(sequence), 0) + 1 FROM segments")
@@ -249,7 +251,7 @@ class Spool:
             return self._seal([rows[: len(rows) // 2]], key, now_ms)
         with self._transaction():
             self._db.executemany("DELETE FROM pending WHERE n = ?", [(n,) for n, _ in rows])
-            self._db.execute(sql.SEAL, (sequence, sealed.id, now_ms, sealed.count, sealed.raw))
+            self._db.execute(spool_statements.SEAL, (sequence, sealed.id, now_ms, sealed.count, sealed.raw))
         return sealed
 
     def _number(self, query: str, *values: object) -> int:
@@ -276,11 +278,11 @@ class Spool:
             raise named(self.path, e) from e
 
 
-def read_ledger(path: Path) -> list[Entry]:
+def read_ledger(path: Path) -> list[LedgerEntry]:
     """The ledger of a spool that another process may have open. Raises SpoolError."""
     try:
         with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
-            return [Entry(*row) for row in db.execute(sql.LEDGER)]
+            return [LedgerEntry(*row) for row in db.execute(spool_statements.LEDGER)]
     except sqlite3.Error as e:
         raise named(path, e) from e
 

@@ -7,7 +7,7 @@ import sqlite3
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from probe.custody import spool_statements as sql
+from probe.custody import spool_statements
 from probe.custody.spool import month, named
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Glance:
+class SpoolView:
     """What a spool holds, without its measurements. Counts, and bytes of this month."""
 
     pending: int
@@ -29,11 +29,11 @@ class Glance:
     """The newest segment that still has its bytes."""
 
 
-EMPTY = Glance(0, 0, 0, None, 0, 0, 0, None)
+EMPTY = SpoolView(0, 0, 0, None, 0, 0, 0, None)
 """A spool that holds nothing, or isn't there."""
 
 
-def glance(path: Path, now_ms: int) -> Glance:
+def view(path: Path, now_ms: int) -> SpoolView:
     """A look at a spool that another process may have open. Raises SpoolError."""
     if not path.exists():
         return EMPTY
@@ -43,12 +43,12 @@ def glance(path: Path, now_ms: int) -> Glance:
                 return EMPTY  # it is just being made
             (pending,) = db.execute("SELECT count(*) FROM pending").fetchone()
             counts = dict(db.execute("SELECT state, count(*) FROM segments GROUP BY state").fetchall())
-            (used,) = db.execute(sql.USED, (month(now_ms),)).fetchone()
-            size, oldest = db.execute(sql.WAITING).fetchone()
-            last = db.execute(sql.LAST).fetchone()
+            (used,) = db.execute(spool_statements.USED, (month(now_ms),)).fetchone()
+            size, oldest = db.execute(spool_statements.WAITING).fetchone()
+            last = db.execute(spool_statements.LAST).fetchone()
     except sqlite3.Error as e:
         raise named(path, e) from e
-    return Glance(
+    return SpoolView(
         pending=pending,
         spooled=counts.get("spooled", 0),
         spooled_bytes=size,

@@ -17,8 +17,7 @@ import structlog
 
 from probe.base import private_file
 from probe.base.errors import UserError
-from probe.home import files
-from probe.home import notebook as state
+from probe.home import files, notebook
 from probe.protocol import watch_file
 from probe.protocol.keys import Key
 from probe.protocol.questions import Question
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from probe.home.config import Config
-    from probe.nats.link import Connection
+    from probe.nats.link import NatsLink
     from probe.protocol.keys import Key
     from probe.protocol.watch import Watch
 
@@ -84,7 +83,7 @@ def check(have: Watch, new: Watch) -> None:
         raise WatchError(f"{new.id}: measures more often: run blockonset probe setup to agree to it")
 
 
-class Renewal:
+class WatchRenewal:
     """Asks for a newer watch and takes it in. `have` gives the present one, `take` is given a newer one."""
 
     def __init__(self, config: Config, key: Key, have: Callable[[], Watch], take: Callable[[Watch], None]) -> None:
@@ -96,7 +95,7 @@ class Renewal:
 
     def is_due(self) -> bool:
         """Whether it is time to ask."""
-        if state.held(Path(self._config.data)):
+        if notebook.held(Path(self._config.data)):
             return False
         return self._asked is None or time.monotonic() - self._asked >= ASK_S
 
@@ -105,7 +104,7 @@ class Renewal:
         gone = today() - dt.date.fromisoformat(self._have().expires)
         return dt.timedelta(0) < gone <= AFTER_EXPIRY and self.is_due()
 
-    async def do(self, connection: Connection) -> int:
+    async def do(self, connection: NatsLink) -> int:
         """Ask; how many messages that took. A collector that does not answer is asked again another day."""
         self._asked = time.monotonic()
         have = self._have()

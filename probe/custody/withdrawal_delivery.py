@@ -19,7 +19,7 @@ from probe.base.errors import UserError
 from probe.home import files
 from probe.nats.link import connect
 from probe.protocol import receipt as receipts
-from probe.protocol import signed_text as oneline
+from probe.protocol import signed_text
 from probe.protocol.keys import Key
 from probe.protocol.questions import Question
 from probe.protocol.withdrawal import WHAT, Withdrawal, id_of, read
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from probe.home.config import Config
-    from probe.nats.link import Connection
+    from probe.nats.link import NatsLink
 
 log = structlog.get_logger()
 TRY_MS = 7 * 86_400_000
@@ -44,7 +44,7 @@ def sign(directory: Path) -> str:
     if file.exists():
         return file.read_text(encoding="ascii").strip()
     key = Key.load(directory / "probe.key", "user")
-    line = oneline.seal(WHAT, msgspec.json.encode(Withdrawal(probe=key.id, asked_ms=now_ms())), key)
+    line = signed_text.seal(WHAT, msgspec.json.encode(Withdrawal(probe=key.id, asked_ms=now_ms())), key)
     private_file.write(file, line.encode() + b"\n")
     return line
 
@@ -65,7 +65,7 @@ def confirmed_ms(directory: Path, operator: str) -> int:
     return 0
 
 
-class Withdrawing:
+class WithdrawalDelivery:
     """Hands a withdrawal over, once."""
 
     def __init__(self, config: Config, key: Key, directory: Path) -> None:
@@ -80,7 +80,7 @@ class Withdrawing:
 
     is_urgent = is_due
 
-    async def do(self, connection: Connection) -> int:
+    async def do(self, connection: NatsLink) -> int:
         """Hand it over; how many messages that took.
 
         Raises TimeoutError or ConnectionError where it was not confirmed: then it is to be tried again.
@@ -112,7 +112,7 @@ def hand_over(config: Config, directory: Path) -> str:
 
 async def _hand_over(config: Config, directory: Path) -> str:
     key = Key.load(directory / "probe.key", "user")
-    errand = Withdrawing(config, key, directory)
+    errand = WithdrawalDelivery(config, key, directory)
     connection = await connect(config.nats, key, "probe", inbox_prefix=f"_INBOX_{key.id}", ca_file=config.ca_file)
     try:
         async with asyncio.timeout(_REACH_S * len(config.nats)):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from probe.home.texts import Messages
+    from probe.home.texts import Texts
 
 
 class Consent(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,7 +43,7 @@ def read(directory: Path) -> Consent | None:
         raise UserError(f"{file}: can't be read ({e}): remove it and run blockonset probe setup") from e
 
 
-def ask(texts: Messages, accepted: str, answer: Callable[[str], str] | None) -> Consent:
+def ask(texts: Texts, accepted: str, answer: Callable[[str], str] | None) -> Consent:
     """Consent to the text that was just shown. `answer` asks a person; None where nobody can be asked.
 
     Raises UserError when it isn't given.
@@ -70,7 +70,7 @@ def holds(consent: Consent | None) -> bool:
     return consent is not None and messages.versions().get(consent.version) == consent.language
 
 
-def require(directory: Path, accepted: str, texts: Messages) -> None:
+def require(directory: Path, accepted: str, texts: Texts) -> None:
     """Refuse to run without consent. `accepted` is the configuration's `accept_risk`. Raises UserError."""
     consent = read(directory)
     if accepted in messages.versions() or holds(consent):
@@ -87,7 +87,7 @@ def at_terminal() -> Callable[[str], str] | None:
     return lambda question: input(f"{question}\n> ")
 
 
-def _record(texts: Messages, how: str) -> Consent:
+def _record(texts: Texts, how: str) -> Consent:
     return Consent(
         version=texts.version,
         language=texts.language,

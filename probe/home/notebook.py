@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-class State(msgspec.Struct, frozen=True, kw_only=True):
+class ProbeState(msgspec.Struct, frozen=True, kw_only=True):
     """The probe's own view of itself. Times are ms since the epoch, 0 for never."""
 
     pid: int = 0
@@ -72,12 +72,12 @@ class Pause(msgspec.Struct, frozen=True):
     until_ms: int | None
 
 
-def read(directory: Path) -> State:
+def read(directory: Path) -> ProbeState:
     """The last State that was written, or an empty one."""
     try:
-        return msgspec.json.decode((directory / STATE).read_bytes(), type=State)
+        return msgspec.json.decode((directory / STATE).read_bytes(), type=ProbeState)
     except (OSError, msgspec.DecodeError):
-        return State()
+        return ProbeState()
 
 
 def paused(directory: Path, now_ms: int | None = None) -> Pause | None:

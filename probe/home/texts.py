@@ -15,7 +15,7 @@ from typing import NamedTuple
 FALLBACK = "en"
 
 
-class Messages(NamedTuple):
+class Texts(NamedTuple):
     """The texts of a language, by section and key."""
 
     language: str
@@ -45,12 +45,12 @@ def languages() -> tuple[str, ...]:
     return tuple(sorted(f.name.removesuffix(".toml") for f in files if f.name.endswith(".toml")))
 
 
-def load(language: str = "") -> Messages:
+def load(language: str = "") -> Texts:
     """The texts of a language; without one, of the environment's; English where there is no such file."""
     wanted = language or _environment()
     known = languages()
     chosen = next((k for k in known if wanted.lower().startswith(k)), FALLBACK)
-    return Messages(chosen, _read(chosen), _read(FALLBACK))
+    return Texts(chosen, _read(chosen), _read(FALLBACK))
 
 
 def versions() -> dict[str, str]:

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from probe.measure.plan import EVERYTHING
-from probe.net import quic_process as apart
+from probe.net import quic_process
 from probe.net.failures import DNS_NO_ANSWER
 from probe.protocol.addresses import endpoint, is_bogon
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from probe.base.clock import Clock
-    from probe.measure.plan import Plan
+    from probe.measure.plan import RunPlan
     from probe.net.network import Network
-    from probe.net.quic_process import Handshake
-    from probe.net.tcp_connection import Connection
+    from probe.net.quic_process import QuicHandshake
+    from probe.net.tcp_connection import TcpConnection
     from probe.protocol.measurement import Part, Step
     from probe.protocol.watch import Watch, Web
 
@@ -46,7 +46,7 @@ class Resolution(NamedTuple):
 class Context:
     """One run's means, shared by its checks. Times are seconds."""
 
-    def __init__(self, watch: Watch, network: Network, clock: Clock, plan: Plan = EVERYTHING) -> None:
+    def __init__(self, watch: Watch, network: Network, clock: Clock, plan: RunPlan = EVERYTHING) -> None:
         self.watch = watch
         self.network = network
         self.clock = clock
@@ -123,7 +123,7 @@ class Context:
         listed: Iterable[str] = (*self.watch.control.addresses, *(web.addresses if web else ()), _ELSEWHERE[family])
         return any(self.has_route(a) for a in listed if (":" in a) == (family == 6))
 
-    async def connect(self, target: str, address: str, port: int, part: Part = "target") -> Connection:
+    async def connect(self, target: str, address: str, port: int, part: Part = "target") -> TcpConnection:
         """Connect to what the watch lists, or to what its names resolved to in this run.
 
         Raises NotAllowedError for anything else, and never contacts it.
@@ -133,18 +133,18 @@ class Context:
             target, address, port, limit=self.watch.timeout_s, clock=self.clock, part=part, seen=self._see
         )
 
-    def handshake(self, target: str, address: str, name: str, part: Part = "target") -> Handshake:
+    def handshake(self, target: str, address: str, name: str, part: Part = "target") -> QuicHandshake:
         """A QUIC handshake for `quic` to make, with what may be connected to. Raises NotAllowedError for the rest.
 
         It waits half as long as other steps: by then a browser has gone over TCP, and what speaks no QUIC is silent.
         """
-        self._permit(address, apart.PORT)
+        self._permit(address, quic_process.PORT)
         limit_s = self.watch.timeout_s / 2
-        return apart.Handshake(part=part, target=target, address=address, name=name, limit_s=limit_s)
+        return quic_process.QuicHandshake(part=part, target=target, address=address, name=name, limit_s=limit_s)
 
-    async def quic(self, *rows: Sequence[Handshake]) -> list[Step]:
+    async def quic(self, *rows: Sequence[QuicHandshake]) -> list[Step]:
         """Make QUIC handshakes, those of a row one after the other. Their failures are no sign of trouble."""
-        return await apart.handshakes(rows, self.network, self.clock)
+        return await quic_process.handshakes(rows, self.network, self.clock)
 
     async def doubtful(self, family: Literal[4, 6]) -> bool:
         """Wait until the run needs more of its control over a family, or is known to need no more.

@@ -7,7 +7,7 @@ import time
 from typing import Self
 
 
-class Lag:
+class LoopLag:
     """Watches the event loop while it is entered: `worst_ms` is by how much the worst wake-up came late.
 
     A loop that stalls makes a healthy network look blocked. It wakes often enough to see a stall of a tenth of

@@ -24,17 +24,17 @@ SUSPICIONS = 3
 """So many sweeps out of turn may follow one another; one more may come with each regular one."""
 
 
-class Plan(NamedTuple):
+class RunPlan(NamedTuple):
     """What one run tests. `turn` counts runs; a sweep tests everything whatever the turn."""
 
     sweep: bool
     turn: int
 
 
-EVERYTHING = Plan(sweep=True, turn=0)
+EVERYTHING = RunPlan(sweep=True, turn=0)
 
 
-class Way(NamedTuple):
+class EndpointTry(NamedTuple):
     """One way to a datacentre."""
 
     address: str
@@ -42,12 +42,14 @@ class Way(NamedTuple):
     transport: str
 
 
-def ways(endpoint: Endpoint, address: str) -> tuple[Way, ...]:
+def ways(endpoint: Endpoint, address: str) -> tuple[EndpointTry, ...]:
     """All ways to one address of a datacentre, transports alternating."""
-    return tuple(Way(address, *rest) for rest in itertools.product(endpoint.ports, mtproto.TRANSPORTS))
+    return tuple(EndpointTry(address, *rest) for rest in itertools.product(endpoint.ports, mtproto.TRANSPORTS))
 
 
-def chosen(plan: Plan, endpoints: tuple[Endpoint, ...], has_route: Callable[[str], bool]) -> list[tuple[Endpoint, Way]]:
+def chosen(
+    plan: RunPlan, endpoints: tuple[Endpoint, ...], has_route: Callable[[str], bool]
+) -> list[tuple[Endpoint, EndpointTry]]:
     """The ways to test in a run, datacentre by datacentre.
 
     IPv4 is tested at each datacentre, or IPv6 where the line has no IPv4. A line that has both tests IPv6 too: in a
@@ -67,8 +69,8 @@ def chosen(plan: Plan, endpoints: tuple[Endpoint, ...], has_route: Callable[[str
 
 
 def others6(
-    plan: Plan, endpoints: tuple[Endpoint, ...], has_route: Callable[[str], bool]
-) -> list[tuple[Endpoint, Way]]:
+    plan: RunPlan, endpoints: tuple[Endpoint, ...], has_route: Callable[[str], bool]
+) -> list[tuple[Endpoint, EndpointTry]]:
     """The ways over IPv6 that a light run left out: one failure says nothing of the family, five do."""
     place = plan.turn % len(endpoints)
     return [
@@ -78,11 +80,11 @@ def others6(
     ]
 
 
-def _by_turn(among: tuple[Way, ...], turn: int) -> Way:
+def _by_turn(among: tuple[EndpointTry, ...], turn: int) -> EndpointTry:
     return among[turn % len(among)]
 
 
-class Rounds:
+class RunPlanner:
     """Plans a probe's runs one after the other, from what it remembers of those before. Kept in memory only.
 
     The first run is a sweep (unless the probe has `swept` before), then one every `sweep_s`, and one after a run whose
@@ -106,7 +108,7 @@ class Rounds:
         self._suspicious = False
         self._before: frozenset[tuple[str, str]] | None = None
 
-    def plan(self) -> Plan:
+    def plan(self) -> RunPlan:
         """What the run that begins now tests."""
         self._turn += 1
         now = self._clock()
@@ -114,10 +116,10 @@ class Rounds:
             self._next_sweep = now + self._sweep_s
             self._suspicions = min(self._suspicions + 1, SUSPICIONS)
             self._suspicious = False
-            return Plan(sweep=True, turn=self._turn)
+            return RunPlan(sweep=True, turn=self._turn)
         sweep, self._suspicious = self._suspicious and self._suspicions > 0, False
         self._suspicions -= sweep
-        return Plan(sweep=sweep, turn=self._turn)
+        return RunPlan(sweep=sweep, turn=self._turn)
 
     def learn(self, run: Sequence[Measurement]) -> None:
         """Compare a run's outcome with that of the run before."""

@@ -17,23 +17,21 @@ from probe.base import clock
 from probe.base.errors import UserError
 from probe.measure import control, registry
 from probe.measure.context import Context
-from probe.measure.loop_lag import Lag
+from probe.measure.loop_lag import LoopLag
 from probe.measure.plan import EVERYTHING
-from probe.place import own_names
-from probe.place import resolver_kind as resolvers
-from probe.place import routes as route
+from probe.place import own_names, resolver_kind, routes
 from probe.place.vantage import of_run
-from probe.protocol import privacy as scrub
+from probe.protocol import privacy
 from probe.protocol.measurement import Measurement, Step, Vantage
 
 if TYPE_CHECKING:
     import re
     from collections.abc import Awaitable, Callable, Collection, Iterable
 
-    from probe.measure.plan import Rounds
+    from probe.measure.plan import RunPlanner
     from probe.measure.registry import Check
     from probe.net.network import Network
-    from probe.protocol.prefix_table import Table
+    from probe.protocol.prefix_table import OriginTable
     from probe.protocol.watch import Watch
 
 _log = structlog.get_logger(__name__)
@@ -49,8 +47,8 @@ async def measure(
     *,
     now_ms: Callable[[], int] = clock.now_ms,
     checks: Collection[str] | None = None,
-    table: Table | None = None,
-    rounds: Rounds | None = None,
+    table: OriginTable | None = None,
+    rounds: RunPlanner | None = None,
 ) -> tuple[Measurement, ...]:
     """Make one run and return a measurement for each check, all under one run id.
 
@@ -61,18 +59,18 @@ async def measure(
     """
     plan = rounds.plan() if rounds else EVERYTHING
     chosen = [c for c in choose(watch, checks) if plan.sweep or not c.sweeps_only]
-    before, road = await vantage(), route.of_run(watch, network.dialer)
+    before, road = await vantage(), routes.of_run(watch, network.dialer)
     at_ms = now_ms()
     context = Context(watch, network, clock.Clock(_RUN_OVER_STEP * watch.timeout_s), plan)
-    with Lag(watch.timeout_s) as lag:
+    with LoopLag(watch.timeout_s) as lag:
         try:
             filters, beside, found = await asyncio.gather(
                 control.filtering(context), _outcome(control.steps, context), _all(chosen, context)
             )
         finally:
             await context.close()
-    after, road_after = await vantage(), route.of_run(watch, network.dialer)
-    resolver = "filter" if filters else resolvers.line_kind(network.dialer, after.asn, table)
+    after, road_after = await vantage(), routes.of_run(watch, network.dialer)
+    resolver = "filter" if filters else resolver_kind.line_kind(network.dialer, after.asn, table)
     run = _Run(
         watch=watch,
         at_ms=at_ms,
@@ -171,7 +169,7 @@ def _measurement(run: _Run, check: Check, outcome: _Outcome) -> Measurement:
 
 def _cleared(measurement: Measurement, own: re.Pattern[str] | None) -> Measurement:
     """The measurement, or what is left of one that would identify the volunteer: nothing but the field's name."""
-    field = scrub.identifying(measurement, own)
+    field = privacy.identifying(measurement, own)
     if field is None:
         return measurement
     _log.error("a measurement was emptied: it would identify this line", check=measurement.check, field=field)

@@ -43,7 +43,7 @@ _CLOSE_S = 5.0
 _CANCEL_AGAIN_S = 0.5
 
 
-class Connection:
+class NatsLink:
     """A connection that is made, and made again, until it is closed. Make one with `connect`."""
 
     def __init__(
@@ -237,7 +237,7 @@ async def connect(
     within_s: float | None = None,
     most_wait_s: float = 30.0,
     ca_file: Path | None = None,
-) -> Connection:
+) -> NatsLink:
     """Start a connection that authenticates as `key` and is kept up until closed.
 
     Returns at once, connecting in the background; with `within_s` it waits for the first connection, and raises
@@ -250,7 +250,7 @@ async def connect(
     if not urls:
         raise UserError("no NATS URL is given")
     tls = _context(ca_file) if any(u.startswith(SECURE) for u in urls) else None
-    connection = Connection(tuple(urls), key, name, inbox_prefix, most_wait_s, tls)
+    connection = NatsLink(tuple(urls), key, name, inbox_prefix, most_wait_s, tls)
     if within_s is not None:
         try:
             await asyncio.wait_for(connection.ready(), within_s)

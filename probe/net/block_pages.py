@@ -18,7 +18,7 @@ from probe.base.errors import UserError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from probe.net.http1 import Response
+    from probe.net.http1 import HttpResponse
 
 SHIPPED = Path(__file__).with_name("block_pages.csv")
 _NEEDED = frozenset({"name", "scope", "location_found", "pattern_type", "pattern"})
@@ -40,7 +40,7 @@ class Fingerprint(NamedTuple):
     kind: str
     pattern: str
 
-    def matches(self, response: Response, body: str) -> bool:
+    def matches(self, response: HttpResponse, body: str) -> bool:
         """Whether the pattern is in its place in an answer, whose body was decoded once."""
         value = body if self.location == "body" else response.headers.get(self.location.removeprefix("header."), "")
         return _MATCHERS[self.kind](self.pattern, value)
@@ -61,7 +61,7 @@ def read(path: Path = SHIPPED) -> tuple[Fingerprint, ...]:
     return tuple(f for f in found if f is not None)
 
 
-def match(response: Response, fingerprints: tuple[Fingerprint, ...]) -> str:
+def match(response: HttpResponse, fingerprints: tuple[Fingerprint, ...]) -> str:
     """The name of the first fingerprint that an answer bears; "" for none, or when a harmless one matches."""
     body = response.body.decode("utf-8", "replace")
     found = [f for f in fingerprints if f.matches(response, body)]

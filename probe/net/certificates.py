@@ -22,7 +22,7 @@ from cryptography.x509 import verification
 
 from probe.base.errors import UserError
 from probe.net import failures
-from probe.protocol import privacy as scrub
+from probe.protocol import privacy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -35,7 +35,7 @@ _ENCODING_DER = 2
 """OpenSSL's number for DER, as `_ssl` takes it."""
 
 
-class Shown(NamedTuple):
+class ShownCertificate(NamedTuple):
     """What a server showed: SHA-256 of its leaf in hex, how the chain failed or None, the leaf's names."""
 
     certificate: str
@@ -102,7 +102,7 @@ def chain_of(tls: ssl.SSLObject) -> list[bytes]:
     return [bytes(c.public_bytes(_ENCODING_DER)) for c in held.get_unverified_chain() or ()]
 
 
-def judge(chain: Sequence[bytes], host: str, ca_file: Path | None) -> Shown:
+def judge(chain: Sequence[bytes], host: str, ca_file: Path | None) -> ShownCertificate:
     """Judge the chain that a server showed for `host`: DER certificates, the leaf first.
 
     Faults are named in this order: the host name, the authority, the certificate's own dates. So a certificate that
@@ -113,15 +113,15 @@ def judge(chain: Sequence[bytes], host: str, ca_file: Path | None) -> Shown:
 
 
 @functools.lru_cache(maxsize=512)
-def _judge(chain: tuple[bytes, ...], host: str, ca_file: Path | None, _hour: int) -> Shown:
+def _judge(chain: tuple[bytes, ...], host: str, ca_file: Path | None, _hour: int) -> ShownCertificate:
     fingerprint = hashlib.sha256(chain[0]).hexdigest()
     try:
         leaf, *rest = [_load(der) for der in chain]
         names = _names(leaf)
     except _UNREADABLE:
-        return Shown(fingerprint, failures.SSL_INVALID_CERTIFICATE, ())
-    kept = [n for n in names if not scrub.names_somebody(n)]
-    return Shown(fingerprint, _failure(leaf, rest, names, host, ca_file), tuple(kept[:_MOST_NAMES]))
+        return ShownCertificate(fingerprint, failures.SSL_INVALID_CERTIFICATE, ())
+    kept = [n for n in names if not privacy.names_somebody(n)]
+    return ShownCertificate(fingerprint, _failure(leaf, rest, names, host, ca_file), tuple(kept[:_MOST_NAMES]))
 
 
 def _failure(

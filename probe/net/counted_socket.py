@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _AT_ONCE = 16 * 1024
 
 
-class Wire:
+class CountedSocket:
     """A connected, non-blocking socket: a stream or, for DNS, datagrams. Used with `with`, so that it always closes.
 
     `sent` and `received` count payload bytes; `heard` is told of every change of `received`.
@@ -137,7 +137,7 @@ async def _abandon(tries: Collection[asyncio.Task[Any]]) -> None:
     for task in tries:
         task.cancel()
     for made in await asyncio.gather(*tries, return_exceptions=True):
-        if isinstance(made, Wire):
+        if isinstance(made, CountedSocket):
             made.close()
 
 

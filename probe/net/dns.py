@@ -19,10 +19,10 @@ import dns.rdataclass
 import dns.rdatatype
 
 from probe.net import failures
-from probe.net.counted_socket import Wire
-from probe.net.failures import Failed
+from probe.net.counted_socket import CountedSocket
+from probe.net.failures import ProtocolFailure
 from probe.protocol.addresses import is_bogon
-from probe.protocol.measurement import Reply
+from probe.protocol.measurement import DnsReply
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +37,7 @@ _MOST_ANSWERS = 32
 """What is kept of a flood."""
 
 
-class Ear:
+class ReplyListener:
     """Sorts what arrives after a query: `replies` to it, in order of arrival, and `problem`, the last of the rest.
 
     Only replies to the query that was answered first are kept: two queries may rightly have different answers.
@@ -47,11 +47,11 @@ class Ear:
     def __init__(self, clock: Clock, family: Literal[4, 6] = 4) -> None:
         self._clock = clock
         self._rdtype = dns.rdatatype.A if family == 4 else dns.rdatatype.AAAA
-        self.truncated: Reply | None = None
+        self.truncated: DnsReply | None = None
         self._asked: dict[int, float] = {}
         self._answered: int | None = None
-        self.replies: list[Reply] = []
-        self.problem: Failed | None = None
+        self.replies: list[DnsReply] = []
+        self.problem: ProtocolFailure | None = None
 
     def question(self, host: str) -> bytes:
         """A query for a name's addresses of one family, as a stub resolver asks, under an id of its own."""
@@ -64,10 +64,10 @@ class Ear:
         try:
             message = dns.message.from_wire(wire, ignore_trailing=True)
         except (dns.exception.DNSException, ValueError, struct.error):
-            self.problem = Failed(failures.DNS_MISBEHAVING)
+            self.problem = ProtocolFailure(failures.DNS_MISBEHAVING)
             return
         if message.id not in self._asked or not message.flags & dns.flags.QR:
-            self.problem = Failed(failures.DNS_WRONG_ID)
+            self.problem = ProtocolFailure(failures.DNS_WRONG_ID)
             return
         reply = _reply(message, round(self._clock() - self._asked[message.id], 3))
         if message.flags & dns.flags.TC and not whole:
@@ -88,10 +88,10 @@ class Ear:
                 first = self.replies[0]
                 facts.update(rcode=first.rcode, answers=first.answers, replies=tuple(self.replies))
         if failure := _failure_of(self.replies[0]):
-            raise Failed(failure)
+            raise ProtocolFailure(failure)
 
 
-async def ask_datagrams(wire: Wire, host: str, ear: Ear, wait: float, linger: float) -> None:
+async def ask_datagrams(wire: CountedSocket, host: str, ear: ReplyListener, wait: float, linger: float) -> None:
     """Ask over UDP and listen for `linger` seconds after the first reply.
 
     Raises TimeoutError when none came within `wait` seconds, OSError, or Failed when what came was no reply to it.
@@ -121,18 +121,18 @@ async def ask_datagrams(wire: Wire, host: str, ear: Ear, wait: float, linger: fl
         raise trouble[0] if trouble else ear.problem or TimeoutError()
 
 
-async def ask_again(server: tuple[str, int], host: str, ear: Ear, wait: float) -> None:
+async def ask_again(server: tuple[str, int], host: str, ear: ReplyListener, wait: float) -> None:
     """Ask over TCP what did not fit a datagram. Where nobody serves TCP within `wait` seconds, what did must do."""
     assert ear.truncated is not None
     with contextlib.suppress(*failures.NETWORK_ERRORS):
         async with asyncio.timeout(wait):
-            with await Wire.stream(server) as wire:
+            with await CountedSocket.stream(server) as wire:
                 await ask_stream(wire, host, ear)
     if not ear.replies:
         ear.replies.append(ear.truncated)
 
 
-async def ask_stream(wire: Wire, host: str, ear: Ear) -> None:
+async def ask_stream(wire: CountedSocket, host: str, ear: ReplyListener) -> None:
     """Ask over TCP, where nobody can add a second reply. Raises OSError, EOFError or Failed."""
     question = ear.question(host)
     await wire.send(struct.pack("!H", len(question)) + question)
@@ -142,7 +142,7 @@ async def ask_stream(wire: Wire, host: str, ear: Ear) -> None:
         raise ear.problem
 
 
-def _failure_of(reply: Reply) -> str | None:
+def _failure_of(reply: DnsReply) -> str | None:
     """How a reply is a failure, or None: by its code, for want of addresses, or for one that no service can have."""
     if reply.rcode:
         return failures.of_rcode(reply.rcode)
@@ -151,7 +151,7 @@ def _failure_of(reply: Reply) -> str | None:
     return failures.DNS_BOGON if any(is_bogon(a) for a in reply.answers) else None
 
 
-def _reply(message: dns.message.Message, ms: float) -> Reply:
+def _reply(message: dns.message.Message, ms: float) -> DnsReply:
     found = [
         rrset
         for rrset in message.answer
@@ -159,4 +159,4 @@ def _reply(message: dns.message.Message, ms: float) -> Reply:
     ]
     answers = {str(rdata.address) for rrset in found for rdata in rrset}
     ttl = min((rrset.ttl for rrset in found), default=0)
-    return Reply(ms=ms, rcode=int(message.rcode()), answers=tuple(sorted(answers)[:_MOST_ANSWERS]), ttl=ttl)
+    return DnsReply(ms=ms, rcode=int(message.rcode()), answers=tuple(sorted(answers)[:_MOST_ANSWERS]), ttl=ttl)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from probe.base.clock import Clock
-    from probe.net.counted_socket import Wire
+    from probe.net.counted_socket import CountedSocket
 
 LARGEST = 64 * 1024
 """Bytes of an answer, head and body, after which a transfer ends. At 130 kbit/s these take four seconds."""
@@ -27,7 +27,7 @@ class Channel(Protocol):
         """The next bytes."""
 
 
-async def download(channel: Channel, wire: Wire, clock: Clock, limit: float, facts: dict[str, Any]) -> None:
+async def download(channel: Channel, wire: CountedSocket, clock: Clock, limit: float, facts: dict[str, Any]) -> None:
     """Read an answer up to its end, LARGEST bytes or `limit` seconds; `status`, `length` and `curve` go into `facts`.
 
     `channel` may be TLS over the wire: a record is read when all of it is there, so time is told by the wire.

@@ -68,7 +68,7 @@ _OURS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 _BY_RCODE = {2: DNS_SERVFAIL, 3: DNS_NXDOMAIN, 5: DNS_REFUSED}
 
 
-class Failed(Exception):  # noqa: N818 - a peer that breaks its protocol is a fact, not an error of ours
+class ProtocolFailure(Exception):  # noqa: N818 - a peer that breaks its protocol is a fact, not an error of ours
     """The peer answered, but not as its protocol demands. `failure` is the failure's name."""
 
     def __init__(self, failure: str) -> None:
@@ -76,7 +76,7 @@ class Failed(Exception):  # noqa: N818 - a peer that breaks its protocol is a fa
         self.failure = failure
 
 
-NETWORK_ERRORS = (OSError, EOFError, Failed)
+NETWORK_ERRORS = (OSError, EOFError, ProtocolFailure)
 """What an operation on the network may raise as a fact; anything else is our own bug."""
 
 
@@ -85,7 +85,7 @@ def name(error: Exception) -> str:
 
     Raises the error itself when it tells of this machine and not of the network (no more open files, no memory).
     """
-    if isinstance(error, Failed):
+    if isinstance(error, ProtocolFailure):
         return error.failure
     if isinstance(error, EOFError):
         return EOF

@@ -9,8 +9,8 @@ import re
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from probe.net.failures import HTTP_FAILED, Failed
-from probe.protocol import privacy as scrub
+from probe.net.failures import HTTP_FAILED, ProtocolFailure
+from probe.protocol import privacy
 
 LARGEST = 64 * 1024
 """Bytes of an answer, head and body, that are read at most."""
@@ -21,7 +21,7 @@ CLOSE = ("Connection: close",)
 _TITLE = re.compile(rb"<title[^>]*>(.{0,1024}?)</title", re.IGNORECASE | re.DOTALL)
 
 
-class Response(NamedTuple):
+class HttpResponse(NamedTuple):
     """An answer, or as much of it as has come. Header names are in lower case; of doubled ones the first counts."""
 
     status: int
@@ -50,30 +50,30 @@ def request(method_and_path: str, host: str, fields: tuple[str, ...] = CLOSE) ->
     return "\r\n".join((*lines, "", "")).encode("ascii")
 
 
-def parse(raw: bytes) -> Response | None:
+def parse(raw: bytes) -> HttpResponse | None:
     """Read an answer; None when its head is not complete yet. Raises Failed for what is no HTTP answer."""
     head, end, body = raw.partition(b"\r\n\r\n")
     if not raw.startswith(b"HTTP/"[: len(raw)]) or (not end and len(raw) > _LARGEST_HEAD):
-        raise Failed(HTTP_FAILED)
+        raise ProtocolFailure(HTTP_FAILED)
     if not end:
         return None
     start, *lines = head.decode("latin-1").split("\r\n")
     words = start.split(maxsplit=2)
     if len(words) < 2 or not (words[1].isascii() and words[1].isdigit() and len(words[1]) == 3):
-        raise Failed(HTTP_FAILED)
+        raise ProtocolFailure(HTTP_FAILED)
     headers: dict[str, str] = {}
     for line in lines:
         name, _, value = line.partition(":")
         headers.setdefault(name.strip().lower(), value.strip())
     status = int(words[1])
     if headers.get("transfer-encoding", "").lower() == "chunked":
-        return Response(status, headers, *_dechunked(body))
+        return HttpResponse(status, headers, *_dechunked(body))
     if status in (204, 304) or 100 <= status < 200:
-        return Response(status, headers, b"", complete=True)
+        return HttpResponse(status, headers, b"", complete=True)
     length = headers.get("content-length", "")
     if length.isascii() and length.isdigit():
-        return Response(status, headers, body[: int(length)], len(body) >= int(length))
-    return Response(status, headers, body, complete=False)
+        return HttpResponse(status, headers, body[: int(length)], len(body) >= int(length))
+    return HttpResponse(status, headers, body, complete=False)
 
 
 def _dechunked(raw: bytes) -> tuple[bytes, bool]:
@@ -83,7 +83,7 @@ def _dechunked(raw: bytes) -> tuple[bytes, bool]:
         try:
             size = int(raw[at:line_end].partition(b";")[0], 16)
         except ValueError:
-            raise Failed(HTTP_FAILED) from None
+            raise ProtocolFailure(HTTP_FAILED) from None
         if size <= 0:
             return body, True
         body += raw[line_end + 2 : line_end + 2 + size]
@@ -91,9 +91,9 @@ def _dechunked(raw: bytes) -> tuple[bytes, bool]:
     return body, False
 
 
-def facts(response: Response) -> dict[str, object]:
+def facts(response: HttpResponse) -> dict[str, object]:
     """What a step keeps of an answer: never the body, and hashes only of what has no address in it."""
-    body = scrub.page(response.body)
+    body = privacy.page(response.body)
     title = _TITLE.search(body)
     return {
         "status": response.status,

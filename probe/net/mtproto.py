@@ -11,7 +11,7 @@ import struct
 import time
 from typing import TYPE_CHECKING, Protocol
 
-from probe.net.failures import EOF, Failed, unknown
+from probe.net.failures import EOF, ProtocolFailure, unknown
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers import CipherContext
@@ -57,7 +57,7 @@ class Intermediate:
             return None
         (length,) = struct.unpack_from("<I", raw)
         if length > _LARGEST_REPLY:
-            raise Failed(unknown("not the intermediate transport"))
+            raise ProtocolFailure(unknown("not the intermediate transport"))
         return raw[4 : 4 + length] if len(raw) >= 4 + length else None
 
 
@@ -83,8 +83,8 @@ class Obfuscated:
         """The first message of the answer's own stream, whose key and IV are the header's, turned round."""
         try:
             return Intermediate().reply(aes_ctr(self._key, self._iv).update(raw))
-        except Failed:
-            raise Failed(unknown("not the obfuscated transport")) from None
+        except ProtocolFailure:
+            raise ProtocolFailure(unknown("not the obfuscated transport")) from None
 
 
 def _random_header() -> bytes:
@@ -122,15 +122,15 @@ def question(nonce: bytes) -> bytes:
 def check_answer(message: bytes, nonce: bytes) -> None:
     """Raises Failed when a message isn't the resPQ that answers `nonce`."""
     if not message:
-        raise Failed(EOF)
+        raise ProtocolFailure(EOF)
     if len(message) == 4:
         (code,) = struct.unpack("<i", message)
-        raise Failed(unknown(f"MTProto transport error {code}"))
+        raise ProtocolFailure(unknown(f"MTProto transport error {code}"))
     start = _ENVELOPE.size
     if len(message) < start + 4 + NONCE_BYTES:
-        raise Failed(unknown("MTProto message too short"))
+        raise ProtocolFailure(unknown("MTProto message too short"))
     (constructor,) = struct.unpack_from("<I", message, start)
     if constructor != RES_PQ:
-        raise Failed(unknown(f"MTProto constructor {constructor:#010x}"))
+        raise ProtocolFailure(unknown(f"MTProto constructor {constructor:#010x}"))
     if message[start + 4 : start + 4 + NONCE_BYTES] != nonce:
-        raise Failed(unknown("resPQ with another nonce"))
+        raise ProtocolFailure(unknown("resPQ with another nonce"))

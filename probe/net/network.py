@@ -11,14 +11,12 @@ import math
 import ssl
 from typing import TYPE_CHECKING, Literal
 
-from probe.net import block_pages as fingerprints
-from probe.net import certificates as trust
-from probe.net import dns as resolver
-from probe.net.counted_socket import Wire
+from probe.net import block_pages, certificates, dns
+from probe.net.counted_socket import CountedSocket
 from probe.net.dialer import Dialer, RealDialer
-from probe.net.step import Facts, counted, timed
-from probe.net.tcp_connection import Connection
-from probe.net.tls import Session
+from probe.net.step import StepFacts, counted, timed
+from probe.net.tcp_connection import TcpConnection
+from probe.net.tls import TlsSession
 from probe.protocol.addresses import endpoint
 from probe.protocol.measurement import Part, Step
 
@@ -44,13 +42,13 @@ class Network:
     ) -> None:
         self.dialer: Dialer = dialer or RealDialer()
         self.ca_file = ca_file
-        self.fingerprints = fingerprints.read(fingerprint_file or fingerprints.SHIPPED)
-        trust.anchors(ca_file)
+        self.fingerprints = block_pages.read(fingerprint_file or block_pages.SHIPPED)
+        certificates.anchors(ca_file)
         # Making a context is dear, and nothing is verified while a handshake goes on: a wrong certificate is a fact.
         self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self.tls.check_hostname = False
         self.tls.verify_mode = ssl.CERT_NONE
-        self.sessions: dict[tuple[str, str], Session] = {}
+        self.sessions: dict[tuple[str, str], TlsSession] = {}
         """TLS sessions that can be taken up again, by server name and address. Each is used once."""
 
     async def resolve(
@@ -61,15 +59,15 @@ class Network:
         A reply that was cut short to fit a datagram is asked for again over TCP.
         """
 
-        async def ask(facts: Facts) -> None:
-            ear = resolver.Ear(clock, family)
+        async def ask(facts: StepFacts) -> None:
+            ear = dns.ReplyListener(clock, family)
             linger = min(_LONGEST_LINGER_S, limit / 4)
             server = self.dialer.system_resolver()
             with ear.into(facts):
-                with Wire.datagrams(server) as wire, counted(wire, facts):
-                    await resolver.ask_datagrams(wire, host, ear, clock.within(limit), linger)
+                with CountedSocket.datagrams(server) as wire, counted(wire, facts):
+                    await dns.ask_datagrams(wire, host, ear, clock.within(limit), linger)
                 if not ear.replies:
-                    await resolver.ask_again(server, host, ear, clock.within(limit))
+                    await dns.ask_again(server, host, ear, clock.within(limit))
 
         via = "system" if family == 4 else "system6"
         return await timed(ask, math.inf, clock, part=part, op="resolve", target=host, via=via)
@@ -86,10 +84,10 @@ class Network:
     ) -> Step:
         """Ask another resolver over TCP: the second path."""
 
-        async def ask(facts: Facts) -> None:
-            ear = resolver.Ear(clock, family)
-            with await Wire.stream(self.dialer.tcp(*server)) as wire, counted(wire, facts), ear.into(facts):
-                await resolver.ask_stream(wire, host, ear)
+        async def ask(facts: StepFacts) -> None:
+            ear = dns.ReplyListener(clock, family)
+            with await CountedSocket.stream(self.dialer.tcp(*server)) as wire, counted(wire, facts), ear.into(facts):
+                await dns.ask_stream(wire, host, ear)
 
         via = "second" if family == 4 else "second6"
         return await timed(ask, limit, clock, part=part, op="resolve", target=host, via=via)
@@ -104,11 +102,11 @@ class Network:
         clock: Clock,
         part: Part = "target",
         seen: Callable[[Step], None] = lambda _: None,
-    ) -> Connection:
+    ) -> TcpConnection:
         """Connect over TCP. The connection comes back even when that failed, with the step that says how.
 
         `seen` is told of every step on it as it ends.
         """
-        connection = Connection(self, limit, clock, seen, part=part, target=target, address=endpoint(address, port))
+        connection = TcpConnection(self, limit, clock, seen, part=part, target=target, address=endpoint(address, port))
         await connection.open(self.dialer, address, port)
         return connection

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from probe.net import failures
-from probe.net.failures import Failed
+from probe.net.failures import ProtocolFailure
 
 if TYPE_CHECKING:
     from aioquic.quic.connection import QuicConnection
 
-    from probe.net.counted_socket import Wire
+    from probe.net.counted_socket import CountedSocket
 
 _HTTP3 = "h3"
 """The protocol's name in ALPN (RFC 9114 §3.1)."""
@@ -42,7 +42,7 @@ def is_there() -> bool:
     return True
 
 
-async def shake(wire: Wire, name: str) -> list[bytes]:
+async def shake(wire: CountedSocket, name: str) -> list[bytes]:
     """Shake hands under a server name. The chain that was shown, in DER, the leaf first.
 
     Nothing is verified: a wrong certificate is a fact to record. Raises OSError, and Failed where either side gives
@@ -94,20 +94,20 @@ def _completed(connection: QuicConnection) -> bool:
     if closed is None:
         return False
     if closed.error_code in _ALERTS:
-        raise Failed(failures.SSL_FAILED_HANDSHAKE)
+        raise ProtocolFailure(failures.SSL_FAILED_HANDSHAKE)
     if _NO_VERSION in closed.reason_phrase:
-        raise Failed(failures.QUIC_VERSION)
-    raise Failed(failures.unknown(f"QUIC closed with {closed.error_code:#x}"))
+        raise ProtocolFailure(failures.QUIC_VERSION)
+    raise ProtocolFailure(failures.unknown(f"QUIC closed with {closed.error_code:#x}"))
 
 
 def _take(connection: QuicConnection, data: bytes, now: float) -> None:
     try:
         connection.receive_datagram(data, _PEER, now)
     except Exception as e:
-        raise Failed(failures.unknown(f"QUIC: {type(e).__name__}")) from e  # over what somebody sent: a fact
+        raise ProtocolFailure(failures.unknown(f"QUIC: {type(e).__name__}")) from e  # over what somebody sent: a fact
 
 
-async def _send(wire: Wire, connection: QuicConnection, now: float) -> None:
+async def _send(wire: CountedSocket, connection: QuicConnection, now: float) -> None:
     for data, _ in connection.datagrams_to_send(now):
         await wire.send(data)
 

@@ -20,10 +20,9 @@ import msgspec
 import structlog
 
 from probe.base.clock import Clock
-from probe.net import certificates as trust
-from probe.net import quic
-from probe.net.counted_socket import Wire
-from probe.net.step import Facts, counted, timed
+from probe.net import certificates, quic
+from probe.net.counted_socket import CountedSocket
+from probe.net.step import StepFacts, counted, timed
 from probe.protocol.addresses import endpoint
 from probe.protocol.measurement import Part, Step
 
@@ -40,7 +39,7 @@ _TO_START_S = 15.0
 _log = structlog.get_logger(__name__)
 
 
-class Handshake(msgspec.Struct, frozen=True, kw_only=True):
+class QuicHandshake(msgspec.Struct, frozen=True, kw_only=True):
     """One handshake to make: the fields of its step, and how long it may take, in seconds."""
 
     part: Part = "target"
@@ -52,17 +51,17 @@ class Handshake(msgspec.Struct, frozen=True, kw_only=True):
     limit_s: float
 
 
-class Dialled(msgspec.Struct, frozen=True):
+class DialledHandshake(msgspec.Struct, frozen=True):
     """A handshake, and where its datagrams really go."""
 
-    handshake: Handshake
+    handshake: QuicHandshake
     to: tuple[str, int]
 
 
-class Order(msgspec.Struct, frozen=True):
+class QuicOrder(msgspec.Struct, frozen=True):
     """What the process is told: rows of handshakes, those of a row one after the other."""
 
-    rows: list[list[Dialled]]
+    rows: list[list[DialledHandshake]]
     ca_file: str | None
     began: float
     """The run's zero: `Clock.zero`."""
@@ -73,7 +72,7 @@ def is_installed() -> bool:
     return importlib.util.find_spec("aioquic") is not None
 
 
-async def handshakes(rows: Iterable[Sequence[Handshake]], network: Network, clock: Clock) -> list[Step]:
+async def handshakes(rows: Iterable[Sequence[QuicHandshake]], network: Network, clock: Clock) -> list[Step]:
     """Make handshakes, those of a row one after the other, and the rows at the same time. One step each.
 
     None come back where the dialer has nothing that speaks QUIC, or where this machine can't run or load what it takes:
@@ -84,17 +83,17 @@ async def handshakes(rows: Iterable[Sequence[Handshake]], network: Network, cloc
         return []
     ca_file = str(network.ca_file) if network.ca_file else None
     longest_s = max(sum(d.handshake.limit_s for d in row) for row in dialled)
-    return await _elsewhere(Order(dialled, ca_file, clock.zero), longest_s + _TO_START_S)
+    return await _elsewhere(QuicOrder(dialled, ca_file, clock.zero), longest_s + _TO_START_S)
 
 
-async def one(dialled: Dialled, ca_file: Path | None, clock: Clock) -> Step:
+async def one(dialled: DialledHandshake, ca_file: Path | None, clock: Clock) -> Step:
     """Make one handshake, here, and judge the certificate that was shown."""
     asked = dialled.handshake
 
-    async def shake(facts: Facts) -> None:
-        with Wire.datagrams(dialled.to) as wire, counted(wire, facts):
+    async def shake(facts: StepFacts) -> None:
+        with CountedSocket.datagrams(dialled.to) as wire, counted(wire, facts):
             chain = await quic.shake(wire, asked.name)
-        shown = trust.judge(chain, asked.name, ca_file)
+        shown = certificates.judge(chain, asked.name, ca_file)
         facts.update(certificate=shown.certificate, certificate_failure=shown.failure, names=shown.names)
 
     where = endpoint(asked.address, PORT)
@@ -105,20 +104,20 @@ async def one(dialled: Dialled, ca_file: Path | None, clock: Clock) -> Step:
 
 def main() -> None:
     """The process itself: an order in one line on stdin, steps on stdout. The end of stdin is the probe's own."""
-    order = msgspec.json.decode(sys.stdin.buffer.readline(), type=Order)
+    order = msgspec.json.decode(sys.stdin.buffer.readline(), type=QuicOrder)
     threading.Thread(target=_end_with_stdin, daemon=True).start()
     if not quic.is_there():
         sys.exit("aioquic can't be loaded")
     sys.stdout.buffer.write(msgspec.json.encode(asyncio.run(carry_out(order))))
 
 
-async def carry_out(order: Order) -> list[Step]:
+async def carry_out(order: QuicOrder) -> list[Step]:
     """Make the handshakes of an order, here. Raises UserError where there are no authorities to judge by."""
     clock = Clock(zero=order.began)
     ca_file = Path(order.ca_file) if order.ca_file else None
-    trust.anchors(ca_file)  # before any time is taken
+    certificates.anchors(ca_file)  # before any time is taken
 
-    async def row(dialled: list[Dialled]) -> list[Step]:
+    async def row(dialled: list[DialledHandshake]) -> list[Step]:
         return [await one(d, ca_file, clock) for d in dialled]
 
     return [step for steps in await asyncio.gather(*(row(r) for r in order.rows)) for step in steps]
@@ -129,12 +128,12 @@ def _end_with_stdin() -> None:
     os._exit(1)
 
 
-def _dialled(row: Sequence[Handshake], dialer: Dialer) -> list[Dialled]:
+def _dialled(row: Sequence[QuicHandshake], dialer: Dialer) -> list[DialledHandshake]:
     found = [(asked, dialer.udp(asked.address, PORT)) for asked in row]
-    return [Dialled(asked, to) for asked, to in found if to]
+    return [DialledHandshake(asked, to) for asked, to in found if to]
 
 
-async def _elsewhere(order: Order, wait_s: float) -> list[Step]:
+async def _elsewhere(order: QuicOrder, wait_s: float) -> list[Step]:
     command = [sys.executable, "-P", "-m", "probe.net.quic_process"]
     pipe, nowhere = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
     try:

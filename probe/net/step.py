@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
     from probe.base.clock import Clock
-    from probe.net.counted_socket import Wire
+    from probe.net.counted_socket import CountedSocket
 
-Facts = dict[str, Any]
+StepFacts = dict[str, Any]
 """What an operation learned, under the names of Step's fields."""
 
 
-async def timed(work: Callable[[Facts], Awaitable[None]], limit: float, clock: Clock, **named: Any) -> Step:
+async def timed(work: Callable[[StepFacts], Awaitable[None]], limit: float, clock: Clock, **named: Any) -> Step:
     """Do one operation and make the step of it. What it learned before it failed is kept."""
-    facts: Facts = {}
+    facts: StepFacts = {}
     failure = None
     start = clock()
     try:
@@ -33,7 +33,7 @@ async def timed(work: Callable[[Facts], Awaitable[None]], limit: float, clock: C
 
 
 @contextlib.contextmanager
-def counted(wire: Wire, facts: Facts) -> Iterator[None]:
+def counted(wire: CountedSocket, facts: StepFacts) -> Iterator[None]:
     """Count the payload bytes of one operation."""
     sent, received = wire.sent, wire.received
     try:

@@ -6,13 +6,11 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
-from probe.net import block_pages as fingerprints
-from probe.net import certificates as trust
+from probe.net import block_pages, certificates, failures, http1, mtproto
 from probe.net import download as transfers
-from probe.net import failures, http1, mtproto
-from probe.net.counted_socket import Wire
-from probe.net.step import Facts, counted, timed
-from probe.net.tls import Secure
+from probe.net.counted_socket import CountedSocket
+from probe.net.step import StepFacts, counted, timed
+from probe.net.tls import TlsConnection
 from probe.protocol.measurement import Op, Step
 
 if TYPE_CHECKING:
@@ -22,49 +20,51 @@ if TYPE_CHECKING:
 
     from probe.base.clock import Clock
     from probe.net.dialer import Dialer
-    from probe.net.tls import Session
+    from probe.net.tls import TlsSession
 
 _SESSION_S = 0.2
 """How long to wait for a session ticket after a handshake, at most."""
 
 
-class Shared(Protocol):
+class ConnectionDefaults(Protocol):
     """What all connections of one probe share; `probe.net.network.Network` has it."""
 
     tls: ssl.SSLContext
     ca_file: Path | None
-    fingerprints: tuple[fingerprints.Fingerprint, ...]
-    sessions: dict[tuple[str, str], Session]
+    fingerprints: tuple[block_pages.Fingerprint, ...]
+    sessions: dict[tuple[str, str], TlsSession]
 
 
-class Connection:
+class TcpConnection:
     """One TCP connection and the steps made on it so far, in order. After a step that failed, nothing more is done.
 
     Used with `with`, so that it always closes.
     """
 
-    def __init__(self, shared: Shared, limit: float, clock: Clock, seen: Callable[[Step], None], **named: Any) -> None:
+    def __init__(
+        self, shared: ConnectionDefaults, limit: float, clock: Clock, seen: Callable[[Step], None], **named: Any
+    ) -> None:
         self._shared = shared
         self._limit = limit
         self._clock = clock
         self._seen = seen
         self._named = named
-        self._wire: Wire | None = None
-        self._secure: Secure | None = None
+        self._wire: CountedSocket | None = None
+        self._secure: TlsConnection | None = None
         self.steps: list[Step] = []
 
     async def open(self, dialer: Dialer, address: str, port: int) -> None:
         """Make the connection; `Network.connect` calls it."""
 
-        async def connect(_: Facts) -> None:
-            self._wire = await Wire.persistent(dialer.tcp(address, port), self._limit / 2)
+        async def connect(_: StepFacts) -> None:
+            self._wire = await CountedSocket.persistent(dialer.tcp(address, port), self._limit / 2)
 
         self._add(await timed(connect, self._limit, self._clock, op="connect", **self._named))
 
     async def hold(self, wait: float) -> None:
         """Wait in silence for `wait` seconds: a reset now was provoked by nothing but the address."""
 
-        async def listen(wire: Wire, _: Facts) -> None:
+        async def listen(wire: CountedSocket, _: StepFacts) -> None:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(wait):
                     await wire.receive()
@@ -78,11 +78,11 @@ class Connection:
         agrees: that proves it is the same server, for a third of the bytes.
         """
 
-        async def shake(wire: Wire, facts: Facts) -> None:
+        async def shake(wire: CountedSocket, facts: StepFacts) -> None:
             sessions = self._shared.sessions
             session = sessions.pop((name, self._named["address"]), None) if resume else None
-            secure = Secure(wire, self._shared.tls, name, session)
-            shown = trust.judge(await secure.shake(), name, self._shared.ca_file)
+            secure = TlsConnection(wire, self._shared.tls, name, session)
+            shown = certificates.judge(await secure.shake(), name, self._shared.ca_file)
             self._secure = secure
             facts.update(certificate=shown.certificate, certificate_failure=shown.failure, names=shown.names)
 
@@ -102,7 +102,7 @@ class Connection:
     async def request(self, host: str, method_and_path: str = "GET /", fields: tuple[str, ...] = http1.CLOSE) -> None:
         """Ask for a page, over TLS after a handshake, and keep facts about it: never the page."""
 
-        async def ask(wire: Wire, facts: Facts) -> None:
+        async def ask(wire: CountedSocket, facts: StepFacts) -> None:
             channel = self._secure or wire
             await channel.send(http1.request(method_and_path, host, fields))
             raw = bytearray()
@@ -116,7 +116,7 @@ class Connection:
     async def exchange(self, transport: str = "intermediate") -> None:
         """Ask a Telegram datacentre for resPQ over an MTProto transport."""
 
-        async def ask(wire: Wire, _: Facts) -> None:
+        async def ask(wire: CountedSocket, _: StepFacts) -> None:
             nonce = mtproto.nonce()
             carrier = mtproto.TRANSPORTS[transport]()
             await wire.send(carrier.first(mtproto.question(nonce)))
@@ -130,7 +130,7 @@ class Connection:
     async def transfer(self, host: str, path: str) -> None:
         """Download for a bounded time and size, and keep how it went. What comes slowly is no failure."""
 
-        async def download(wire: Wire, facts: Facts) -> None:
+        async def download(wire: CountedSocket, facts: StepFacts) -> None:
             channel = self._secure or wire
             await channel.send(http1.request(f"GET {path}", host))
             # It ends by itself before the step's time is over: then what came is no failure.
@@ -148,20 +148,20 @@ class Connection:
         if self._wire is not None:
             self._wire.close()
 
-    def _page(self, raw: bytes) -> Facts:
+    def _page(self, raw: bytes) -> StepFacts:
         """The facts of an answer, or of as much as came of it."""
-        with contextlib.suppress(failures.Failed):
+        with contextlib.suppress(failures.ProtocolFailure):
             response = http1.parse(raw)
             if response is not None:
-                return http1.facts(response) | {"fingerprint": fingerprints.match(response, self._shared.fingerprints)}
+                return http1.facts(response) | {"fingerprint": block_pages.match(response, self._shared.fingerprints)}
         return {}
 
-    async def _then(self, op: Op, via: str, work: Callable[[Wire, Facts], Awaitable[None]]) -> None:
+    async def _then(self, op: Op, via: str, work: Callable[[CountedSocket, StepFacts], Awaitable[None]]) -> None:
         if self.failed or self._wire is None:
             return
         wire = self._wire
 
-        async def do(facts: Facts) -> None:
+        async def do(facts: StepFacts) -> None:
             with counted(wire, facts):
                 await work(wire, facts)
 
@@ -178,7 +178,7 @@ class Connection:
         self.close()
 
 
-async def _fill(raw: bytearray, wire: Wire | Secure) -> None:
+async def _fill(raw: bytearray, wire: CountedSocket | TlsConnection) -> None:
     """Read one HTTP answer up to its end, the stream's end or the largest size. Raises EOFError within its head."""
     while True:
         try:

@@ -7,27 +7,29 @@ import contextlib
 import ssl
 from typing import TYPE_CHECKING, NamedTuple
 
-from probe.net import certificates as trust
+from probe.net import certificates
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from probe.net.counted_socket import Wire
+    from probe.net.counted_socket import CountedSocket
 
 _AT_ONCE = 16 * 1024
 
 
-class Session(NamedTuple):
+class TlsSession(NamedTuple):
     """What a later connection to the same server can take up, and the chain (DER) that the server showed at first."""
 
     ticket: ssl.SSLSession
     chain: list[bytes]
 
 
-class Secure:
+class TlsConnection:
     """One TLS connection under a server name. Nothing is verified: a wrong certificate is a fact to record."""
 
-    def __init__(self, wire: Wire, context: ssl.SSLContext, name: str, session: Session | None = None) -> None:
+    def __init__(
+        self, wire: CountedSocket, context: ssl.SSLContext, name: str, session: TlsSession | None = None
+    ) -> None:
         """`session` is an earlier one with the same server: taken up again, no certificates travel."""
         self._wire = wire
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -39,16 +41,16 @@ class Secure:
         """Shake hands. The chain that was shown, in DER, the leaf first. Raises OSError, EOFError."""
         await self._until(self._tls.do_handshake)
         if not self._tls.session_reused:
-            self._chain = trust.chain_of(self._tls)
+            self._chain = certificates.chain_of(self._tls)
         return self._chain
 
-    async def session(self, wait: float) -> Session | None:
+    async def session(self, wait: float) -> TlsSession | None:
         """What a later connection can take up, if the server gives it within `wait` seconds after the handshake."""
         with contextlib.suppress(TimeoutError, OSError, EOFError):
             async with asyncio.timeout(wait):
                 await self.receive()  # tickets come before anything else, and nothing was asked for
         ticket = self._tls.session
-        return Session(ticket, self._chain) if ticket is not None and ticket.has_ticket else None
+        return TlsSession(ticket, self._chain) if ticket is not None and ticket.has_ticket else None
 
     async def send(self, data: bytes) -> None:
         """Encrypt and send. Raises OSError."""

@@ -6,18 +6,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, get_args
 
 from probe.base.errors import UserError
-from probe.home import files
-from probe.home import notebook as state
+from probe.home import files, notebook
 from probe.place import this_network
-from probe.place.known_networks import Networks
-from probe.place.this_network import Access, Known, LineKind
+from probe.place.known_networks import KnownNetworks
+from probe.place.this_network import Access, KnownNetwork, LineKind
 from probe.protocol.keys import Key
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from probe.home.config import Config
-    from probe.home.texts import Messages
+    from probe.home.texts import Texts
     from probe.place.this_network import Here
 
 W = TypeVar("W", bound=str)
@@ -28,17 +27,19 @@ LINES: tuple[LineKind, ...] = get_args(LineKind)
 
 def here(directory: Path) -> Here:
     """The network of now, with its number if the running probe has learnt it in this network."""
-    noted = state.read(directory)
+    noted = notebook.read(directory)
     at = this_network.here()
     return at._replace(asn=noted.asn) if noted.pid and noted.network_is_new else at
 
 
-def of(directory: Path) -> Networks:
+def of(directory: Path) -> KnownNetworks:
     """The networks known to the probe in a directory. Raises UserError where it has no key."""
-    return Networks(directory / files.NETWORKS, Key.load(directory / "probe.key", "user"))
+    return KnownNetworks(directory / files.NETWORKS, Key.load(directory / "probe.key", "user"))
 
 
-def ask(texts: Messages, answer: Callable[[str], str], at: Here, said: Known = this_network.UNKNOWN) -> Known:
+def ask(
+    texts: Texts, answer: Callable[[str], str], at: Here, said: KnownNetwork = this_network.UNKNOWN
+) -> KnownNetwork:
     """Ask a person what was not said yet. An empty answer is what the network looks like, other words `unknown`."""
     seems, access, kind = this_network.guess(at), said.access, said.line_kind
     if access == "unknown":
@@ -48,7 +49,7 @@ def ask(texts: Messages, answer: Callable[[str], str], at: Here, said: Known = t
     return declared(access, kind, said.line)
 
 
-def offer(config: Config, texts: Messages, answer: Callable[[str], str] | None) -> bool:
+def offer(config: Config, texts: Texts, answer: Callable[[str], str] | None) -> bool:
     """Before a run at a terminal: ask about a network that nobody has said anything of. Whether it was asked about.
 
     Raises UserError for a file of networks that can't be used.
@@ -63,9 +64,9 @@ def offer(config: Config, texts: Messages, answer: Callable[[str], str] | None) 
     return True
 
 
-def declared(access: Access, kind: LineKind, line: str = "") -> Known:
+def declared(access: Access, kind: LineKind, line: str = "") -> KnownNetwork:
     """What somebody said. That nothing is known was said, too: it isn't asked again."""
-    return Known(
+    return KnownNetwork(
         access=access,
         access_how="declared" if access != "unknown" else "unknown",
         line_kind=kind,
@@ -75,7 +76,7 @@ def declared(access: Access, kind: LineKind, line: str = "") -> Known:
     )
 
 
-def remember(directory: Path, at: Here, known: Known) -> None:
+def remember(directory: Path, at: Here, known: KnownNetwork) -> None:
     """Keep what was said of this network. Raises UserError where nothing tells it from others."""
     if not of(directory).remember(at, known):
         raise UserError(

@@ -10,8 +10,7 @@ import msgspec
 from probe.base import private_file
 from probe.base.clock import now_ms
 from probe.base.errors import UserError
-from probe.home import files
-from probe.home import notebook as state
+from probe.home import files, notebook
 
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 _DURATION = re.compile(r"(\d{1,6})([smhdw])", re.ASCII)
@@ -20,7 +19,7 @@ _DURATION = re.compile(r"(\d{1,6})([smhdw])", re.ASCII)
 def pause(directory: Path, duration: str) -> int | None:
     """Pause for a duration such as 30m, 8h or 2d, or until `resume`. Until when, in ms; None is open. UserError."""
     until = now_ms() + seconds(duration) * 1000 if duration else None
-    private_file.write(directory / files.PAUSED, msgspec.json.encode(state.Pause(until)))
+    private_file.write(directory / files.PAUSED, msgspec.json.encode(notebook.Pause(until)))
     return until
 
 

@@ -17,10 +17,10 @@ from probe.base.errors import UserError
 from probe.home import consent, files
 from probe.home import files as home
 from probe.home.config import DELIVER_EVERY_S, load
-from probe.measure import data_use as projection
-from probe.net import quic_process as apart
-from probe.owner import ask_network as introduction
-from probe.owner.service import install as service
+from probe.measure import data_use
+from probe.net import quic_process
+from probe.owner import ask_network
+from probe.owner.service import install
 from probe.place import this_network
 from probe.protocol import invite, watch_file
 from probe.protocol.keys import Key
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from probe.home.consent import Consent
-    from probe.home.texts import Messages
-    from probe.measure.data_use import Projection
-    from probe.place.this_network import Access, Known, LineKind
+    from probe.home.texts import Texts
+    from probe.measure.data_use import ProjectedUse
+    from probe.place.this_network import Access, KnownNetwork, LineKind
     from probe.protocol.invite import Invite
     from probe.protocol.watch import Watch
 
@@ -42,7 +42,7 @@ MONTHLY_MB, SPOOL_MB = 120, 256
 SIGNED = "watch.signed"
 
 
-class Wanted(NamedTuple):
+class SetupRequest(NamedTuple):
     """What the person said on the command line."""
 
     line: str
@@ -55,24 +55,26 @@ class Wanted(NamedTuple):
     ca_file: Path | None
 
 
-class Ready(NamedTuple):
+class SetUpProbe(NamedTuple):
     """A probe that is set up."""
 
     id: str
     config: Path
     consent: Consent
-    projection: Projection
+    projection: ProjectedUse
     watch: Watch
 
 
-def prepare(wanted: Wanted, texts: Messages, say: Callable[[str], None], answer: Callable[[str], str] | None) -> Ready:
+def prepare(
+    wanted: SetupRequest, texts: Texts, say: Callable[[str], None], answer: Callable[[str], str] | None
+) -> SetUpProbe:
     """Read the invite, show the text, ask, and write key, watch and configuration. Raises UserError."""
     if (wanted.directory / files.WITHDRAWN).exists():
         raise UserError(texts.text("setup", "withdrawn"))
     invited = invite.read(wanted.line)
     raw = fetch(str(wanted.watch) if wanted.watch else invited.watch)
     watch = watch_file.open_signed(raw, invited.operator, "the watch", dt.datetime.now(dt.UTC).date())
-    projected = projection.of(watch, DELIVER_EVERY_S, http3=apart.is_installed())
+    projected = data_use.of(watch, DELIVER_EVERY_S, http3=quic_process.is_installed())
     say(texts.text("setup", "invited", operator=invited.operator))
     minutes = f"{watch.cadence_s / 60:g}"
     say(texts.text("setup", "watching", title=watch.title, minutes=minutes, expires=watch.expires))
@@ -90,10 +92,10 @@ def prepare(wanted: Wanted, texts: Messages, say: Callable[[str], None], answer:
     say(texts.text("setup", "enrol", id=key.id))
     if not invited.whoami:
         say(texts.text("setup", "no_number", file=file))
-    return Ready(key.id, file, given, projected, watch)
+    return SetUpProbe(key.id, file, given, projected, watch)
 
 
-def explain(texts: Messages, watch: Watch, collectors: Sequence[str], projected: Projection) -> str:
+def explain(texts: Texts, watch: Watch, collectors: Sequence[str], projected: ProjectedUse) -> str:
     """The consent text, with the collectors and this watch's numbers in it."""
     return texts.text(
         "consent",
@@ -106,7 +108,7 @@ def explain(texts: Messages, watch: Watch, collectors: Sequence[str], projected:
     )
 
 
-def usage(texts: Messages, watch: Watch, projected: Projection) -> str:
+def usage(texts: Texts, watch: Watch, projected: ProjectedUse) -> str:
     """The projected use of data, in words."""
     return texts.text(
         "setup",
@@ -138,7 +140,7 @@ def fetch(source: str) -> bytes:
     return raw
 
 
-def configuration(invited: Invite, wanted: Wanted, line: Known, language: str) -> str:
+def configuration(invited: Invite, wanted: SetupRequest, line: KnownNetwork, language: str) -> str:
     """The probe's TOML file. JSON's strings are TOML's. `line` is what holds in every network."""
     q = json.dumps
     lines = [
@@ -162,36 +164,38 @@ def configuration(invited: Invite, wanted: Wanted, line: Known, language: str) -
     return "\n".join(lines) + "\n"
 
 
-def serve(ready: Ready, texts: Messages, wanted: bool | None, answer: Callable[[str], str] | None) -> tuple[str, bool]:
+def serve(
+    ready: SetUpProbe, texts: Texts, wanted: bool | None, answer: Callable[[str], str] | None
+) -> tuple[str, bool]:
     """Offer the service; install it on a yes. What to say, and whether it runs."""
-    manager = service.here()
+    manager = install.here()
     if wanted is None and manager is not None and answer is not None:
         wanted = answer(texts.text("setup", "service", manager=manager.manager)).strip().lower() in ("y", "yes", "có")
     if not wanted or manager is None:
         return texts.text("setup", "no_service"), False
     try:
-        service.install(manager, ready.config)
+        install.install(manager, ready.config)
     except UserError as e:
         return texts.text("setup", "service_failed", manager=manager.manager, error=e.message), False
     return texts.text("setup", "serviced", name=str(manager.file)), True
 
 
-def _introduced(wanted: Wanted, texts: Messages, answer: Callable[[str], str] | None) -> Known:
+def _introduced(wanted: SetupRequest, texts: Texts, answer: Callable[[str], str] | None) -> KnownNetwork:
     """Ask about this network unless it was said, and remember it; what holds everywhere where that can't be done."""
-    said = introduction.declared(wanted.access, wanted.line_kind, wanted.subscriber)
+    said = ask_network.declared(wanted.access, wanted.line_kind, wanted.subscriber)
     at = this_network.here()
-    if said == this_network.UNKNOWN and introduction.of(wanted.directory).find(at) is not None:
+    if said == this_network.UNKNOWN and ask_network.of(wanted.directory).find(at) is not None:
         return said  # answered before
     if answer is not None:
-        said = introduction.ask(texts, answer, at, said)
+        said = ask_network.ask(texts, answer, at, said)
     elif said == this_network.UNKNOWN:
         return said  # nobody was asked: `status` says so, and `blockonset probe network` answers later
-    return this_network.UNKNOWN if introduction.of(wanted.directory).remember(at, said) else said
+    return this_network.UNKNOWN if ask_network.of(wanted.directory).remember(at, said) else said
 
 
 def _consent(
-    wanted: Wanted,
-    texts: Messages,
+    wanted: SetupRequest,
+    texts: Texts,
     say: Callable[[str], None],
     answer: Callable[[str], str] | None,
     explained: str,

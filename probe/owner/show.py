@@ -10,16 +10,15 @@ import msgspec
 
 from probe.base.clock import now_ms
 from probe.base.errors import UserError
-from probe.custody.spool_view import glance
+from probe.custody.spool_view import view
 from probe.home.files import LAST_SEGMENT
-from probe.protocol import envelope as signed
-from probe.protocol import keys, segment
+from probe.protocol import envelope, keys, segment
 
 if TYPE_CHECKING:
     from probe.home.config import Config
 
 
-class Part(msgspec.Struct, frozen=True):
+class ByteRange(msgspec.Struct, frozen=True):
     """A stretch of the segment's bytes and what it means."""
 
     start: int
@@ -36,28 +35,28 @@ def raw(config: Config) -> bytes:
             return copy.read_bytes()
         except OSError as e:
             raise UserError(f"{copy}: can't be read: {e.strerror}") from e
-    last = glance(config.spool_file, now_ms()).last_raw
+    last = view(config.spool_file, now_ms()).last_raw
     if last is None:
         raise UserError("no segment has been sealed yet: nothing was sent from here")
     return last
 
 
-def parts(data: bytes) -> list[Part]:
+def byte_ranges(data: bytes) -> list[ByteRange]:
     """The envelope field by field, without a gap. Raises UserError for bytes that are no segment of ours."""
     try:
         opened = segment.open(data)
     except segment.SegmentError as e:
         raise UserError(f"the last segment can't be opened: {e}") from e
-    plain = zlib.decompress(data[signed.HEADER :])
+    plain = zlib.decompress(data[envelope.HEADER :])
     return [
-        Part(0, 3, "magic", data[:3].decode()),
-        Part(3, 4, "kind", "a segment" if data[3:4] == b"S" else data[3:4].hex()),
-        Part(4, 36, "public key of this probe", keys.text_of(data[4:36], "user")),
-        Part(36, 100, "signature", data[36:100].hex()),
-        Part(100, len(data), f"measurements, compressed from {len(plain)} bytes", f"segment id {opened.id}"),
+        ByteRange(0, 3, "magic", data[:3].decode()),
+        ByteRange(3, 4, "kind", "a segment" if data[3:4] == b"S" else data[3:4].hex()),
+        ByteRange(4, 36, "public key of this probe", keys.text_of(data[4:36], "user")),
+        ByteRange(36, 100, "signature", data[36:100].hex()),
+        ByteRange(100, len(data), f"measurements, compressed from {len(plain)} bytes", f"segment id {opened.id}"),
     ]
 
 
 def contents(data: bytes) -> Any:
     """The decompressed JSON as it stands in the segment, key for key, without our reading of it."""
-    return msgspec.json.decode(zlib.decompress(data[signed.HEADER :]))
+    return msgspec.json.decode(zlib.decompress(data[envelope.HEADER :]))

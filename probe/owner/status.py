@@ -18,23 +18,22 @@ import msgspec
 from probe import panic
 from probe.base.clock import now_ms
 from probe.base.errors import UserError
-from probe.custody import watch_renewal as renewal
-from probe.custody import withdrawal_delivery
-from probe.custody.spool_view import glance
-from probe.home import notebook as state
+from probe.custody import watch_renewal, withdrawal_delivery
+from probe.custody.spool_view import view
+from probe.home import notebook
 from probe.home.notebook import CLOCK_TOLERANCE_MS
 
 if TYPE_CHECKING:
     from probe.home.config import Config
-    from probe.home.notebook import State
-    from probe.home.texts import Messages
+    from probe.home.notebook import ProbeState
+    from probe.home.texts import Texts
     from probe.protocol.watch import Watch
 
 _WAIT_S = 10.0
 _LARGEST = 16 << 20
 
 
-class Behind(msgspec.Struct, frozen=True, kw_only=True):
+class CountedAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """The answer that this line counts for. `lines` is 0 before there is one."""
 
     provider: str
@@ -67,7 +66,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     month_bytes: int
     month_cap_bytes: int
     clock_offset_ms: int
-    behind: tuple[Behind, ...]
+    behind: tuple[CountedAnswer, ...]
     behind_unknown: str
     """Why nothing is said in `behind`; "" where something is."""
 
@@ -75,14 +74,14 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 def status(config: Config, watch: Watch | None, *, ask_api: bool = True) -> Status:
     """Look at the probe's files, and ask the API unless told not to. Raises UserError for a damaged spool."""
     directory = Path(config.data)
-    noted, at = state.read(directory), now_ms()
+    noted, at = notebook.read(directory), now_ms()
     pid = panic.running(directory)
-    held = glance(config.spool_file, at)
+    held = view(config.spool_file, at)
     behind, unknown = _behind(config, watch, noted, ask_api=ask_api)
     today = dt.datetime.fromtimestamp(at / 1000, dt.UTC).date().isoformat()
     return Status(
         pid=pid or None,
-        held=state.held(directory),
+        held=notebook.held(directory),
         why_not=noted.why_not if pid else "",
         notice=noted.notice if pid else "",
         network_is_new=bool(pid) and noted.network_is_new,
@@ -107,7 +106,7 @@ def status(config: Config, watch: Watch | None, *, ask_api: bool = True) -> Stat
     )
 
 
-def words(found: Status, texts: Messages) -> list[str]:
+def words(found: Status, texts: Texts) -> list[str]:
     """The same for a person, a line each."""
 
     def say(key: str, **values: object) -> str:
@@ -153,7 +152,7 @@ def words(found: Status, texts: Messages) -> list[str]:
 def _about_watch(found: Status) -> str:
     if found.watch_expires is None:
         return "no_watch"
-    return "watch" if found.watch_expires >= renewal.today().isoformat() else "watch_expired"
+    return "watch" if found.watch_expires >= watch_renewal.today().isoformat() else "watch_expired"
 
 
 def _withdrawal(config: Config) -> Literal["", "waiting", "confirmed"]:
@@ -163,22 +162,24 @@ def _withdrawal(config: Config) -> Literal["", "waiting", "confirmed"]:
     return "confirmed" if withdrawal_delivery.confirmed_ms(directory, config.operator) else ""
 
 
-class _Answer(msgspec.Struct):
+class _PublicAnswer(msgspec.Struct):
     lines: int
     state: str
 
 
-class _Entry(msgspec.Struct):
+class _PublicEntry(msgspec.Struct):
     provider: str
     name: str
-    answer: _Answer | None
+    answer: _PublicAnswer | None
 
 
-class _Onsets(msgspec.Struct):
-    providers: list[_Entry]
+class _PublicOnsets(msgspec.Struct):
+    providers: list[_PublicEntry]
 
 
-def _behind(config: Config, watch: Watch | None, noted: State, *, ask_api: bool) -> tuple[tuple[Behind, ...], str]:
+def _behind(
+    config: Config, watch: Watch | None, noted: ProbeState, *, ask_api: bool
+) -> tuple[tuple[CountedAnswer, ...], str]:
     """The published answers that this line counts for, or why that isn't known."""
     if watch is None:
         return (), "no watch"
@@ -195,7 +196,7 @@ def _behind(config: Config, watch: Watch | None, noted: State, *, ask_api: bool)
         return (), e.message
     found = [e for e in published.providers if e.provider == provider]
     return tuple(
-        Behind(
+        CountedAnswer(
             provider=e.provider,
             name=e.name,
             lines=e.answer.lines if e.answer else 0,
@@ -205,14 +206,14 @@ def _behind(config: Config, watch: Watch | None, noted: State, *, ask_api: bool)
     ), ""
 
 
-def fetch(url: str) -> tuple[_Onsets, int]:
+def fetch(url: str) -> tuple[_PublicOnsets, int]:
     """A watch's published answers, and the server's time (ms since the epoch, 0 where it tells none). UserError."""
     if not url.startswith(("https://", "http://")):
         raise UserError(f"api {url}: must begin with https:// or http://")
     try:
         with urllib.request.urlopen(url, timeout=_WAIT_S) as answer:  # noqa: S310 - http and https only
             told_ms = _date_ms(answer.headers.get("Date", ""))
-            return msgspec.json.decode(answer.read(_LARGEST), type=_Onsets), told_ms
+            return msgspec.json.decode(answer.read(_LARGEST), type=_PublicOnsets), told_ms
     except (OSError, URLError, ValueError) as e:
         raise UserError(f"{url}: {e}") from e
 

@@ -10,8 +10,8 @@ from typing import NamedTuple
 from probe import panic
 from probe.base.clock import now_ms
 from probe.base.errors import UserError
-from probe.custody.spool_view import glance
-from probe.owner.service import install as service
+from probe.custody.spool_view import view
+from probe.owner.service import install
 
 _STOP_S = 20.0
 
@@ -27,13 +27,13 @@ class Uninstalled(NamedTuple):
 def undelivered(directory: Path) -> int:
     """How many segments would be lost with the spool; 0 where it can't be read."""
     with contextlib.suppress(UserError):
-        return glance(directory / "spool.db", now_ms()).spooled
+        return view(directory / "spool.db", now_ms()).spooled
     return 0
 
 
 def uninstall(directory: Path) -> Uninstalled:
     """Stop the service and the probe (it may deliver once more), and remove everything it made."""
-    taken = service.remove(service.here())
+    taken = install.remove(install.here())
     pid = panic.running(directory)
     if pid:
         panic.stop(directory, pid, signal.SIGTERM, _STOP_S)

@@ -15,7 +15,7 @@ import msgspec
 
 from probe.base import private_file
 from probe.base.errors import UserError
-from probe.place.this_network import Here, Known, guess
+from probe.place.this_network import Here, KnownNetwork, guess
 
 if TYPE_CHECKING:
     from probe.protocol.keys import Key
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _MOST = 200
 
 
-class Networks:
+class KnownNetworks:
     """The file of known networks, read anew each time: whoever answers and the running probe share it.
 
     By network's name and by number's name; "" is a number that was not known when somebody answered, and the first
@@ -35,7 +35,7 @@ class Networks:
         self._file = file
         self._key = key
 
-    def find(self, at: Here) -> Known | None:
+    def find(self, at: Here) -> KnownNetwork | None:
         """What was said of a network before; None for a new one, which is asked about once."""
         name, number = at.name(self._key), at.number(self._key)
         said = self._read()
@@ -47,7 +47,7 @@ class Networks:
             self._write(said)
         return rows.get(number)
 
-    def of(self, at: Here) -> Known:
+    def of(self, at: Here) -> KnownNetwork:
         """What is known of a network: what was said, or else what it looks like."""
         return self.find(at) or guess(at)
 
@@ -55,7 +55,7 @@ class Networks:
         """Whether somebody should be asked about a network: it can be told from others, and nothing was said of it."""
         return bool(at.name(self._key)) and self.find(at) is None
 
-    def remember(self, at: Here, known: Known) -> bool:
+    def remember(self, at: Here, known: KnownNetwork) -> bool:
         """Keep what was said of a network. False, and nothing kept, for one that nothing tells from others."""
         name = at.name(self._key)
         if not name:
@@ -66,12 +66,12 @@ class Networks:
         self._write(dict(list(said.items())[-_MOST:]))
         return True
 
-    def _write(self, said: dict[str, dict[str, Known]]) -> None:
+    def _write(self, said: dict[str, dict[str, KnownNetwork]]) -> None:
         private_file.write(self._file, msgspec.json.encode(said))
 
-    def _read(self) -> dict[str, dict[str, Known]]:
+    def _read(self) -> dict[str, dict[str, KnownNetwork]]:
         try:
-            return msgspec.json.decode(self._file.read_bytes(), type=dict[str, dict[str, Known]])
+            return msgspec.json.decode(self._file.read_bytes(), type=dict[str, dict[str, KnownNetwork]])
         except FileNotFoundError:
             return {}
         except OSError as e:
@@ -80,7 +80,7 @@ class Networks:
             raise UserError(f"known networks {self._file}: {e}. Delete it: networks are then asked about anew") from e
 
 
-def applied(vantage: Vantage, known: Known) -> Vantage:
+def apply(vantage: Vantage, known: KnownNetwork) -> Vantage:
     """The vantage with what is known of its network, where nothing was configured."""
     if vantage.access == "unknown" and known.access != "unknown":
         vantage = msgspec.structs.replace(vantage, access=known.access, access_how=known.access_how)

@@ -12,8 +12,7 @@ import random
 import time
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from probe.place import routes as route
-from probe.place import this_network
+from probe.place import routes, this_network
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,32 +26,32 @@ SETTLE_S = (5.0, 20.0)
 Why = Literal["woke", "network"]
 
 
-class Seen(NamedTuple):
+class SeenNetwork(NamedTuple):
     """A network as it is compared: by interface, gateway and our own addresses. It stays in memory."""
 
     ways: tuple[tuple[str, str, str], ...]
     gateway_mac: str
 
 
-def look() -> Seen:
+def look() -> SeenNetwork:
     """The default routes of both IP versions now; no ways where this machine is offline."""
-    ways = route.look((route.ELSEWHERE, route.ELSEWHERE6), {}).ways
+    ways = routes.check_routes((routes.ELSEWHERE, routes.ELSEWHERE6), {}).ways
     at = this_network.here()
-    return Seen(tuple((w.interface, w.gateway, _own(w.source)) for w in ways if w), at.gateway_mac)
+    return SeenNetwork(tuple((w.interface, w.gateway, _own(w.source)) for w in ways if w), at.gateway_mac)
 
 
-def differs(before: Seen, now: Seen) -> bool:
+def differs(before: SeenNetwork, now: SeenNetwork) -> bool:
     """Whether it is another network. One that goes and comes back is none, nor is a router not heard of yet."""
     other_router = before.gateway_mac and now.gateway_mac and before.gateway_mac != now.gateway_mac
     return bool(now.ways) and (before.ways != now.ways or bool(other_router))
 
 
-class Moves:
+class NetworkChanges:
     """Waits for the next move. Between two calls of `wait` nothing is missed."""
 
     def __init__(
         self,
-        see: Callable[[], Seen] = look,
+        see: Callable[[], SeenNetwork] = look,
         *,
         every_s: float | None = None,
         settle_s: tuple[float, float] | None = None,

@@ -15,7 +15,7 @@ from probe.protocol.addresses import is_bogon
 if TYPE_CHECKING:
     from probe.net.dialer import Dialer
     from probe.protocol.measurement import Resolver
-    from probe.protocol.prefix_table import Table
+    from probe.protocol.prefix_table import OriginTable
 
 _STUB_OF = Path("/run/systemd/resolve/resolv.conf")
 """Where systemd-resolved, which listens on loopback, says whom it asks."""
@@ -46,7 +46,7 @@ _OPEN = frozenset(
 )
 
 
-def kind(address: str, line_asn: int, table: Table | None = None) -> Resolver:
+def kind(address: str, line_asn: int, table: OriginTable | None = None) -> Resolver:
     """Whose resolver this is, for a line in the network `line_asn` (0: not known), as far as the table tells."""
     try:
         ip = ipaddress.ip_address(_behind(address).partition("%")[0])
@@ -66,7 +66,7 @@ def kind(address: str, line_asn: int, table: Table | None = None) -> Resolver:
     return "provider" if found.asn == line_asn else "other"
 
 
-def line_kind(dialer: Dialer, line_asn: int, table: Table | None = None) -> Resolver:
+def line_kind(dialer: Dialer, line_asn: int, table: OriginTable | None = None) -> Resolver:
     """Whose resolver this line uses now."""
     try:
         return kind(dialer.system_resolver()[0], line_asn, table)

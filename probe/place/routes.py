@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from probe.net.dialer import RealDialer
-from probe.place.rtnetlink import Way, _asked
+from probe.place.rtnetlink import Route, _asked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -40,19 +40,19 @@ _HALVES = frozenset({("00000000", "00000080"), ("00000080", "00000080")})
 """0.0.0.0/1 and 128.0.0.0/1 in /proc/net/route: how a VPN overrides the default route without touching it."""
 
 
-class Look(NamedTuple):
+class RouteCheck(NamedTuple):
     """How the destinations of a run would be reached at one moment: equal looks, same network."""
 
-    ways: tuple[Way | None, ...]
+    ways: tuple[Route | None, ...]
     """One for each destination, None where there is no route or it is this machine itself."""
     path: PathWord
 
 
-def of_run(watch: Watch, dialer: Dialer) -> Look:
+def of_run(watch: Watch, dialer: Dialer) -> RouteCheck:
     """How a run of a watch would leave this machine now. A lab's dialer leads elsewhere: its routes tell nothing."""
     if not isinstance(dialer, RealDialer):
-        return Look((), "unknown")
-    return look(destinations(watch, dialer))
+        return RouteCheck((), "unknown")
+    return check_routes(destinations(watch, dialer))
 
 
 def destinations(watch: Watch, dialer: Dialer) -> tuple[str, ...]:
@@ -66,13 +66,13 @@ def destinations(watch: Watch, dialer: Dialer) -> tuple[str, ...]:
         return known
 
 
-def look(to: Iterable[str], environment: Mapping[str, str] = os.environ) -> Look:
+def check_routes(to: Iterable[str], environment: Mapping[str, str] = os.environ) -> RouteCheck:
     """Where each of these IP addresses would leave this machine now, and what that makes of the path."""
     ways = tuple(_way(d) for d in to)
-    return Look(ways, _path({w for w in ways if w}, environment))
+    return RouteCheck(ways, _path({w for w in ways if w}, environment))
 
 
-def between(before: Look, after: Look) -> PathWord:
+def between(before: RouteCheck, after: RouteCheck) -> PathWord:
     """The path of a run that began and ended like this."""
     return after.path if before == after else "changed"
 
@@ -90,7 +90,7 @@ def tunnels(interface: str) -> bool:
     return interface.startswith(_TUNNEL_NAMES) or interface in _overriding(_text(_ROUTES))
 
 
-def _path(ways: set[Way], environment: Mapping[str, str]) -> PathWord:
+def _path(ways: set[Route], environment: Mapping[str, str]) -> PathWord:
     if not ways or not all(w.interface for w in ways):
         return "unknown"
     tunnelled = {tunnels(w.interface) for w in ways}
@@ -110,7 +110,7 @@ def _overriding(table: str) -> set[str]:
     return {row[0] for row in rows if len(row) > 7 and (row[1], row[7]) in _HALVES}
 
 
-def _way(address: str) -> Way | None:
+def _way(address: str) -> Route | None:
     try:
         ip = ipaddress.ip_address(address)
     except ValueError:
@@ -123,13 +123,13 @@ def _way(address: str) -> Way | None:
     return _connected(ip)
 
 
-def _connected(ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> Way | None:
+def _connected(ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> Route | None:
     """What connecting a datagram socket tells, which sends nothing: our own address."""
     family = socket.AF_INET if ip.version == 4 else socket.AF_INET6
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as sock:
             sock.connect((str(ip), 9))
-            return Way(ip.version, "", "", str(sock.getsockname()[0]).partition("%")[0])
+            return Route(ip.version, "", "", str(sock.getsockname()[0]).partition("%")[0])
     except OSError:
         return None
 

@@ -19,7 +19,7 @@ _ROUTE = struct.Struct("=BBBBBBBBI")
 _ATTRIBUTE = struct.Struct("=HH")
 
 
-class Way(NamedTuple):
+class Route(NamedTuple):
     """The IP version, the interface ("" where the system does not tell), the gateway ("" on the link), our address."""
 
     family: int
@@ -28,7 +28,7 @@ class Way(NamedTuple):
     source: str
 
 
-def _asked(ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> Way | None:
+def _asked(ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> Route | None:
     """Ask the kernel for the route to an address. None where there is none. Raises OSError where it can't be asked."""
     family = socket.AF_INET if ip.version == 4 else socket.AF_INET6
     body = _ROUTE.pack(family, ip.max_prefixlen, 0, 0, 0, 0, 0, 0, 0)
@@ -43,7 +43,9 @@ def _asked(ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> Way | None:
     found = dict(_attributes(answer[_HEADER.size + _ROUTE.size :]))
     index = struct.unpack("=I", found[_OUT])[0] if _OUT in found else 0
     name = socket.if_indextoname(index) if index else ""
-    return None if name == "lo" else Way(ip.version, name, _written(found.get(_GATEWAY)), _written(found.get(_SOURCE)))
+    return (
+        None if name == "lo" else Route(ip.version, name, _written(found.get(_GATEWAY)), _written(found.get(_SOURCE)))
+    )
 
 
 def _attributes(raw: bytes) -> Iterator[tuple[int, bytes]]:

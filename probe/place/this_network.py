@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
 
-from probe.place import routes as route
+from probe.place import routes
 from probe.protocol.measurement import Word
 
 if TYPE_CHECKING:
     from probe.protocol.keys import Key
 
-How = Literal["declared", "guessed", "configured", "unknown"]
+KnownHow = Literal["declared", "guessed", "configured", "unknown"]
 Access = Literal["fixed", "mobile", "unknown"]
 LineKind = Literal["home", "hotspot", "work", "campus", "server", "unknown"]
 
@@ -32,19 +32,19 @@ _MODEM_NAMES = ("wwan", "rmnet", "wwp", "ccmni", "v4-rmnet")
 _MARK = b"blockonset network\0"
 
 
-class Known(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class KnownNetwork(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is known of one network, and how."""
 
     access: Access = "unknown"
-    access_how: How = "unknown"
+    access_how: KnownHow = "unknown"
     line_kind: LineKind = "unknown"
-    line_kind_how: How = "unknown"
+    line_kind_how: KnownHow = "unknown"
     line: Word = ""
     """A word for the subscriber's line here, as in the vantage."""
-    line_how: How = "unknown"
+    line_how: KnownHow = "unknown"
 
 
-UNKNOWN = Known()
+UNKNOWN = KnownNetwork()
 
 
 class Here(NamedTuple):
@@ -66,23 +66,23 @@ class Here(NamedTuple):
 
 def here(asn: int = 0) -> Here:
     """The network of this machine's default route; nothing is sent. `asn` is what the vantage says, 0 if unknown."""
-    look = route.look((route.ELSEWHERE, route.ELSEWHERE6), {})
+    look = routes.check_routes((routes.ELSEWHERE, routes.ELSEWHERE6), {})
     way = next((w for w in look.ways if w is not None), None)
     if way is None:
         return Here("", "", "", asn)
     return Here(way.interface, way.gateway, _mac(way.gateway, way.interface), asn)
 
 
-def guess(at: Here) -> Known:
+def guess(at: Here) -> KnownNetwork:
     """What a network looks like from inside: a phone's hotspot and a modem are mobile. All else is not known."""
     tethered = at.interface.startswith(_TETHER_NAMES) or _driver(at.interface) in _TETHER_DRIVERS
     with contextlib.suppress(ValueError):
         gateway = ipaddress.ip_address(at.gateway)
         tethered |= any(gateway.version == net.version and gateway in net for net in _TETHERS)
     if tethered:
-        return Known(access="mobile", access_how="guessed", line_kind="hotspot", line_kind_how="guessed")
+        return KnownNetwork(access="mobile", access_how="guessed", line_kind="hotspot", line_kind_how="guessed")
     if at.interface.startswith(_MODEM_NAMES):
-        return Known(access="mobile", access_how="guessed")
+        return KnownNetwork(access="mobile", access_how="guessed")
     return UNKNOWN
 
 

@@ -16,9 +16,7 @@ import structlog
 
 from probe.base.errors import UserError
 from probe.net.dialer import RealDialer
-from probe.place import known_networks as networks
-from probe.place import routes as route
-from probe.place import this_network
+from probe.place import known_networks, routes, this_network
 from probe.place.own_names import own_address
 from probe.place.whoami import Whoami
 from probe.protocol.addresses import is_bogon
@@ -29,16 +27,16 @@ if TYPE_CHECKING:
 
     from probe.home.config import VantageConfig
     from probe.net.dialer import Dialer
-    from probe.place.known_networks import Networks
-    from probe.place.rtnetlink import Way
+    from probe.place.known_networks import KnownNetworks
+    from probe.place.rtnetlink import Route
     from probe.protocol.measurement import Measurement, Path, Resolver, Vantage
-    from probe.protocol.prefix_table import Table
+    from probe.protocol.prefix_table import OriginTable
     from probe.protocol.watch import Watch
 
 log = structlog.get_logger()
 
 
-class Whereabouts:
+class VantageSource:
     """Tells the vantage of a run; call it before and after.
 
     `watch` gives the watch as it is now. A lab's dialer leads elsewhere than this machine's tables say: there only
@@ -50,8 +48,8 @@ class Whereabouts:
         base: Callable[[], Awaitable[Vantage]],
         watch: Callable[[], Watch],
         dialer: Dialer,
-        known: Networks,
-        table: Table | None,
+        known: KnownNetworks,
+        table: OriginTable | None,
     ) -> None:
         self._base = base
         self._where = by_table(base, table) if table else base
@@ -95,7 +93,7 @@ class Whereabouts:
         except UserError as e:
             self._say(e.message)
             known, self.is_new = this_network.guess(at), False
-        return networks.applied(found, known)
+        return known_networks.apply(found, known)
 
     def _say(self, error: str) -> None:
         if error != self._told:  # one line for each trouble, not one a run
@@ -107,7 +105,7 @@ class Whereabouts:
         if found.role == "reference":
             return "unknown"  # it speaks for no provider, and clouds have many numbers
         watch = self._watch()
-        look = route.look((*route.destinations(watch, self._dialer), *self._peer()))
+        look = routes.check_routes((*routes.destinations(watch, self._dialer), *self._peer()))
         if look.path == "split":
             return "split"
         numbers = {found.asn} | numbers_of(look.ways, self._table)
@@ -118,7 +116,7 @@ class Whereabouts:
         return (peer,) if peer and not ipaddress.ip_address(peer.partition("%")[0]).is_loopback else ()
 
 
-def numbers_of(ways: Iterable[Way | None], table: Table | None) -> set[int]:
+def numbers_of(ways: Iterable[Route | None], table: OriginTable | None) -> set[int]:
     """The numbers of the networks that our own addresses on these ways are in, as far as a table has them."""
     sources = {w.source for w in ways if w and w.source and not is_bogon(w.source)} if table else set()
     return {found.asn for s in sources if table and (found := table.find(s))}
@@ -163,7 +161,7 @@ def configured(vantage: Vantage) -> Callable[[], Awaitable[Vantage]]:
     return answer
 
 
-def by_table(where: Callable[[], Awaitable[Vantage]], table: Table) -> Callable[[], Awaitable[Vantage]]:
+def by_table(where: Callable[[], Awaitable[Vantage]], table: OriginTable) -> Callable[[], Awaitable[Vantage]]:
     """The vantage, with the network's number from a table where nothing else tells it.
 
     That needs an address of this machine that the internet sees, as IPv6 gives; behind IPv4's translation there is
@@ -182,9 +180,11 @@ def by_table(where: Callable[[], Awaitable[Vantage]], table: Table) -> Callable[
     return answer
 
 
-def of_run(before: Vantage, after: Vantage, road: route.Look, road_after: route.Look, resolver: Resolver) -> Vantage:
+def of_run(
+    before: Vantage, after: Vantage, road: routes.RouteCheck, road_after: routes.RouteCheck, resolver: Resolver
+) -> Vantage:
     """The vantage of a run from what was seen before and after it. Whoever runs the probe is told of a detour once."""
-    path = route.between(road, road_after)
+    path = routes.between(road, road_after)
     changed = before != after or path == "changed"
     if path in ("direct", "unknown") and after.path != "unknown":
         path = after.path  # the numbers of the networks tell more than the interfaces
@@ -192,13 +192,14 @@ def of_run(before: Vantage, after: Vantage, road: route.Look, road_after: route.
     return msgspec.structs.replace(after, path=path, resolver=resolver, changed=changed)
 
 
-class _Notice:
+class PathNotice:
     """Says what keeps runs from counting when that begins, and when it ends: never which interface or address."""
 
     def __init__(self) -> None:
         self._said: Path = "direct"
 
     def path(self, path: Path) -> None:
+        """Say what changed since the last path, once."""
         if path in {self._said, "unknown"}:
             return
         self._said = path
@@ -208,4 +209,4 @@ class _Notice:
             log.warning("these runs count for no provider", why=_WHY[path])
 
 
-_notice = _Notice()
+_notice = PathNotice()

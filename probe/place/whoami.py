@@ -26,7 +26,7 @@ _HTTP_BYTES, _HTTPS_BYTES = 1200, 6500
 """One question and its answer on the wire, the TLS handshake with a chain of two certificates included."""
 
 
-class Seen(msgspec.Struct, frozen=True, kw_only=True):
+class WhoamiAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """What the operator's endpoint says of the connection it was asked over. It keeps no address."""
 
     asn: int
@@ -48,12 +48,12 @@ def spot() -> Spot:
     return Spot((own_address(socket.AF_INET), own_address(socket.AF_INET6)), at.interface, at.gateway, at.gateway_mac)
 
 
-class _Answer(NamedTuple):
+class _LastAnswer(NamedTuple):
     """What the endpoint said, where and when."""
 
     spot: Spot
     at: float
-    seen: Seen
+    seen: WhoamiAnswer
 
 
 class Whoami:
@@ -81,7 +81,7 @@ class Whoami:
         self._timeout = timeout
         self._fresh_s = fresh_s
         self._keep_s = keep_s
-        self._known: _Answer | None = None
+        self._known: _LastAnswer | None = None
         self._doubted = False
         self._silent: tuple[Spot, float] | None = None
         self.peer = ""
@@ -95,7 +95,7 @@ class Whoami:
         if known is None and not self._in_vain():
             seen = await asyncio.to_thread(self._ask)
             now = (spot(), time.monotonic())
-            self._known = _Answer(*now, seen) if seen else self._known
+            self._known = _LastAnswer(*now, seen) if seen else self._known
             self._silent = None if seen else now
             self._doubted = self._doubted and not seen
         known = known or self._of(spot(), self._keep_s)
@@ -107,7 +107,7 @@ class Whoami:
         """The line was interrupted, and may be another one behind the same router: ask again."""
         self._doubted = True
 
-    def _of(self, here: Spot, within_s: float) -> Seen | None:
+    def _of(self, here: Spot, within_s: float) -> WhoamiAnswer | None:
         """The last answer, if it was given here and not too long ago."""
         known = self._known
         if known is None or known.spot != here or time.monotonic() - known.at >= within_s:
@@ -118,7 +118,7 @@ class Whoami:
         """Whether nobody answered here a moment ago: a run need not wait for that twice."""
         return self._silent is not None and self._silent[0] == spot() and time.monotonic() - self._silent[1] < _SILENT_S
 
-    def _ask(self) -> Seen | None:
+    def _ask(self) -> WhoamiAnswer | None:
         """What the endpoint says, or None."""
         if self._tls:
             connection: http.client.HTTPConnection = http.client.HTTPSConnection(
@@ -132,7 +132,7 @@ class Whoami:
             self.peer = str(connection.sock.getpeername()[0])
             response = connection.getresponse()
             raw = response.read(_LARGEST_ANSWER)
-            answer = msgspec.json.decode(raw, type=Seen) if response.status == 200 else None
+            answer = msgspec.json.decode(raw, type=WhoamiAnswer) if response.status == 200 else None
         except (OSError, http.client.HTTPException, msgspec.DecodeError):
             return None
         finally:

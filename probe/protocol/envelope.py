@@ -31,7 +31,7 @@ _KEY = slice(4, 36)
 _SIGNATURE = slice(36, HEADER)
 
 
-class SignedError(ValueError):
+class EnvelopeError(ValueError):
     """Bytes that aren't an envelope of this kind, or whose signature is wrong.
 
     `reason` is `envelope` or `signature`.
@@ -42,7 +42,7 @@ class SignedError(ValueError):
         self.reason: Literal["envelope", "signature"] = reason
 
 
-class Opened(NamedTuple):
+class Envelope(NamedTuple):
     """An envelope whose signature was right: who signed, what, and the bytes that the signature covers."""
 
     signer_id: str
@@ -56,16 +56,16 @@ def seal(kind: Kind, body: bytes, key: Key) -> bytes:
     return head + key.sign(head + body) + body
 
 
-def open(raw: bytes, kind: Kind) -> Opened:  # noqa: A001 - read as `signed.open`
+def open(raw: bytes, kind: Kind) -> Envelope:  # noqa: A001 - read as `signed.open`
     """Check the signature, then give the body. Whether the signer is to be trusted is the caller's question.
 
     Raises SignedError.
     """
     head = _MAGIC + kind.encode()
     if len(raw) < HEADER or raw[:4] != head:
-        raise SignedError("envelope", f"not an envelope of the kind {kind!r}")
+        raise EnvelopeError("envelope", f"not an envelope of the kind {kind!r}")
     public = raw[_KEY]
     covered = head + public + raw[HEADER:]
     if not keys.verify_public(public, raw[_SIGNATURE], covered):
-        raise SignedError("signature", "the signature does not match")
-    return Opened(keys.text_of(public, _SIGNER[kind]), raw[HEADER:], covered)
+        raise EnvelopeError("signature", "the signature does not match")
+    return Envelope(keys.text_of(public, _SIGNER[kind]), raw[HEADER:], covered)

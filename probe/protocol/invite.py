@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 
 from probe.base.errors import UserError
-from probe.protocol import keys
-from probe.protocol import signed_text as oneline
+from probe.protocol import keys, signed_text
 from probe.protocol.collector_urls import SCHEMES
 
 if TYPE_CHECKING:
@@ -42,15 +41,15 @@ def write(invite: Invite, operator: Key) -> str:
     """The line. Raises UserError for an invite that no probe could use."""
     _check(invite)
     body = msgspec.structs.replace(invite, nats=ordered(invite.nats), operator="")
-    return oneline.seal(WHAT, msgspec.json.encode(body), operator)
+    return signed_text.seal(WHAT, msgspec.json.encode(body), operator)
 
 
 def read(line: str) -> Invite:
     """What an invite says. Raises UserError for one that is damaged, forged, or says nothing that can be used."""
     try:
-        opened = oneline.open(line, WHAT, "operator")
+        opened = signed_text.open(line, WHAT, "operator")
         invite = msgspec.json.decode(opened.body, type=Invite, strict=True)
-    except oneline.LineError as e:
+    except signed_text.SignedTextError as e:
         raise UserError(f"invite: {e}") from e
     except msgspec.DecodeError as e:
         raise UserError(f"invite: {e}; it was made by another version: ask for a new one, or update Blockonset") from e

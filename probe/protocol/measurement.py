@@ -55,7 +55,7 @@ Resolver = Literal["provider", "other", "router", "filter", "unknown"]
 passes on to nobody knows whom), one that is known to filter for its users, or not known."""
 
 
-class Reply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+class DnsReply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """One DNS reply. Two replies to one query, with different answers, mean that somebody injected one."""
 
     ms: Duration
@@ -95,7 +95,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid
     rcode: Code | None = None
     answers: Addresses = ()
     """The addresses of the first reply, sorted."""
-    replies: Annotated[tuple[Reply, ...], Meta(max_length=64)] = ()
+    replies: Annotated[tuple[DnsReply, ...], Meta(max_length=64)] = ()
     """Every reply that arrived while we listened, in order of arrival."""
 
     # handshake and quic: captured unverified, then verified by ourselves, so that a wrong certificate is a fact

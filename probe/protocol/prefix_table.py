@@ -27,30 +27,30 @@ _ASN_MAX = 2**32 - 1
 
 
 @dataclass(frozen=True, slots=True)
-class Network:
+class Origin:
     """A network's number, and the country that the table gives for it (ISO 3166, two letters, or "")."""
 
     asn: int
     country: str
 
 
-class Table(Protocol):
+class OriginTable(Protocol):
     """What tells which network an address is in. `date` is when it was made."""
 
     @property
     def date(self) -> dt.date:
         """When it was made."""
 
-    def find(self, address: str) -> Network | None:
+    def find(self, address: str) -> Origin | None:
         """The network of an address; None where the table has none. Raises ValueError for what is no IP address."""
 
 
-def read(path: Path) -> Table:
+def read(path: Path) -> OriginTable:
     """The table in a file, by its ending. Raises UserError that names the file and what to do."""
-    return MaxMind(path) if path.suffix == ".mmdb" else PrefixTable.read(path)
+    return MaxMindTable(path) if path.suffix == ".mmdb" else PrefixTable.read(path)
 
 
-class MaxMind:
+class MaxMindTable:
     """A MaxMind database of AS numbers. Raises UserError where it or the package can't be used."""
 
     def __init__(self, path: Path) -> None:
@@ -64,7 +64,7 @@ class MaxMind:
             raise UserError(f"{path}: the prefix table can't be read: {e}") from e
         self.date = dt.datetime.fromtimestamp(self._reader.metadata().build_epoch, dt.UTC).date()
 
-    def find(self, address: str) -> Network | None:
+    def find(self, address: str) -> Origin | None:
         """The network of an address; None where the database has none. Raises ValueError for what is no IP address."""
         row = self._reader.get(address)
         asn = row.get("autonomous_system_number") if isinstance(row, dict) else None
@@ -72,7 +72,7 @@ class MaxMind:
             return None
         country = row.get("country")
         code = country.get("iso_code", "") if isinstance(country, dict) else ""
-        return Network(asn, str(code))
+        return Origin(asn, str(code))
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class PrefixTable:
     """Prefixes by IP version and length, longest first, so that the first hit is the longest match."""
 
     date: dt.date
-    _by_length: dict[tuple[int, int], dict[int, Network]] = field(repr=False)
+    _by_length: dict[tuple[int, int], dict[int, Origin]] = field(repr=False)
 
     @classmethod
     def read(cls, path: Path) -> PrefixTable:
@@ -92,13 +92,13 @@ class PrefixTable:
         date = _date(path, lines)
         if len(lines) < 2 or [c.strip() for c in lines[1].split(",")] != _COLUMNS:
             raise UserError(f"{path}, line 2: the columns must be {','.join(_COLUMNS)}")
-        found: dict[tuple[int, int], dict[int, Network]] = {}
+        found: dict[tuple[int, int], dict[int, Origin]] = {}
         for number, line in enumerate(lines[2:], 3):
             if line.strip():
                 _add(found, path, number, line)
         return cls(date, dict(sorted(found.items(), reverse=True)))
 
-    def find(self, address: str) -> Network | None:
+    def find(self, address: str) -> Origin | None:
         """The network with the longest prefix around an address; None where the table has none.
 
         Raises ValueError for text that isn't an IP address.
@@ -106,7 +106,7 @@ class PrefixTable:
         ip = ipaddress.ip_address(address)
         if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped:
             ip = ip.ipv4_mapped
-        hits: Iterable[Network | None] = (
+        hits: Iterable[Origin | None] = (
             prefixes.get(int(ip) >> (ip.max_prefixlen - length))
             for (version, length), prefixes in self._by_length.items()
             if version == ip.version
@@ -122,10 +122,10 @@ def _date(path: Path, lines: list[str]) -> dt.date:
         raise UserError(f"{path}, line 1: must say when the table was made, as in '{_HEADER} 2026-05-01'") from e
 
 
-def _add(found: dict[tuple[int, int], dict[int, Network]], path: Path, number: int, line: str) -> None:
+def _add(found: dict[tuple[int, int], dict[int, Origin]], path: Path, number: int, line: str) -> None:
     try:
         prefix, asn, country = (c.strip() for c in line.split(","))
-        network, owner = ipaddress.ip_network(prefix), Network(int(asn), country)
+        network, owner = ipaddress.ip_network(prefix), Origin(int(asn), country)
     except ValueError as e:
         raise UserError(f"{path}, line {number}: not a prefix, AS number and country: {e}") from e
     if not 0 < owner.asn <= _ASN_MAX:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from probe.protocol import envelope as signed
+from probe.protocol import envelope
 from probe.protocol.measurement import FORMAT, Receipt
 
 if TYPE_CHECKING:
@@ -22,14 +22,14 @@ class ReceiptError(ValueError):
 
 def sign(receipt: Receipt, operator_key: Key) -> bytes:
     """The signed envelope of a receipt."""
-    return signed.seal("R", msgspec.json.encode(receipt), operator_key)
+    return envelope.seal("R", msgspec.json.encode(receipt), operator_key)
 
 
 def open(raw: bytes, operator_id: str) -> Receipt:  # noqa: A001 - read as `receipts.open`
     """Check that the operator signed, then parse. Raises ReceiptError."""
     try:
-        opened = signed.open(raw, "R")
-    except signed.SignedError as e:
+        opened = envelope.open(raw, "R")
+    except envelope.EnvelopeError as e:
         raise ReceiptError(str(e)) from e
     if opened.signer_id != operator_id:
         raise ReceiptError(f"signed by {opened.signer_id}, not by the operator {operator_id}")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
 
-from probe.protocol import envelope as signed
+from probe.protocol import envelope
 from probe.protocol.measurement import FORMAT, Measurement, Segment
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class SegmentError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Sealed:
+class SealedSegment:
     """A segment ready to travel: its id, the envelope's bytes, and how many measurements are in it."""
 
     id: str
@@ -52,7 +52,7 @@ class Sealed:
     count: int
 
 
-class Opened(NamedTuple):
+class OpenedSegment(NamedTuple):
     """A segment that was checked, with its id."""
 
     id: str
@@ -68,7 +68,7 @@ _decoder = msgspec.json.Decoder(Segment, strict=True)
 _measurement = msgspec.json.Decoder(Measurement, strict=True)
 
 
-def seal(measurements: Sequence[Measurement], key: Key, sequence: int, sealed_ms: int) -> Sealed:
+def seal(measurements: Sequence[Measurement], key: Key, sequence: int, sealed_ms: int) -> SealedSegment:
     """Seal measurements as this probe's segment number `sequence`. Raises SegmentError `size` if they are too much."""
     body = Segment(
         probe=key.id,
@@ -78,10 +78,10 @@ def seal(measurements: Sequence[Measurement], key: Key, sequence: int, sealed_ms
         measurements=tuple(measurements),
     )
     text = _encoder.encode(body)
-    raw = signed.seal("S", zlib.compress(text), key)
+    raw = envelope.seal("S", zlib.compress(text), key)
     if len(raw) > MAX_BYTES or len(text) > MAX_JSON_BYTES or len(measurements) > MAX_MEASUREMENTS:
         raise SegmentError("size", f"{len(measurements)} measurements in {len(raw)} bytes, {len(text)} unpacked")
-    return Sealed(segment_id(raw), raw, len(measurements))
+    return SealedSegment(segment_id(raw), raw, len(measurements))
 
 
 def fit(measurement: Measurement) -> Measurement:
@@ -106,7 +106,7 @@ def segment_id(raw: bytes) -> str:
 
     It names a segment only when the signature was right: anybody can put a wrong signature on the same bytes.
     """
-    return hashlib.blake2b(raw[:36] + raw[signed.HEADER :], digest_size=16).hexdigest()
+    return hashlib.blake2b(raw[:36] + raw[envelope.HEADER :], digest_size=16).hexdigest()
 
 
 def measurement_id(segment: str, index: int) -> str:
@@ -114,18 +114,18 @@ def measurement_id(segment: str, index: int) -> str:
     return hashlib.blake2b(bytes.fromhex(segment) + index.to_bytes(4, "big"), digest_size=16).hexdigest()
 
 
-def open(raw: bytes) -> Opened:  # noqa: A001 - read as `segment.open`
+def open(raw: bytes) -> OpenedSegment:  # noqa: A001 - read as `segment.open`
     """Check an envelope and give the segment. Raises SegmentError."""
     if len(raw) > MAX_BYTES:
         raise SegmentError("size", f"{len(raw)} bytes, at most {MAX_BYTES} are taken")
     try:
-        opened = signed.open(raw, "S")
-    except signed.SignedError as e:
+        opened = envelope.open(raw, "S")
+    except envelope.EnvelopeError as e:
         raise SegmentError(e.reason, str(e)) from e
     segment = _parse(_decompress(opened.body))
     if segment.probe != opened.signer_id:
         raise SegmentError("signer", f"the body names {segment.probe}, {opened.signer_id} signed")
-    return Opened(segment_id(raw), segment)
+    return OpenedSegment(segment_id(raw), segment)
 
 
 def _decompress(body: bytes) -> bytes:

@@ -22,11 +22,11 @@ _KEY_BYTES = 32
 _FORM = re.compile(r"([a-z-]+)(\d+):([\w-]+)\.([\w-]+)\.([0-9a-f]{8})", re.ASCII)
 
 
-class LineError(ValueError):
+class SignedTextError(ValueError):
     """A line that isn't one of ours, is damaged, or whose signature is wrong."""
 
 
-class Line(NamedTuple):
+class SignedText(NamedTuple):
     """A line whose signature was right: who signed it, and its body."""
 
     signer_id: str
@@ -40,24 +40,24 @@ def seal(what: str, body: bytes, key: Key) -> str:
     return f"{text}.{binascii.crc32(text.encode()):08x}"
 
 
-def open(line: str, what: str, kind: Kind) -> Line:  # noqa: A001 - read as `oneline.open`
+def open(line: str, what: str, kind: Kind) -> SignedText:  # noqa: A001 - read as `oneline.open`
     """Check a line's checksum and signature. Raises LineError, which says what is wrong with it."""
     line = "".join(line.split())  # mail programs break long lines
     found = _FORM.fullmatch(line)
     if len(line) > LONGEST or found is None:
-        raise LineError(f"not a line that begins with {what}: and ends with its checksum; was it copied whole?")
+        raise SignedTextError(f"not a line that begins with {what}: and ends with its checksum; was it copied whole?")
     if found[1] + found[2] != what:
-        raise LineError(f"it begins with {found[1]}{found[2]}:, and {what}: is meant here")
+        raise SignedTextError(f"it begins with {found[1]}{found[2]}:, and {what}: is meant here")
     if f"{binascii.crc32(line.rpartition('.')[0].encode()):08x}" != found[5]:
-        raise LineError("it is damaged: the checksum does not match; copy it again")
+        raise SignedTextError("it is damaged: the checksum does not match; copy it again")
     try:
         body, proof = _bytes(found[3]), _bytes(found[4])
     except ValueError as e:
-        raise LineError(f"it is damaged: {e}") from e
+        raise SignedTextError(f"it is damaged: {e}") from e
     public, signature = proof[:_KEY_BYTES], proof[_KEY_BYTES:]
     if not keys.verify_public(public, signature, f"{what}:".encode() + body):
-        raise LineError("its signature is wrong: somebody changed it")
-    return Line(keys.text_of(public, kind), body)
+        raise SignedTextError("its signature is wrong: somebody changed it")
+    return SignedText(keys.text_of(public, kind), body)
 
 
 def _text(raw: bytes) -> str:

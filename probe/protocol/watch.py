@@ -74,7 +74,7 @@ class Directive(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         return next((d for d in self.dates if d.kind == kind), None)
 
 
-class Network(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ProviderNetwork(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One autonomous system, and from when to when it belonged to the provider (dates; empty is open)."""
 
     asn: int
@@ -88,7 +88,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     id: Id
     name: str
     access: Literal["fixed", "mobile"]
-    networks: tuple[Network, ...]
+    networks: tuple[ProviderNetwork, ...]
     legal_name: str = ""
     local_name: str = ""
     upstreams: tuple[str, ...] = ()
@@ -153,7 +153,7 @@ class Control(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """The path of something of 64 KB or more: the measure for `surfaces.web.transfer`."""
 
 
-class Resolver(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class SecondResolver(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The second path for DNS: a public resolver asked over TCP."""
 
     address: str
@@ -182,7 +182,7 @@ class Watch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     directive: Directive
     surfaces: Surfaces
     control: Control
-    second_resolver: Resolver
+    second_resolver: SecondResolver
     providers: tuple[Provider, ...]
     digest: str = ""
     """SHA-256 of the bytes it was read from; filled on reading."""

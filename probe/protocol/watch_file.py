@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from probe.base.errors import UserError
-from probe.protocol import envelope as signed
-from probe.protocol import watch_problems as consistency
+from probe.protocol import envelope, watch_problems
 from probe.protocol.watch import Watch
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ def read(raw: bytes, source: str) -> Watch:
         watch = msgspec.convert(table, Watch, strict=True)
     except msgspec.ValidationError as e:
         raise WatchError(f"{source}: {e}") from e
-    if problem := consistency.problem(watch):
+    if problem := watch_problems.problem(watch):
         raise WatchError(f"{source}: {problem}")
     return msgspec.structs.replace(watch, digest=hashlib.sha256(raw).hexdigest())
 
@@ -43,7 +42,7 @@ def read(raw: bytes, source: str) -> Watch:
 def sign(raw: bytes, key: Key) -> bytes:
     """The signed envelope around a watch's own bytes. `key` is the operator's. Raises WatchError for a bad watch."""
     read(raw, "the watch to sign")
-    return signed.seal("W", raw, key)
+    return envelope.seal("W", raw, key)
 
 
 def open_signed(raw: bytes, operator_id: str, source: str, today: dt.date) -> Watch:
@@ -52,8 +51,8 @@ def open_signed(raw: bytes, operator_id: str, source: str, today: dt.date) -> Wa
     Raises WatchError for bytes that the operator did not sign, and for a watch that expired before `today` (UTC).
     """
     try:
-        opened = signed.open(raw, "W")
-    except signed.SignedError as e:
+        opened = envelope.open(raw, "W")
+    except envelope.EnvelopeError as e:
         raise WatchError(f"{source}: not a signed watch: {e}; sign it with: blockonset watch sign") from e
     if opened.signer_id != operator_id:
         raise WatchError(f"{source}: signed by {opened.signer_id}, not by the operator {operator_id}")

@@ -7,7 +7,7 @@ import hashlib
 import msgspec
 
 from probe.base.errors import UserError
-from probe.protocol import signed_text as oneline
+from probe.protocol import signed_text
 
 WHAT = "blockonset-withdrawal1"
 
@@ -24,9 +24,9 @@ class Withdrawal(msgspec.Struct, frozen=True, kw_only=True):
 def read(line: str) -> Withdrawal:
     """For the operator's side: what a line asks. Raises UserError unless the key that it names has signed it."""
     try:
-        opened = oneline.open(line, WHAT, "user")
+        opened = signed_text.open(line, WHAT, "user")
         asked = msgspec.json.decode(opened.body, type=Withdrawal, strict=True)
-    except (oneline.LineError, msgspec.DecodeError) as e:
+    except (signed_text.SignedTextError, msgspec.DecodeError) as e:
         raise UserError(f"withdrawal: {e}") from e
     if asked.probe != opened.signer_id:
         raise UserError(f"withdrawal: signed by {opened.signer_id}, and speaks for {asked.probe}")

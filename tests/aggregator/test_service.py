@@ -12,9 +12,9 @@ import time
 import pytest
 
 from aggregator.store.store import Store
-from infra.nats import server as nats
+from infra.nats import nats_server
 from probe.protocol.keys import Key
-from tests.support.aggregators import WATCH, Aggregator, agree, dc, handshake, measurement
+from tests.support.aggregators import WATCH, AggregatorProcess, agree, dc, handshake, measurement
 from tests.support.fake_collector import eventually, now_ms
 from tests.support.fake_probe import Sender
 
@@ -37,7 +37,7 @@ def place(tmp_path):
     aggregator = Key.load_or_create(tmp_path / "aggregator.key", "user")
     operator = Key.load_or_create(tmp_path / "operator.key", "operator")
     probe = Key.create("user")
-    with nats.running(tmp_path / "nats", core_users=[aggregator.id], probes=[probe.id]) as server:
+    with nats_server.running(tmp_path / "nats", core_users=[aggregator.id], probes=[probe.id]) as server:
         server.directory, server.sender = tmp_path, Sender(probe, operator.id)
         yield server
 
@@ -45,7 +45,7 @@ def place(tmp_path):
 @contextlib.contextmanager
 def running(place, *options):
     """An aggregator for the time of a block, and where its API answers."""
-    aggregator = Aggregator(place.directory, place.url, *options)
+    aggregator = AggregatorProcess(place.directory, place.url, *options)
     try:
         yield aggregator, aggregator.url()
     finally:
@@ -100,14 +100,14 @@ async def test_killed_again_and_again_nothing_is_lost_and_nothing_is_double(plac
     """With kill -9, at random moments, while segments keep coming: in the end each has a receipt and its rows, once."""
     chance = random.Random(7)
     async with place.sender.at(place.url) as sender:
-        aggregator = Aggregator(place.directory, place.url)
+        aggregator = AggregatorProcess(place.directory, place.url)
         await asyncio.to_thread(aggregator.url)
         for _ in range(3):
             sending = asyncio.create_task(send_for(sender, 1.2))
             await asyncio.sleep(chance.uniform(0.1, 1.2))
             await asyncio.to_thread(aggregator.kill)
             await sending
-            aggregator = Aggregator(place.directory, place.url)
+            aggregator = AggregatorProcess(place.directory, place.url)
             await asyncio.to_thread(aggregator.url)
         try:
             deadline = time.monotonic() + WITHIN_S

@@ -8,17 +8,17 @@ from aggregator.answers.sentences import headline, spoken
 from aggregator.api import create_app
 from aggregator.api.shapes import watch_shape
 from aggregator.store.store import Store
-from tests.support import lab_country as country
+from tests.support import lab_country
 from tests.support.asgi_server import serving
 
-WATCH = country.watch()
+WATCH = lab_country.watch()
 
 
 @pytest.fixture(scope="module")
 def api(tmp_path_factory):
     """Where the API answers."""
     store = Store.open(f"chdb://{tmp_path_factory.mktemp('store')}")
-    country.fill(store)
+    lab_country.fill(store)
     app = create_app(store, {WATCH.id: WATCH}, health=lambda: {"ok": True}, prefixes=None)
     with serving(app) as url:
         yield url
@@ -37,9 +37,9 @@ def onsets():
 
     def give(*, answers=None, known_s=150):
         if answers is None:
-            answers = [country.answer(p) for p, kind in country.KINDS.items() if kind[4]]
+            answers = [lab_country.answer(p) for p, kind in lab_country.KINDS.items() if kind[4]]
         said = [spoken(WATCH, e) for e in entries(WATCH, {(a.provider, a.surface): a for a in answers})]
-        as_of = country.text(known_s) if answers else None
+        as_of = lab_country.text(known_s) if answers else None
         body = {"as_of": as_of, "headline": headline(WATCH, said), "counts": counts(said), "providers": said}
         return msgspec.to_builtins(body)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from probe.home import texts as messages
+from probe.home import texts
 
 WATCH = Path(__file__).parents[2] / "infra" / "watches" / "telegram-vn-2025.toml"
 ISOLATED = ["unshare", "--map-root-user", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"]
@@ -42,7 +42,7 @@ def test_nobody_measures_a_real_watch_without_agreeing_to_it(tmp_path):
     )  # fmt: skip
     assert done.returncode == 2
     assert "What the law may say" in done.stdout
-    assert f"--accept-risk {messages.load('en').version}" in done.stderr
+    assert f"--accept-risk {texts.load('en').version}" in done.stderr
     assert not (tmp_path / "data").exists()
 
 
@@ -59,7 +59,7 @@ def test_a_real_watch_measures_and_accuses_nobody_without_a_network(tmp_path):
     command = [sys.executable, "-m", "probe", "up", "--watch", str(watch), "--data", str(tmp_path / "data")]
     options = ["--for", "16", "--json", "--no-dashboard", "--api-port", "0"]
     vantage = {"BLOCKONSET_VANTAGE_ASN": "18403", "BLOCKONSET_VANTAGE_ACCESS": "fixed"}
-    agreed = {"BLOCKONSET_ACCEPT_RISK": messages.load("en").version, "LC_ALL": "C.UTF-8"}
+    agreed = {"BLOCKONSET_ACCEPT_RISK": texts.load("en").version, "LC_ALL": "C.UTF-8"}
     done = subprocess.run(
         [*ISOLATED, *command, *options],
         capture_output=True,

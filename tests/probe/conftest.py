@@ -10,8 +10,8 @@ from probe.base.clock import Clock
 from probe.measure.context import Context
 from probe.net.network import Network
 from tests.support.authority import Authority
-from tests.support.honest_internet import Town
-from tests.support.servers import Map
+from tests.support.honest_internet import HonestInternet
+from tests.support.servers import MappedDialer
 
 LIMIT = 0.4
 """Seconds for a step that is to time out."""
@@ -34,7 +34,7 @@ def stranger(tmp_path_factory):
 @pytest.fixture
 def dialer():
     """Where the test's addresses are."""
-    return Map()
+    return MappedDialer()
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def clock():
 async def town(dialer, authority):
     """A small honest internet behind the test's network."""
     async with contextlib.AsyncExitStack() as stack:
-        yield await Town(dialer, authority, stack).build()
+        yield await HonestInternet(dialer, authority, stack).build()
 
 
 @pytest.fixture

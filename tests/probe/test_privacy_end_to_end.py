@@ -10,17 +10,16 @@ import msgspec
 import pytest
 import structlog
 
-from infra.nats import server as nats
+from infra.nats import nats_server
 from probe.agent import agent
 from probe.base import logs
 from probe.home import files
 from probe.home.config import Config, VantageConfig
 from probe.place import own_names
-from probe.protocol import envelope as signed
+from probe.protocol import envelope
 from probe.protocol.keys import Key
-from tests.support import identifiers as canary
-from tests.support import servers
-from tests.support.fake_collector import Collector, eventually
+from tests.support import identifiers, servers
+from tests.support.fake_collector import FakeCollector, eventually
 from tests.support.honest_internet import ENDPOINTS, HOST, WEB
 from tests.support.identifiers import HOST_NAME, SSID, V4, V6
 
@@ -105,17 +104,17 @@ async def overheard(url, ear):
 
 def test_the_search_finds_what_it_looks_for():
     """Each form is found in some text around it, and an innocent text has none."""
-    for name, raw in canary.forms().items():
-        assert name in canary.leaks(b"before " + raw + b" after"), name
+    for name, raw in identifiers.forms().items():
+        assert name in identifiers.leaks(b"before " + raw + b" after"), name
     for shift in range(3):
         encoded = base64.b64encode(b"x" * shift + V4.encode() + b" and more")
-        assert canary.leaks(encoded), shift
-    assert canary.leaks(b'{"address":"198.51.100.1:443","at_ms":1795300492799}') == []
+        assert identifiers.leaks(encoded), shift
+    assert identifiers.leaks(b'{"address":"198.51.100.1:443","at_ms":1795300492799}') == []
 
 
 async def test_nothing_identifying_leaves_or_is_written(planted, town, network, authority, capfd):
     """The services print the caller's address everywhere they can; the probe is run, delivered and searched."""
-    ear, collector = Ear(), Collector(OPERATOR)
+    ear, collector = Ear(), FakeCollector(OPERATOR)
     page = f"<title>{V4} is blocked</title>{V4} {V6} {HOST_NAME} {SSID}".encode()
     head = f"HTTP/1.1 302 Found\r\nLocation: http://warning.example/?ip={V4}&ip6={V6}&host={HOST_NAME}\r\n"
     answer = head.encode() + f"Server: {V4}\r\nContent-Length: {len(page)}\r\n\r\n".encode() + page
@@ -128,7 +127,7 @@ async def test_nothing_identifying_leaves_or_is_written(planted, town, network, 
     data = planted / "probe"
     key = Key.load_or_create(data / "probe.key", "user")
     logs.setup("debug")
-    with nats.running(planted / "nats", core_users=[CORE.id], probes=[key.id]) as server:
+    with nats_server.running(planted / "nats", core_users=[CORE.id], probes=[key.id]) as server:
         async with collector.at(server.url, CORE), overheard(server.url, ear) as url:
             config = Config(
                 data=str(data), watch="unused", nats=(url,), operator=OPERATOR.id, deliver_every_s=0.5,
@@ -142,13 +141,13 @@ async def test_nothing_identifying_leaves_or_is_written(planted, town, network, 
     out, err = capfd.readouterr()
     sent = b"".join(msgspec.json.encode(s) for s in collector.seen.values())
     written = {f.name: f.read_bytes() for f in data.iterdir()}
-    written["segment"] = zlib.decompress(written[files.LAST_SEGMENT][signed.HEADER :])
+    written["segment"] = zlib.decompress(written[files.LAST_SEGMENT][envelope.HEADER :])
     assert (planted / "asked").exists()  # the Wi-Fi's name was there to be had
     assert any(s.op == "request" and s.status == 302 for m in _all(collector) for s in m.steps)
     assert len(ear.heard) > 2000
     for place, found in {"services and NATS": bytes(ear.heard), "segments": sent, **written}.items():
-        assert canary.leaks(found) == [], place
-    assert canary.leaks((out + err).encode()) == []
+        assert identifiers.leaks(found) == [], place
+    assert identifiers.leaks((out + err).encode()) == []
 
 
 def _all(collector):

@@ -128,7 +128,7 @@ def measurement(surface, steps, *, check=None, run_id=None, beside=None, **chang
     return Measurement(**(fields | changes))
 
 
-class Aggregator:
+class AggregatorProcess:
     """A running `blockonset aggregator` on a free port."""
 
     def __init__(self, directory, nats_url, *options):

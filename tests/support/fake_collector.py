@@ -72,7 +72,7 @@ def run_of(count):
     return tuple(measurement(run_id) for _ in range(count))
 
 
-class Collector:
+class FakeCollector:
     """An aggregator without a store: fetches segments from the real stream, checks them, and signs real receipts.
 
     `seen` maps the id of each segment that came to its Segment, `deliveries` counts copies, `asked` lists questions.

@@ -8,8 +8,7 @@ import json
 import msgspec
 
 from probe.nats.link import connect
-from probe.protocol import receipt as receipts
-from probe.protocol import segment
+from probe.protocol import receipt, segment
 from probe.protocol.questions import Question
 from tests.support.fake_collector import now_ms
 
@@ -34,7 +33,7 @@ class Sender:
             await self.connection.close()
 
     async def _hear(self, message):
-        for entry in receipts.open(message.data, self.operator).entries:
+        for entry in receipt.open(message.data, self.operator).entries:
             self.told[entry.segment] = entry.state
 
     async def send(self, *measurements):
@@ -54,4 +53,4 @@ class Sender:
     async def ask(self, *ids):
         """What became of these segments, by the aggregator's word."""
         answer = await self.connection.request(f"q.{self.key.id}", msgspec.json.encode(Question(ids)), timeout_s=10)
-        return {e.segment: e.state for e in receipts.open(answer.data, self.operator).entries}
+        return {e.segment: e.state for e in receipt.open(answer.data, self.operator).entries}

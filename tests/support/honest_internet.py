@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.support.authority import Authority
-    from tests.support.servers import Answer, Handler, Map
+    from tests.support.servers import Answer, Handler, MappedDialer
 
 HOST, CONTRAST, CONTROL = "service.example", "harmless.example", "control.example"
 WEB, FORGED, CONTROL_ADDRESS, SECOND = "198.51.100.80", "203.0.113.66", "192.0.2.10", "203.0.113.53"
@@ -57,10 +57,10 @@ networks = [{{ asn = 64500 }}]
 """
 
 
-class Town:
+class HonestInternet:
     """The servers behind a test's dialer. `put` replaces one; `system` gives the system resolver's replies."""
 
-    def __init__(self, dialer: Map, authority: Authority, stack: contextlib.AsyncExitStack) -> None:
+    def __init__(self, dialer: MappedDialer, authority: Authority, stack: contextlib.AsyncExitStack) -> None:
         self.watch = watch_file.read(WATCH.encode(), "test")
         self.dialer = dialer
         self.names = {HOST: (WEB,), CONTROL: (CONTROL_ADDRESS,)}
@@ -72,7 +72,7 @@ class Town:
         """Start a server for an address."""
         self.dialer.ports[address, port] = await self._stack.enter_async_context(servers.tcp(handler, tls))
 
-    async def build(self) -> Town:
+    async def build(self) -> HonestInternet:
         """Start everything."""
         self.dialer.resolver = await self._stack.enter_async_context(servers.dns_udp(self._replies))
         await self.put(SECOND, 53, servers.dns_tcp(lambda q: answer(q, *self.names[self.asked(q)])))

@@ -13,7 +13,7 @@ BASE = 1_750_000_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Made:
+class FleetSpec:
     """What to make up. Times are seconds from BASE."""
 
     seed: int = 0
@@ -34,7 +34,7 @@ class Made:
     """No run at all."""
 
 
-def make(made: Made) -> Rows:
+def make(made: FleetSpec) -> Rows:
     """The rows, sorted by line and time."""
     rng = np.random.default_rng(made.seed)
     columns: list[tuple[str, float, float, int, str, float, int]] = []

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 HERE = "127.0.0.1"
 
 
-class Map:
+class MappedDialer:
     """A dialer that leads the addresses of a test to loopback ports and everything else nowhere."""
 
     def __init__(self, resolver: int = 0) -> None:

@@ -9,14 +9,14 @@ from litestar import Response, get
 from litestar.params import QueryParameter
 
 from aggregator.answers import entry as entries
-from aggregator.answers import sentences as words
+from aggregator.answers import sentences
 from aggregator.api.requests import (
     PROBLEMS,
+    ApiData,
     Asked,
     AsOf,
     Cursor,
     ProviderId,
-    Source,
     Sources,
     WatchId,
     cursor,
@@ -81,15 +81,15 @@ def provider_page(
     return answer(request, (of.digest, *version.values()), build)
 
 
-def current(source: Source, watch: Watch, until: int) -> tuple[tuple[entries.Entry, ...], set[str], set[str]]:
+def current(source: ApiData, watch: Watch, until: int) -> tuple[tuple[entries.ProviderEntry, ...], set[str], set[str]]:
     """The watch's entries as of a time, and the rule sets and models that made them."""
     rows = source.store.read("watch_answers", watch=watch.id, as_of=until)
     answers = {(r["provider"], r["surface"]): msgspec.json.decode(r["answer"], type=Answer) for r in rows}
-    said = tuple(words.spoken(watch, e) for e in entries.entries(watch, answers))
+    said = tuple(sentences.spoken(watch, e) for e in entries.entries(watch, answers))
     return said, {r["rule_set"] for r in rows}, {r["model"] for r in rows}
 
 
-def _onsets(source: Source, watch: Watch, until: int, version: dict[str, int]) -> Onsets:
+def _onsets(source: ApiData, watch: Watch, until: int, version: dict[str, int]) -> Onsets:
     said, rule_sets, models = current(source, watch, until)
     known = bool(version["revisions"])
     return Onsets(
@@ -98,7 +98,7 @@ def _onsets(source: Source, watch: Watch, until: int, version: dict[str, int]) -
         fictional=watch.fictional,
         as_of=times.text(version["as_of"]) if known else None,
         made=times.text(version["made"]) if known else None,
-        headline=words.headline(watch, said),
+        headline=sentences.headline(watch, said),
         counts=entries.counts(said),
         rule_set=", ".join(sorted(rule_sets)),
         model=", ".join(sorted(models)),
@@ -107,7 +107,7 @@ def _onsets(source: Source, watch: Watch, until: int, version: dict[str, int]) -
 
 
 def _revisions(
-    source: Source, watch: Watch, provider: str, until: int, after: tuple[int, int, str], limit: int
+    source: ApiData, watch: Watch, provider: str, until: int, after: tuple[int, int, str], limit: int
 ) -> tuple[Revision, ...]:
     rows = source.store.read(
         "provider_revisions",

@@ -9,7 +9,7 @@ from litestar import Response, get
 from litestar.exceptions import NotFoundException
 from litestar.params import PathParameter
 
-from aggregator.api.requests import PROBLEMS, Asked, AsOf, Source, Sources, WatchId, hashed, moment
+from aggregator.api.requests import PROBLEMS, ApiData, Asked, AsOf, Sources, WatchId, hashed, moment
 from aggregator.api.shapes import Measurements, StoredMeasurement, StoredVerdict
 from probe.base import times
 from probe.protocol import segment
@@ -64,14 +64,14 @@ def raw_segment(source: Sources, segment_id: _Hex) -> Response[bytes]:
     return Response(_raw(source, segment_id), media_type="application/octet-stream", headers=headers)
 
 
-def _raw(source: Source, segment_id: str) -> bytes:
+def _raw(source: ApiData, segment_id: str) -> bytes:
     rows = source.store.read("segment_raw", segment_id=segment_id)
     if not rows:
         raise NotFoundException(f"no segment {segment_id!r} is stored here")
     return base64.b64decode(rows[0]["raw"])
 
 
-def _opened(source: Source, segment_id: str, places: list[dict[str, Any]]) -> list[StoredMeasurement]:
+def _opened(source: ApiData, segment_id: str, places: list[dict[str, Any]]) -> list[StoredMeasurement]:
     """The measurements of one segment that are among `places`."""
     wanted = {p["measurement_id"]: p for p in places}
     opened = segment.open(_raw(source, segment_id))

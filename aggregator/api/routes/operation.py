@@ -11,7 +11,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from aggregator.api.problems import documented
 from aggregator.api.requests import Asked, Sources
 from aggregator.api.shapes import WhoAmI
-from probe.protocol.prefix_table import Network
+from probe.protocol.prefix_table import Origin
 
 _NO_TABLE = "no prefix table here: start the aggregator with --prefixes FILE (or BLOCKONSET_PREFIXES)"
 
@@ -24,7 +24,7 @@ def whoami(request: Asked, source: Sources) -> WhoAmI:
     """
     if source.prefixes is None:
         raise ServiceUnavailableException(_NO_TABLE)
-    network = (source.prefixes.find(request.client.host) if request.client else None) or Network(0, "")
+    network = (source.prefixes.find(request.client.host) if request.client else None) or Origin(0, "")
     return WhoAmI(asn=network.asn, country=network.country, table_date=source.prefixes.date.isoformat())
 
 

@@ -13,11 +13,11 @@ from litestar.params import QueryParameter
 from aggregator.answers.reviser import REFERENCE_CADENCES
 from aggregator.api.requests import (
     PROBLEMS,
+    ApiData,
     Asked,
     AsOf,
     Cursor,
     ProviderId,
-    Source,
     Sources,
     WatchId,
     cursor,
@@ -26,7 +26,7 @@ from aggregator.api.requests import (
     place,
 )
 from aggregator.api.routes.answers import current
-from aggregator.api.shapes import Bin, Run, Series, SeriesProbe
+from aggregator.api.shapes import RunOutcome, Series, SeriesBin, SeriesProbe
 from probe.base import times
 from probe.protocol.watch import Watch
 
@@ -92,7 +92,7 @@ def series(
     return hashed(request, answer)
 
 
-def _judged_by(source: Source, watch: Watch, provider: str, surface: str | None, known: int) -> tuple[str, str]:
+def _judged_by(source: ApiData, watch: Watch, provider: str, surface: str | None, known: int) -> tuple[str, str]:
     """The surface to show and the rule set to read it under: those of the answer, where there is one."""
     names = watch.surfaces.names()
     if surface is not None and surface not in names:
@@ -106,7 +106,7 @@ def _judged_by(source: Source, watch: Watch, provider: str, surface: str | None,
     return surface or entry.surface or names[0], newest
 
 
-def _labels(source: Source, watch: str, provider: str, rule_set: str) -> _Labels:
+def _labels(source: ApiData, watch: str, provider: str, rule_set: str) -> _Labels:
     """Every probe of a provider, and the references, with labels numbered by the order they were first seen in."""
     found = source.store.read("provider_probes", watch=watch, provider=provider, rule_set=rule_set)
     lines = list(dict.fromkeys(r["line"] for r in found if r["line"] and r["role"] == "probe"))
@@ -120,11 +120,11 @@ def _labels(source: Source, watch: str, provider: str, rule_set: str) -> _Labels
     return labels
 
 
-def _runs(source: Source, question: dict[str, Any], labels: _Labels, page: str | None) -> list[Run]:
+def _runs(source: ApiData, question: dict[str, Any], labels: _Labels, page: str | None) -> list[RunOutcome]:
     after = place(page, _BEFORE_ALL_RUNS)
     rows = source.store.read("series", **question, after_at=after[0], after_run=after[1])
     return [
-        Run(
+        RunOutcome(
             at=times.text(r["at_ms"]),
             received=times.text(r["received_ms"]),
             probe=r["probe"],
@@ -143,12 +143,12 @@ def _runs(source: Source, question: dict[str, Any], labels: _Labels, page: str |
     ]
 
 
-def _bins(source: Source, question: dict[str, Any], labels: _Labels, page: str | None, bin_ms: int) -> list[Bin]:
+def _bins(source: ApiData, question: dict[str, Any], labels: _Labels, page: str | None, bin_ms: int) -> list[SeriesBin]:
     after = place(page, _BEFORE_ALL_BINS)
     names = ("after_start", "after_probe", "after_line", "after_role")
     rows = source.store.read("series_bins", **question, bin_ms=bin_ms, **dict(zip(names, after, strict=True)))
     return [
-        Bin(
+        SeriesBin(
             start=times.text(r["start_ms"]),
             probe=r["probe"],
             label=_label(labels, r),
@@ -169,7 +169,7 @@ def _label(labels: _Labels, row: dict[str, Any]) -> str:
     return known.label if known else f"line ? · …{row['probe'][-4:]}"
 
 
-def _next(last: Run | Bin) -> str:
-    if isinstance(last, Run):
+def _next(last: RunOutcome | SeriesBin) -> str:
+    if isinstance(last, RunOutcome):
         return cursor((times.milliseconds(times.moment(last.at)), last.run_id))
     return cursor((times.milliseconds(times.moment(last.start)), last.probe, last.line, last.role))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from aggregator.inference.answer.answer import State
-from aggregator.inference.model.locate import Found
+from aggregator.inference.model.locate import Located
 from aggregator.inference.rows.parameters import DateSpan, Parameters
 from probe.base import times
 
 
-def _chance(found: Found | None, p_block: float, by: int) -> tuple[float, float]:
+def _chance(found: Located | None, p_block: float, by: int) -> tuple[float, float]:
     """Least and greatest probability that there was an onset by a time. They differ before the first row."""
     if found is None:
         return (0.0, p_block)
@@ -16,7 +16,7 @@ def _chance(found: Found | None, p_block: float, by: int) -> tuple[float, float]
     return p_block * low, p_block * high
 
 
-def compliance(found: Found | None, p_block: float, state: State, parameters: Parameters) -> dict[str, object] | None:
+def compliance(found: Located | None, p_block: float, state: State, parameters: Parameters) -> dict[str, object] | None:
     """P(onset by each date) under each reading, and the lag from the order in seconds as a range.
 
     None without dates, or where nothing can be said. A day-precise date has two readings: before the day begins, and
@@ -35,7 +35,7 @@ def compliance(found: Found | None, p_block: float, state: State, parameters: Pa
     }
 
 
-def _readings(date: DateSpan, found: Found | None, p_block: float) -> dict[str, object]:
+def _readings(date: DateSpan, found: Located | None, p_block: float) -> dict[str, object]:
     readings = []
     for by in sorted({date.earliest_ms, date.latest_ms}):
         low, high = _chance(found, p_block, by)
@@ -43,7 +43,7 @@ def _readings(date: DateSpan, found: Found | None, p_block: float) -> dict[str, 
     return {"kind": date.kind, "value": date.value, "readings": readings}
 
 
-def _lag(found: Found, order: DateSpan, level: float) -> dict[str, object]:
+def _lag(found: Located, order: DateSpan, level: float) -> dict[str, object]:
     """The interval of the onset less the order's: each end against the far end of the other."""
     low, middle, high = (found.onset.quantile(q) for q in ((1 - level) / 2, 0.5, (1 + level) / 2))
     return {

@@ -6,7 +6,7 @@ import datetime as dt
 import zoneinfo
 from collections.abc import Sequence
 
-from aggregator.inference.model.locate import Found
+from aggregator.inference.model.locate import Located
 
 LEAST = 3
 """Days on which a window must have come, to be called one."""
@@ -27,7 +27,7 @@ def _clock(seconds: float) -> str:
     return f"{minutes // 60:02d}:{minutes % 60:02d}"
 
 
-def schedule(found: Sequence[Found], cadence_ms: int, timezone: str) -> dict[str, object] | None:
+def schedule(found: Sequence[Located], cadence_ms: int, timezone: str) -> dict[str, object] | None:
     """The daily windows that all episodes fall into, or None where they follow none.
 
     {"windows": [{"from": "07:00", "to": "10:00", "days": 5}], "weekdays": ["Mon", ...], "timezone": ...}

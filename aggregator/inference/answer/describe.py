@@ -7,15 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from aggregator.inference.answer import compliance, silence
-from aggregator.inference.answer import daily_windows as schedule
+from aggregator.inference.answer import compliance, daily_windows, silence
 from aggregator.inference.answer.answer import Answer, Episode, Interval, Pattern, State
-from aggregator.inference.model import likelihood as lk
-from aggregator.inference.model import posterior
-from aggregator.inference.model.counts import Summary
+from aggregator.inference.model import likelihood, posterior
+from aggregator.inference.model.counts import LineCounts
 from aggregator.inference.model.likelihood import Floats, Ints
-from aggregator.inference.model.locate import Cells, Found
-from aggregator.inference.rows.clean import THROTTLED, Clean
+from aggregator.inference.model.locate import Located, TimePosterior
+from aggregator.inference.rows.clean import THROTTLED, CleanRows
 from aggregator.inference.rows.digest import digest
 from aggregator.inference.rows.parameters import Parameters
 from aggregator.inference.rows.rows import Rows
@@ -42,7 +40,7 @@ def clock_slack(cadence_ms: int) -> int:
     return round(min(SLACK_S * 1000, cadence_ms / 20))
 
 
-def interval(cells: Cells, level: float, unknown_until: int, slack: int) -> Interval:
+def interval(cells: TimePosterior, level: float, unknown_until: int, slack: int) -> Interval:
     """The equal-tailed interval, wider by `slack` ms at each end, and the median; null before the first row."""
     tail = (1 - level) / 2
     low, middle, high = (cells.quantile(q) for q in (tail, 0.5, 1 - tail))
@@ -55,7 +53,7 @@ def interval(cells: Cells, level: float, unknown_until: int, slack: int) -> Inte
 
 
 @dataclass(frozen=True, slots=True)
-class Inside:
+class RowsInside:
     """What lies inside the blocks: which rows of `Clean`, and which series they touch."""
 
     rows: npt.NDArray[np.bool_]
@@ -65,7 +63,9 @@ class Inside:
     """Series with runs inside."""
 
 
-def look_inside(fit: Clean, summary: Summary, found: list[Found], lines: posterior.Lines, lag_ms: float) -> Inside:
+def look_inside(
+    fit: CleanRows, summary: LineCounts, found: list[Located], lines: posterior.LineLikelihoods, lag_ms: float
+) -> RowsInside:
     """The rows and lines inside the blocks, each between the medians of its onset and lift.
 
     A line may see each end late: whether it follows is averaged over delays of both ends.
@@ -85,15 +85,15 @@ def look_inside(fit: Clean, summary: Summary, found: list[Found], lines: posteri
     all_k, all_n = summary.k[:, None, None], summary.n[:, None, None]
     n = np.minimum(n, all_n)  # two late episodes may overlap
     k = np.clip(k, n - (all_n - all_k), np.minimum(n, all_k))
-    follows = lk.following(k, n, all_k, all_n, int(summary.n.max()))
+    follows = likelihood.following(k, n, all_k, all_n, int(summary.n.max()))
     apart = lines.apart()
     top = np.maximum(follows.max(axis=(0, 2, 3)), apart)
     by_kind = np.exp(follows - top[:, None, None]).mean(axis=(2, 3))
-    hit = lk.AFFECTED * (np.array(lk.BLOCK_WEIGHTS) @ by_kind)
-    return Inside(inside, hit / (hit + np.exp(apart - top)), n[:, 0, 0] > 0)
+    hit = likelihood.AFFECTED * (np.array(likelihood.BLOCK_WEIGHTS) @ by_kind)
+    return RowsInside(inside, hit / (hit + np.exp(apart - top)), n[:, 0, 0] > 0)
 
 
-def supporting_lines(summary: Summary, found: list[Found], inside: Inside) -> int:
+def supporting_lines(summary: LineCounts, found: list[Located], inside: RowsInside) -> int:
     """How many independent lines follow the block. One that never worked votes only on what was before the start."""
     if not found:
         return 0
@@ -101,7 +101,7 @@ def supporting_lines(summary: Summary, found: list[Found], inside: Inside) -> in
     return len(np.unique(summary.line_of[(inside.affected >= LIKELY) & voting]))
 
 
-def _state(p: float, found: list[Found], lines: int, summary: Summary) -> State:
+def _state(p: float, found: list[Located], lines: int, summary: LineCounts) -> State:
     """`lines`: how many independent lines follow the block; one alone never makes more than a suspicion."""
     if not found or p < LIKELY:
         works = (summary.n - summary.k >= ENOUGH) & (summary.k <= OFTEN * summary.n)
@@ -113,7 +113,7 @@ def _state(p: float, found: list[Found], lines: int, summary: Summary) -> State:
     return "blocked_since_before_start" if found[0].censored > LIKELY else "blocked"
 
 
-def _pattern(rows: Rows, fit: Clean, inside: Inside, episodes: int, windows: object) -> Pattern:
+def _pattern(rows: Rows, fit: CleanRows, inside: RowsInside, episodes: int, windows: object) -> Pattern:
     picked = fit.index[inside.rows & fit.fail]
     slow = rows.speed[picked] < THROTTLED
     if windows is not None:
@@ -128,14 +128,14 @@ def _pattern(rows: Rows, fit: Clean, inside: Inside, episodes: int, windows: obj
     return "partial" if followed or (shares.size and float(np.median(shares)) < PARTIAL) else "full"
 
 
-def _method(rows: Rows, fit: Clean, inside: Inside) -> str:
+def _method(rows: Rows, fit: CleanRows, inside: RowsInside) -> str:
     """The method seen most often inside the block; the first by name among equals."""
     seen: list[str] = rows.method[fit.index[inside.rows & fit.fail]].tolist()
     counts = {name: seen.count(name) for name in sorted(set(seen)) if name}
     return max(counts, key=lambda name: counts[name]) if counts else ""
 
 
-def _bracket(fit: Clean, found: Found, inside: Inside) -> tuple[int | None, int | None]:
+def _bracket(fit: CleanRows, found: Located, inside: RowsInside) -> tuple[int | None, int | None]:
     """The first failure that the onset explains, and the last success before it."""
     low = found.onset.quantile(0.025)
     start = int(fit.at[0]) if low is None else low
@@ -146,7 +146,7 @@ def _bracket(fit: Clean, found: Found, inside: Inside) -> tuple[int | None, int 
     return (int(ok[-1]) if ok.size else None), int(failed[0])
 
 
-def _gap(fit: Clean, found: Found, level: float) -> list[str]:
+def _gap(fit: CleanRows, found: Located, level: float) -> list[str]:
     """Says where nothing could be told for long within the onset's interval."""
     low, high = found.onset.quantile((1 - level) / 2), found.onset.quantile((1 + level) / 2)
     if low is None or high is None:
@@ -162,7 +162,7 @@ def _gap(fit: Clean, found: Found, level: float) -> list[str]:
     return [f"{what} between {times.text(start)} and {times.text(end)}"]
 
 
-def no_answer(rows: Rows, parameters: Parameters, fit: Clean, reason: str) -> Answer:
+def no_answer(rows: Rows, parameters: Parameters, fit: CleanRows, reason: str) -> Answer:
     """The answer where there is too little to say anything."""
     return Answer(
         watch=rows.watch, provider=rows.provider, surface=rows.surface, state="insufficient", pattern="none",
@@ -174,8 +174,8 @@ def no_answer(rows: Rows, parameters: Parameters, fit: Clean, reason: str) -> An
 
 
 def describe(
-    rows: Rows, parameters: Parameters, fit: Clean, summary: Summary, lines: posterior.Lines,
-    found: list[Found], p: float,
+    rows: Rows, parameters: Parameters, fit: CleanRows, summary: LineCounts, lines: posterior.LineLikelihoods,
+    found: list[Located], p: float,
 ) -> Answer:  # fmt: skip
     """The answer for the episodes that were found, in order of time, or for none."""
     reasons = list(fit.reasons)
@@ -201,7 +201,7 @@ def describe(
     if found:
         last_ok, first_fail = _bracket(fit, found[0], inside)
         share = round(float(inside.affected[inside.saw].mean()), 4) if inside.saw.any() else None
-        windows = schedule.schedule(found, fit.cadence_ms, parameters.timezone)
+        windows = daily_windows.schedule(found, fit.cadence_ms, parameters.timezone)
         pattern = _pattern(rows, fit, inside, len(found), windows)
         method = _method(rows, fit, inside)
         reasons += _gap(fit, found[0], parameters.level)

@@ -29,7 +29,7 @@ class FieldError(ValueError):
         self.column = column
 
 
-class Row(NamedTuple):
+class FileRow(NamedTuple):
     """One measurement; times in ms since the epoch, `received` -1 where it isn't known."""
 
     watch: str
@@ -47,11 +47,11 @@ class Row(NamedTuple):
     reference: int
 
 
-def row(values: Mapping[str, Any]) -> Row:
+def row(values: Mapping[str, Any]) -> FileRow:
     """One row of a file from its values by column. Raises FieldError for the first that is wrong."""
     probe = _name(values, "probe")
     at = _time(values, "at")
-    return Row(
+    return FileRow(
         watch=_text(values, "watch"),
         provider=_name(values, "provider"),
         surface=_text(values, "surface"),

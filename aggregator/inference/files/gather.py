@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from aggregator.inference.files.fields import Row
+from aggregator.inference.files.fields import FileRow
 from aggregator.inference.rows.rows import Rows
 
 BLOCK = 100_000
@@ -26,7 +26,7 @@ RECORD = np.dtype([
 ])  # fmt: skip
 
 
-class Group(NamedTuple):
+class RowGroup(NamedTuple):
     """What an answer is about."""
 
     watch: str
@@ -34,13 +34,13 @@ class Group(NamedTuple):
     surface: str
 
 
-class Gathered:
+class GatheredRows:
     """All rows of some files, by group."""
 
-    def __init__(self, rows: Iterable[Row]) -> None:
+    def __init__(self, rows: Iterable[FileRow]) -> None:
         """Takes all rows in."""
         self._names: dict[str, int] = {"": 0}
-        self._groups: dict[Group, int] = {}
+        self._groups: dict[RowGroup, int] = {}
         self._parts: dict[int, list[tuple[int, int]]] = {}
         self._file = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 - lives as long as this object
         self._size = 0
@@ -54,11 +54,11 @@ class Gathered:
         self._put_away(block)
         self._text = list(self._names)
 
-    def groups(self) -> list[Group]:
+    def groups(self) -> list[RowGroup]:
         """All groups, sorted."""
         return sorted(self._groups)
 
-    def rows(self, group: Group) -> Rows:
+    def rows(self, group: RowGroup) -> Rows:
         """The rows of one group."""
         parts = []
         for offset, count in self._parts[self._groups[group]]:
@@ -83,8 +83,8 @@ class Gathered:
         """The rows of each group, groups sorted."""
         return (self.rows(group) for group in self.groups())
 
-    def _record(self, r: Row) -> tuple[int | float, ...]:
-        group = self._groups.setdefault(Group(r.watch, r.provider, r.surface), len(self._groups))
+    def _record(self, r: FileRow) -> tuple[int | float, ...]:
+        group = self._groups.setdefault(RowGroup(r.watch, r.provider, r.surface), len(self._groups))
         names = self._names
         probe, line, method = (names.setdefault(text, len(names)) for text in (r.probe, r.line, r.method))
         return (

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from aggregator.inference.files import fields
-from aggregator.inference.files.fields import FieldError, Row
+from aggregator.inference.files.fields import FieldError, FileRow
 from probe.base.errors import UserError
 
 FORMATS = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet", ".pq": "parquet"}
@@ -24,7 +24,7 @@ def stop(complaint: str) -> None:
     raise UserError(f"{complaint} (--skip-bad leaves such rows out)")
 
 
-def read(path: str, form: str | None, report: Report = stop) -> Iterator[Row]:
+def read(path: str, form: str | None, report: Report = stop) -> Iterator[FileRow]:
     """The rows of one file; "-" is standard input. `report` is told of each bad row, which is then left out.
 
     Raises UserError for a file that can't be read or whose columns or format are wrong.
@@ -55,7 +55,7 @@ def _columns(names: list[str], where: str) -> None:
             raise UserError(f"{where}:{name}: the column stands twice")
 
 
-def _parsed(values: dict[str, Any], where: str, report: Report) -> Row | None:
+def _parsed(values: dict[str, Any], where: str, report: Report) -> FileRow | None:
     try:
         return fields.row(values)
     except FieldError as e:
@@ -63,7 +63,7 @@ def _parsed(values: dict[str, Any], where: str, report: Report) -> Row | None:
         return None
 
 
-def _csv(file: BinaryIO, path: str, report: Report) -> Iterator[Row]:
+def _csv(file: BinaryIO, path: str, report: Report) -> Iterator[FileRow]:
     text = io.TextIOWrapper(file, "utf-8-sig", newline="")
     reader = csv.reader(text, strict=True)
     line = 1
@@ -88,7 +88,7 @@ def _csv(file: BinaryIO, path: str, report: Report) -> Iterator[Row]:
         text.detach()
 
 
-def _jsonl(file: BinaryIO, path: str, report: Report) -> Iterator[Row]:
+def _jsonl(file: BinaryIO, path: str, report: Report) -> Iterator[FileRow]:
     for line, raw in enumerate(file, 1):
         if not raw.strip():
             continue
@@ -106,7 +106,7 @@ def _jsonl(file: BinaryIO, path: str, report: Report) -> Iterator[Row]:
             yield row
 
 
-def _parquet(file: BinaryIO, path: str, report: Report) -> Iterator[Row]:
+def _parquet(file: BinaryIO, path: str, report: Report) -> Iterator[FileRow]:
     import pyarrow as pa  # noqa: PLC0415 - slow to load, and CSV needs none of it
     from pyarrow import parquet  # noqa: PLC0415
 

@@ -8,21 +8,20 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from aggregator.inference.model import likelihood as lk
-from aggregator.inference.model import priors
-from aggregator.inference.model.counts import Summary
-from aggregator.inference.model.likelihood import Fixed, Floats, Ints
+from aggregator.inference.model import likelihood, priors
+from aggregator.inference.model.counts import LineCounts
+from aggregator.inference.model.likelihood import Floats, Ints, UnaffectedTerms
 
 NOBODY = -1
 
 
 @dataclass(frozen=True, slots=True)
-class Otherwise:
+class Alternatives:
     """Stretches of time with many failures, each of which may be a block, one line's own trouble, or an outage."""
 
-    summary: Summary
+    summary: LineCounts
     scales: priors.Scales
-    fixed: Fixed
+    fixed: UnaffectedTerms
     k: Ints
     """Failures of each series in each stretch; `n` runs. (series, stretches)"""
     n: Ints
@@ -58,27 +57,29 @@ class Otherwise:
         outage = math.log(priors.OUTAGES) + priors.log_outage(length, scales)
         without = self._line(k_other, n_other, s.k, s.n)
         shared = float((self._line(k_other + k, n_other + n, s.k, s.n) - without).sum())
-        alone = lk.log_bb(k, n, lk.FULL, int(s.n.max())) * lk.NANO
+        alone = likelihood.log_bb(k, n, likelihood.FULL, int(s.n.max())) * likelihood.NANO
         alone = alone + self._line(k_other, n_other, s.k - k, s.n - n) - without
         line = int(np.where(free, alone, -np.inf).argmax())
         own = np.logaddexp(
-            math.log(lk.BRIEF) + priors.log_outage(length, scales),
-            math.log(1 - lk.BRIEF) + priors.log_block(length, scales),
+            math.log(likelihood.BRIEF) + priors.log_outage(length, scales),
+            math.log(1 - likelihood.BRIEF) + priors.log_block(length, scales),
         )
-        private = math.log(lk.PRIVATE) + float(own) + float(alone[line]) if free[line] else -math.inf
+        private = math.log(likelihood.PRIVATE) + float(own) + float(alone[line]) if free[line] else -math.inf
         if outage + shared >= private:
             return NOBODY, outage - block
         return line, private - shared - block
 
     def _line(self, k_in: Ints, n_in: Ints, k: Ints, n: Ints) -> Floats:
         """Log likelihood of each line: following blocks in which it failed `k_in` of `n_in` times, or never sound."""
-        full, weak = lk.following(k_in, n_in, k, n, int(self.summary.n.max()))
-        follows = np.logaddexp(full + math.log(lk.BLOCK_WEIGHTS[0]), weak + math.log(lk.BLOCK_WEIGHTS[1]))
+        full, weak = likelihood.following(k_in, n_in, k, n, int(self.summary.n.max()))
+        follows = np.logaddexp(
+            full + math.log(likelihood.BLOCK_WEIGHTS[0]), weak + math.log(likelihood.BLOCK_WEIGHTS[1])
+        )
         terms = (
-            math.log(lk.AFFECTED) + follows,
-            math.log(lk.UNAFFECTED) + self.fixed.unaffected,
-            math.log(lk.FAILING) + self.fixed.failing,
-            math.log(lk.NOISY) + self.fixed.noisy,
+            math.log(likelihood.AFFECTED) + follows,
+            math.log(likelihood.UNAFFECTED) + self.fixed.unaffected,
+            math.log(likelihood.FAILING) + self.fixed.failing,
+            math.log(likelihood.NOISY) + self.fixed.noisy,
         )
         line: Floats = np.logaddexp.reduce(terms, axis=0)
         return line

@@ -12,11 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from aggregator.inference.model.likelihood import Ints
-from aggregator.inference.rows.clean import Clean
+from aggregator.inference.rows.clean import CleanRows
 
 
 @dataclass(frozen=True, slots=True)
-class Runs:
+class OutcomeRuns:
     """Outcomes in order of time, as stretches of equal ones."""
 
     first: Ints
@@ -25,7 +25,7 @@ class Runs:
     """Whether the rows of each stretch failed."""
 
     @classmethod
-    def of(cls, fail: npt.NDArray[np.bool_]) -> Runs:
+    def of(cls, fail: npt.NDArray[np.bool_]) -> OutcomeRuns:
         """The stretches of some outcomes."""
         first = np.flatnonzero(np.diff(fail, prepend=~fail[:1]))
         return cls(np.append(first, fail.size), fail[first])
@@ -36,7 +36,7 @@ class Runs:
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
+class LineCounts:
     """Counts by line, times in ms. A line whose name is unknown ("") stands apart for each probe on it."""
 
     times: tuple[Ints, ...]
@@ -45,9 +45,9 @@ class Summary:
     """For each series, how many of its first i runs failed; one longer than its times."""
     pooled: Ints
     """All times, sorted."""
-    pooled_runs: Runs
+    pooled_runs: OutcomeRuns
     """What came of all of them."""
-    runs: tuple[Runs, ...]
+    runs: tuple[OutcomeRuns, ...]
     """What came of each series."""
     n: Ints
     k: Ints
@@ -58,7 +58,7 @@ class Summary:
     cadence_ms: int
 
     @classmethod
-    def of(cls, rows: Clean) -> Summary:
+    def of(cls, rows: CleanRows) -> LineCounts:
         """The summary of clean rows."""
         unknown = rows.lines.index("") if "" in rows.lines else -1
         series = np.where(rows.line == unknown, len(rows.lines) + rows.probe, rows.line)
@@ -72,8 +72,8 @@ class Summary:
             times=tuple(rows.at[p] for p in parts),
             failures=tuple(np.concatenate(([0], np.cumsum(rows.fail[p]))) for p in parts),
             pooled=rows.at,
-            pooled_runs=Runs.of(rows.fail),
-            runs=tuple(Runs.of(rows.fail[p]) for p in parts),
+            pooled_runs=OutcomeRuns.of(rows.fail),
+            runs=tuple(OutcomeRuns.of(rows.fail[p]) for p in parts),
             n=np.array([p.size for p in parts], np.int64),
             k=np.array([rows.fail[p].sum() for p in parts], np.int64),
             lines=len(distinct),

@@ -11,12 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from aggregator.inference.model import grid, posterior, priors
-from aggregator.inference.model import likelihood as lk
-from aggregator.inference.model.alternatives import Otherwise
-from aggregator.inference.model.counts import Summary
+from aggregator.inference.model import grid, likelihood, posterior, priors
+from aggregator.inference.model.alternatives import Alternatives
+from aggregator.inference.model.counts import LineCounts
 from aggregator.inference.model.likelihood import Floats, Ints
-from aggregator.inference.model.locate import Found, locate
+from aggregator.inference.model.locate import Located, locate
 
 MOST = 24
 """Episodes at most."""
@@ -26,7 +25,7 @@ that lie close together, a low one holds those together that not all lines see; 
 
 
 @dataclass(frozen=True, slots=True)
-class Spans:
+class EpisodeSet:
     """Several supposed blocks, sorted and disjoint, ms; the last may end after the last row."""
 
     starts: Ints
@@ -37,23 +36,29 @@ class Spans:
     """The same if each were an outage that no control showed."""
 
 
-def _likelihood(summary: Summary, lines: posterior.Lines, k_in: Ints, n_in: Ints) -> float:
+def _likelihood(summary: LineCounts, lines: posterior.LineLikelihoods, k_in: Ints, n_in: Ints) -> float:
     """Log likelihood of all lines with these counts inside, the kinds of block mixed; nats."""
-    follows = lk.following(k_in, n_in, summary.k, summary.n, int(summary.n.max()))
+    follows = likelihood.following(k_in, n_in, summary.k, summary.n, int(summary.n.max()))
     apart = lines.apart()
     top = np.maximum(follows, apart)
-    by_kind = lk.quantise(np.log(lk.AFFECTED * np.exp(follows - top) + np.exp(apart - top)) + top).sum(axis=1)
+    by_kind = likelihood.quantise(np.log(likelihood.AFFECTED * np.exp(follows - top) + np.exp(apart - top)) + top).sum(
+        axis=1
+    )
     high = int(by_kind.max())
-    return high * lk.STEP + math.log(float(np.array(lk.BLOCK_WEIGHTS) @ np.exp((by_kind - high) * lk.STEP)))
+    return high * likelihood.STEP + math.log(
+        float(np.array(likelihood.BLOCK_WEIGHTS) @ np.exp((by_kind - high) * likelihood.STEP))
+    )
 
 
-def find(summary: Summary, scales: priors.Scales, lines: posterior.Lines) -> Spans | None:
+def find(summary: LineCounts, scales: priors.Scales, lines: posterior.LineLikelihoods) -> EpisodeSet | None:
     """The episodes that the rows suggest, or None for fewer than two."""
     found = [spans for share in APART if (spans := _find(summary, scales, lines, share))]
     return max(found, key=lambda spans: spans.support, default=None)
 
 
-def _find(summary: Summary, scales: priors.Scales, lines: posterior.Lines, share: float) -> Spans | None:
+def _find(
+    summary: LineCounts, scales: priors.Scales, lines: posterior.LineLikelihoods, share: float
+) -> EpisodeSet | None:
     stretches = grid.worst_stretches(summary.pooled_runs, MOST, share)
     if len(stretches) < 2:
         return None
@@ -68,16 +73,16 @@ def _find(summary: Summary, scales: priors.Scales, lines: posterior.Lines, share
     order = sorted(chosen, key=lambda i: int(starts[i]))
     count = len(order)
     gain = _likelihood(summary, lines, k[:, order].sum(axis=1), n[:, order].sum(axis=1))
-    gain -= lines.no_block() * lk.STEP
+    gain -= lines.no_block() * likelihood.STEP
     room = 2 * math.log(scales.cadence / max(1, len(summary.times)))
     lengths = (ends - starts)[order].astype(float)
     block = sum(math.log(count / scales.window) + priors.log_block(d, scales) + room for d in lengths.tolist())
     out = sum(math.log(priors.OUTAGES / scales.window) + priors.log_outage(d, scales) + room for d in lengths.tolist())
-    return Spans(starts[order], ends[order], math.log(priors.REPEATING) + gain + block, gain + out)
+    return EpisodeSet(starts[order], ends[order], math.log(priors.REPEATING) + gain + block, gain + out)
 
 
 def _choose(
-    summary: Summary, scales: priors.Scales, lines: posterior.Lines, k: Ints, n: Ints, lengths: Floats
+    summary: LineCounts, scales: priors.Scales, lines: posterior.LineLikelihoods, k: Ints, n: Ints, lengths: Floats
 ) -> list[int]:
     """Which stretches are episodes: of the worst one, the worst two and so on, the set that explains most.
 
@@ -89,10 +94,12 @@ def _choose(
         for m in range(1, lengths.size + 1)
     ]
     count = 1 + int(np.argmax(sets))
-    return Otherwise(summary, scales, lines.fixed, k, n, lengths).left_out(list(range(count)))
+    return Alternatives(summary, scales, lines.fixed, k, n, lengths).left_out(list(range(count)))
 
 
-def locate_all(summary: Summary, scales: priors.Scales, rough: posterior.Weighed, spans: Spans) -> list[Found]:
+def locate_all(
+    summary: LineCounts, scales: priors.Scales, rough: posterior.WeighedGrid, spans: EpisodeSet
+) -> list[Located]:
     """Each episode's onset and lift, the others taken as given; none reaches past the middle of a gap."""
     k0, n0 = summary.before(spans.starts)
     k1, n1 = summary.before(spans.ends)
@@ -102,7 +109,7 @@ def locate_all(summary: Summary, scales: priors.Scales, rough: posterior.Weighed
         last = i == spans.starts.size - 1
         low = int(spans.ends[i - 1] + spans.starts[i]) // 2 if i else scales.first
         high = scales.last if last else int(spans.ends[i] + spans.starts[i + 1]) // 2
-        extra = posterior.Extra(k.sum(axis=1) - k[:, i], n.sum(axis=1) - n[:, i])
+        extra = posterior.OtherBlocks(k.sum(axis=1) - k[:, i], n.sum(axis=1) - n[:, i])
         b = grid.between(summary, low, high, (int(spans.starts[i]), int(spans.ends[i])))
         weighed = posterior.weigh(summary, scales, b, b, not_yet=last, lines=rough.lines, extra=extra)
         if not last:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from aggregator.inference.model.counts import Runs, Summary
+from aggregator.inference.model.counts import LineCounts, OutcomeRuns
 from aggregator.inference.model.likelihood import Floats, Ints
 
 COARSE = 32
@@ -24,7 +24,7 @@ WORTH = 2.0
 """The least excess of failures, in runs, that makes a stretch worth a denser grid."""
 
 
-def worst_stretches(runs: Runs, count: int, threshold: float | None = None) -> list[tuple[int, int]]:
+def worst_stretches(runs: OutcomeRuns, count: int, threshold: float | None = None) -> list[tuple[int, int]]:
     """Up to `count` disjoint stretches [first, last] of rows where failures most exceed what is usual.
 
     The stretch with the greatest sum of (failed - threshold). The threshold lies between the overall rate and 1 unless
@@ -46,7 +46,7 @@ def worst_stretches(runs: Runs, count: int, threshold: float | None = None) -> l
     return found
 
 
-def _around(summary: Summary, t: int) -> list[int]:
+def _around(summary: LineCounts, t: int) -> list[int]:
     """Boundaries near a supposed change: row times within a cadence and a half, then further and further away."""
     c = summary.cadence_ms
     low, high = np.searchsorted(summary.pooled, [t - 3 * c // 2, t + 3 * c // 2])
@@ -55,7 +55,7 @@ def _around(summary: Summary, t: int) -> list[int]:
     return [t, *near.tolist(), *(t + sign * step * c for step in STEPS_AWAY for sign in (-1, 1))]
 
 
-def coarse(summary: Summary) -> Ints:
+def coarse(summary: LineCounts) -> Ints:
     """Boundaries for the whole window: sorted distinct times; the first is the first row's."""
     times, runs = summary.pooled, summary.pooled_runs
     first, last = int(times[0]), int(times[-1])
@@ -79,7 +79,7 @@ def _thinned(points: Ints, first: int, apart: int) -> Ints:
     return np.array(kept, np.int64)
 
 
-def between(summary: Summary, low: int, high: int, ends: tuple[int, int]) -> Ints:
+def between(summary: LineCounts, low: int, high: int, ends: tuple[int, int]) -> Ints:
     """Boundaries for one episode that lies between two times, its supposed ends among them."""
     points = [low, high, *_around(summary, ends[0]), *_around(summary, ends[1])]
     kept = np.unique(np.array([*points, *np.linspace(low, high, COARSE // 2).round().tolist()], np.int64))
@@ -87,7 +87,7 @@ def between(summary: Summary, low: int, high: int, ends: tuple[int, int]) -> Int
     return kept[(kept >= first) & (kept <= last)]
 
 
-def fine(summary: Summary, b: Ints, mass: Floats, last: int) -> Ints:
+def fine(summary: LineCounts, b: Ints, mass: Floats, last: int) -> Ints:
     """The boundaries `b`, with the cells that hold nearly all the mass divided at the rows in them.
 
     Cell i is (b_i-1, b_i]; a mass with one more cell than `b` has that up to `last`. About 2 * FINE boundaries at most.

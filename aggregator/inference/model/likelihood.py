@@ -52,7 +52,7 @@ def log_bb(k: Ints, n: Ints, beta: tuple[float, float], largest: int) -> Ints:
 
 
 @dataclass(frozen=True, slots=True)
-class Fixed:
+class UnaffectedTerms:
     """What a line's likelihood is when no block is supposed; nats, one number a line (shape: lines)."""
 
     unaffected: Floats
@@ -60,7 +60,7 @@ class Fixed:
     noisy: Floats
 
     @classmethod
-    def of(cls, k: Ints, n: Ints) -> Fixed:
+    def of(cls, k: Ints, n: Ints) -> UnaffectedTerms:
         """From all failures `k` of all runs `n` of each line."""
         largest = int(n.max(initial=0))
         quiet, shaky, dead, any_ = (log_bb(k, n, b, largest) * NANO for b in (QUIET, SHAKY_OUT, DEAD, ANY))

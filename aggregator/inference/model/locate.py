@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from aggregator.inference.model import grid, posterior, priors
-from aggregator.inference.model.counts import Summary
+from aggregator.inference.model.counts import LineCounts
 from aggregator.inference.model.likelihood import Floats, Ints
 
 TAIL = 5e-4
@@ -17,7 +17,7 @@ FEW = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Cells:
+class TimePosterior:
     """The posterior of one time: mass of each cell (b_i-1, b_i]; cell 0 is all that is before b_0."""
 
     b: Ints
@@ -48,11 +48,11 @@ class Cells:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Located:
     """A block: the posteriors of its onset and of its lift (None while it lasts), given that there is one."""
 
-    onset: Cells
-    lift: Cells | None
+    onset: TimePosterior
+    lift: TimePosterior | None
     censored: float
     """The probability that it began before the first row."""
 
@@ -65,7 +65,7 @@ def _some(b: Ints, mass: Floats) -> Ints:
     return kept[np.unique(np.linspace(0, kept.size - 1, FEW).round().astype(np.int64))] if kept.size > FEW else kept
 
 
-def _one_episode(rough: posterior.Weighed) -> Floats:
+def _one_episode(rough: posterior.WeighedGrid) -> Floats:
     """The mass of the pairs that overlap the likeliest one: other episodes, elsewhere in the window, are left out."""
     i, k = np.unravel_index(int(rough.mass.argmax()), rough.mass.shape)
     last = rough.onsets[-1] + 1
@@ -76,8 +76,8 @@ def _one_episode(rough: posterior.Weighed) -> Floats:
 
 
 def locate(
-    summary: Summary, scales: priors.Scales, rough: posterior.Weighed, extra: posterior.Extra | None = None
-) -> Found:
+    summary: LineCounts, scales: priors.Scales, rough: posterior.WeighedGrid, extra: posterior.OtherBlocks | None = None
+) -> Located:
     """The onset and the lift on fine grids, from the rough posterior over pairs. `extra`: other blocks, as given."""
     mass = _one_episode(rough)
     lifted = float(mass[:, :-1].sum()) > float(mass[:, -1].sum())
@@ -87,10 +87,10 @@ def locate(
     lifts = grid.fine(summary, rough.lifts, by_lift, scales.last) if lifted else rough.lifts[:0]
     near = _some(rough.lifts, by_lift) if lifted else lifts
     found = posterior.weigh(summary, scales, onsets, near, not_yet=not lifted, lines=rough.lines, extra=extra)
-    onset = Cells(onsets, found.mass.sum(axis=1))
+    onset = TimePosterior(onsets, found.mass.sum(axis=1))
     censored = float(onset.mass[0] / onset.mass.sum())
     if not lifted:
-        return Found(onset, None, censored)
+        return Located(onset, None, censored)
     some = _some(onsets, onset.mass)
     found = posterior.weigh(summary, scales, some, lifts, not_yet=False, lines=rough.lines, extra=extra)
-    return Found(onset, Cells(lifts, found.mass.sum(axis=0)), censored)
+    return Located(onset, TimePosterior(lifts, found.mass.sum(axis=0)), censored)

@@ -11,9 +11,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from aggregator.inference.model import likelihood as lk
-from aggregator.inference.model import priors
-from aggregator.inference.model.counts import Summary
+from aggregator.inference.model import likelihood, priors
+from aggregator.inference.model.counts import LineCounts
 from aggregator.inference.model.likelihood import Floats, Ints
 
 TINY = 1e-300
@@ -22,28 +21,32 @@ FAINT = 1e-70
 
 
 @dataclass(frozen=True, slots=True)
-class Lines:
+class LineLikelihoods:
     """Each line's log likelihood in nats if it does not follow a block: (series,)."""
 
-    fixed: lk.Fixed
+    fixed: likelihood.UnaffectedTerms
     private: Floats
     """If it changed once by itself, at a time of its own."""
 
     def apart(self) -> Floats:
         """Of lines that a block does not touch, weighted by what they can be."""
-        return _mix([(lk.UNAFFECTED, self.fixed.unaffected), *self._ill()])
+        return _mix([(likelihood.UNAFFECTED, self.fixed.unaffected), *self._ill()])
 
     def no_block(self) -> int:
         """All lines together when there is no block, in STEPs."""
-        mixed = _mix([(lk.AFFECTED + lk.UNAFFECTED, self.fixed.unaffected), *self._ill()])
-        return int(lk.quantise(mixed).sum())
+        mixed = _mix([(likelihood.AFFECTED + likelihood.UNAFFECTED, self.fixed.unaffected), *self._ill()])
+        return int(likelihood.quantise(mixed).sum())
 
     def _ill(self) -> list[tuple[float, Floats]]:
-        return [(lk.FAILING, self.fixed.failing), (lk.NOISY, self.fixed.noisy), (lk.PRIVATE, self.private)]
+        return [
+            (likelihood.FAILING, self.fixed.failing),
+            (likelihood.NOISY, self.fixed.noisy),
+            (likelihood.PRIVATE, self.private),
+        ]
 
 
 @dataclass(frozen=True, slots=True)
-class Weighed:
+class WeighedGrid:
     """The posterior over a grid of hypotheses."""
 
     onsets: Ints
@@ -53,7 +56,7 @@ class Weighed:
     top: int
     outage: float
     """The same for an outage that no control showed."""
-    lines: Lines
+    lines: LineLikelihoods
 
 
 def _mix(terms: list[tuple[float, Floats]]) -> Floats:
@@ -65,14 +68,16 @@ def _mix(terms: list[tuple[float, Floats]]) -> Floats:
 
 
 @dataclass(frozen=True, slots=True)
-class Extra:
+class OtherBlocks:
     """Failures and runs of each series inside other blocks that are taken as given; (series,)."""
 
     k: Ints
     n: Ints
 
 
-def follow(summary: Summary, onsets: Ints, lifts: Ints, *, not_yet: bool, extra: Extra | None = None) -> Floats:
+def follow(
+    summary: LineCounts, onsets: Ints, lifts: Ints, *, not_yet: bool, extra: OtherBlocks | None = None
+) -> Floats:
     """Log likelihood of each line if it follows a block; (kinds, series, onset cells, lift cells), nats."""
     k0, n0 = summary.before(onsets)
     k1, n1 = summary.before(lifts)
@@ -83,7 +88,7 @@ def follow(summary: Summary, onsets: Ints, lifts: Ints, *, not_yet: bool, extra:
     k_in, n_in = (k1[:, None, :] - k0[:, :, None]) * some, (n1[:, None, :] - n0[:, :, None]) * some
     if extra is not None:
         k_in, n_in = k_in + extra.k[:, None, None], n_in + extra.n[:, None, None]
-    return lk.following(k_in, n_in, summary.k[:, None, None], summary.n[:, None, None], int(summary.n.max()))
+    return likelihood.following(k_in, n_in, summary.k[:, None, None], summary.n[:, None, None], int(summary.n.max()))
 
 
 def smooth(e: Floats, never: Floats, b: Ints, lags: Floats) -> Floats:
@@ -125,33 +130,33 @@ def _all_lines(follow: Floats, rest: Floats) -> Ints:
 
     The product is taken four lines at a time, so that fewer logarithms are needed. Overwrites `follow`.
     """
-    follow *= lk.AFFECTED
+    follow *= likelihood.AFFECTED
     follow += rest[:, None, None]
     np.maximum(follow, FAINT, out=follow)
     total = np.zeros((*follow.shape[:-3], *follow.shape[-2:]), np.int64)
     for first in range(0, rest.size, 4):
-        total += lk.quantise(np.log(follow[..., first : first + 4, :, :].prod(axis=-3)))
+        total += likelihood.quantise(np.log(follow[..., first : first + 4, :, :].prod(axis=-3)))
     return total
 
 
-def _elsewhere(summary: Summary, extra: Extra) -> Floats:
+def _elsewhere(summary: LineCounts, extra: OtherBlocks) -> Floats:
     """Log likelihood of each line if it follows the other blocks and this one leaves no trace on it."""
-    follows = lk.following(extra.k, extra.n, summary.k, summary.n, int(summary.n.max()))
+    follows = likelihood.following(extra.k, extra.n, summary.k, summary.n, int(summary.n.max()))
     top = follows.max(axis=0)
-    mixed: Floats = top + np.log(np.array(lk.BLOCK_WEIGHTS) @ np.exp(follows - top))
+    mixed: Floats = top + np.log(np.array(likelihood.BLOCK_WEIGHTS) @ np.exp(follows - top))
     return mixed
 
 
 def weigh(
-    summary: Summary,
+    summary: LineCounts,
     scales: priors.Scales,
     onsets: Ints,
     lifts: Ints,
     *,
     not_yet: bool,
-    lines: Lines | None = None,
-    extra: Extra | None = None,
-) -> Weighed:
+    lines: LineLikelihoods | None = None,
+    extra: OtherBlocks | None = None,
+) -> WeighedGrid:
     """The posterior over all pairs of cells. Without `lines`, they are worked out from the same pairs.
 
     A block that leaves no trace can't be told from none: what such a pair would explain is taken off every pair's mass.
@@ -162,33 +167,37 @@ def weigh(
     untouched = lines.fixed.unaffected if extra is None else _elsewhere(summary, extra)
     total, none = _totals(follows, lines, untouched, onsets, lifts, scales.lags())
     best = int(total.max())
-    traces = np.maximum(np.exp((total - best) * lk.STEP) - np.exp(min((none - best) * lk.STEP, 1.0)), 0.0)
-    full, weak = lk.BLOCK_WEIGHTS
+    traces = np.maximum(
+        np.exp((total - best) * likelihood.STEP) - np.exp(min((none - best) * likelihood.STEP, 1.0)), 0.0
+    )
+    full, weak = likelihood.BLOCK_WEIGHTS
     some = len(scales.lags())
     outage = 0.0
     if not_yet:
         outages = priors.outage_mass(onsets, lifts, scales)
         outage = float(((full * traces[0] + weak * traces[some]) * outages).sum())
-    traces *= np.array([kind * weight for kind in lk.BLOCK_WEIGHTS for _, weight in scales.lags()])[:, None, None]
+    traces *= np.array([kind * weight for kind in likelihood.BLOCK_WEIGHTS for _, weight in scales.lags()])[
+        :, None, None
+    ]
     traces[some:, 0] *= priors.WEAK_BEFORE if onsets[0] <= scales.first else 1.0
-    return Weighed(onsets, lifts, traces.sum(axis=0) * prior, best, outage, lines)
+    return WeighedGrid(onsets, lifts, traces.sum(axis=0) * prior, best, outage, lines)
 
 
-def _lines(summary: Summary, follows: Floats, prior: Floats, brief: Floats) -> Lines:
+def _lines(summary: LineCounts, follows: Floats, prior: Floats, brief: Floats) -> LineLikelihoods:
     """What each line is worth apart from a block; its own change is averaged over the same pairs of cells.
 
     `prior` and `brief`: masses of the pairs for a change like a block's and for a short outage.
     """
-    fixed = lk.Fixed.of(summary.k, summary.n)
+    fixed = likelihood.UnaffectedTerms.of(summary.k, summary.n)
     top = np.maximum(follows.max(axis=(0, 2, 3)), fixed.highest())
-    own = (1 - lk.BRIEF) * prior / prior.sum() + lk.BRIEF * brief / brief.sum()
+    own = (1 - likelihood.BRIEF) * prior / prior.sum() + likelihood.BRIEF * brief / brief.sum()
     mean = (np.exp(follows - top[:, None, None]).mean(axis=0) * own).sum(axis=(1, 2))
-    return Lines(fixed, np.log(np.maximum(mean, TINY)) + top)
+    return LineLikelihoods(fixed, np.log(np.maximum(mean, TINY)) + top)
 
 
 def _totals(
     follows: Floats,
-    lines: Lines,
+    lines: LineLikelihoods,
     untouched: Floats,
     onsets: Ints,
     lifts: Ints,
@@ -202,15 +211,15 @@ def _totals(
     apart = lines.apart()
     top = np.maximum(follows.max(axis=(0, 2, 3)), apart)
     e, rest, never = np.exp(follows - top[:, None, None]), np.exp(apart - top), np.exp(untouched - top)
-    high = int(lk.quantise(top).sum())
+    high = int(likelihood.quantise(top).sum())
     late = np.array([lag for lag, _ in lags if lag])
     totals = [_all_lines(_delayed(e, never, onsets, lifts, late), rest)] if late.size else []
     totals.insert(0, _all_lines(e, rest)[None])
-    none = int(lk.quantise(np.log(np.maximum(lk.AFFECTED * never + rest, FAINT))).sum()) + high
+    none = int(likelihood.quantise(np.log(np.maximum(likelihood.AFFECTED * never + rest, FAINT))).sum()) + high
     by_kind = np.concatenate(totals).swapaxes(0, 1) + high
     return by_kind.reshape(-1, *by_kind.shape[2:]), none
 
 
-def closed(found: Weighed) -> Weighed:
+def closed(found: WeighedGrid) -> WeighedGrid:
     """The same without "not yet": a last lift cell of no mass stands in for it."""
     return replace(found, mass=np.concatenate((found.mass, np.zeros((found.mass.shape[0], 1))), axis=1))

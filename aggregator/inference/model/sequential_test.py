@@ -53,7 +53,7 @@ FLOOR = -30.0
 """The score where nothing is supposed."""
 
 
-class Trigger:
+class SequentialTest:
     """The running score of one provider. Times in ms. Arrays are (lines, supposed onsets)."""
 
     def __init__(self, lines: int, rows: int) -> None:
@@ -160,7 +160,7 @@ def _bb(tables: Ints, k: Any, n: Any) -> Any:
     return (tables[0][k] + tables[1][n - k] - tables[2][n]) * NANO
 
 
-class _Clock:
+class _ProbeClock:
     """One probe's clock, set right by the least (received - at) that has arrived so far; see `clean.clock_shifts`."""
 
     def __init__(self) -> None:
@@ -188,8 +188,8 @@ def trace(rows: Rows) -> tuple[Ints, Ints, Texts, Floats]:
     lost = (rows.control == FAIL) | (rows.reference == FAIL)
     speaks = (rows.outcome != INCONCLUSIVE) & ~lost
     passed = rows.control == OK
-    clocks = [_Clock() for _ in probes]
-    trigger = Trigger(int(line.max(initial=0)) + 1, rows.at.size)
+    clocks = [_ProbeClock() for _ in probes]
+    trigger = SequentialTest(int(line.max(initial=0)) + 1, rows.at.size)
     scores = np.empty(order.size)
     for place, i in enumerate(order.tolist()):
         p, at, got = int(probe[i]), int(rows.at[i]), int(received[i])

@@ -30,7 +30,7 @@ DELIVERY_S = 90.0
 
 
 @dataclass(frozen=True, slots=True)
-class Clean:
+class CleanRows:
     """The rows that speak, sorted by time, then probe. `probe` and `line` are indices into the sorted names."""
 
     at: Ints
@@ -138,7 +138,7 @@ def _joined(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
     return joined
 
 
-def clean(rows: Rows, parameters: Parameters, *, correct_clocks: bool = True) -> Clean:
+def clean(rows: Rows, parameters: Parameters, *, correct_clocks: bool = True) -> CleanRows:
     """The rows that may speak, and why the others may not."""
     (probes, probe), (lines, line) = rows.probes, rows.lines
     cadence = cadence_ms(rows.at, probe, len(probes), parameters.cadence_s)
@@ -171,7 +171,7 @@ def clean(rows: Rows, parameters: Parameters, *, correct_clocks: bool = True) ->
         reasons.append(f"passed a control inside an outage, left out: {survivors} rows")
     if (inside & ((reference == FAIL) | down)).any():
         reasons.append("the service itself was down for part of the time")
-    return Clean(
+    return CleanRows(
         at=at[speaks],
         probe=probe[speaks],
         line=line[speaks],

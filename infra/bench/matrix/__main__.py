@@ -14,9 +14,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from infra.bench.matrix.cases import Result, cases, portable_runs, run
-from infra.bench.matrix.court import Court
-from infra.bench.matrix.namespaces import Bed, missing
+from infra.bench.matrix.cases import CaseResult, cases, portable_runs, run
+from infra.bench.matrix.judge import Judge
+from infra.bench.matrix.namespaces import NamespaceBed, missing
 from infra.bench.matrix.page import table
 from probe.base.errors import UserError
 
@@ -25,7 +25,7 @@ _MOST_ALONE = 10
 PAGE = Path(__file__).parents[3] / "docs" / "methods-matrix.md"
 
 
-def _tell(r: Result) -> None:
+def _tell(r: CaseResult) -> None:
     said = {s: dict(c) for s, c in r.rules.items()}
     print(f"{r.case.id}: {r.right} of {r.runs} right, {r.seconds:.0f} s: {said}", file=sys.stderr)  # noqa: T201
 
@@ -43,16 +43,16 @@ def main() -> None:
     if missing():
         print(f"no network namespaces, so the portable lab alone: {missing()}", file=sys.stderr)  # noqa: T201
         chosen = []
-    results: list[Result] = []
+    results: list[CaseResult] = []
     with tempfile.TemporaryDirectory(prefix="blockonset-bench-") as folder:
-        court = Court(Path(folder) / "store")
+        court = Judge(Path(folder) / "store")
         try:
             (Path(folder) / "bed").mkdir()
             (Path(folder) / "lab").mkdir()
             in_lab = [] if given.only else portable_runs(court, Path(folder) / "lab", given.ways)
             for r in in_lab:
                 _tell(r)
-            with Bed(Path(folder) / "bed") if chosen else contextlib.nullcontext() as bed:
+            with NamespaceBed(Path(folder) / "bed") if chosen else contextlib.nullcontext() as bed:
                 for case in chosen:
                     count = given.ways if case.kind == "way" else given.bad
                     count = min(count, _MOST_ALONE) if case.alone else count

@@ -14,8 +14,8 @@ import msgspec
 
 from infra.bench.matrix import portable
 from infra.bench.matrix.addresses import RESOLVER, watch_text
-from infra.bench.matrix.court import Court, Run, Said
-from infra.bench.matrix.namespaces import Bed
+from infra.bench.matrix.judge import Judge, Run, RunVerdict
+from infra.bench.matrix.namespaces import NamespaceBed
 from probe.protocol import watch_file
 from probe.protocol.measurement import Measurement
 
@@ -28,7 +28,7 @@ _SIX = {
 CASES = Path(__file__).with_name("cases.toml")
 
 
-class Case(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class MatrixCase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One row of cases.toml."""
 
     id: str
@@ -51,10 +51,10 @@ class Case(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     app: str = ""
 
 
-class Result(NamedTuple):
+class CaseResult(NamedTuple):
     """What was said of a case's runs: by surface, how often each verdict and method."""
 
-    case: Case
+    case: MatrixCase
     runs: int
     said: dict[str, collections.Counter[str]]
     rules: dict[str, collections.Counter[str]]
@@ -73,13 +73,13 @@ class Result(NamedTuple):
         return max(sum(n for word, n in c.items() if word.startswith("blocked")) for c in self.said.values())
 
 
-def cases() -> tuple[Case, ...]:
+def cases() -> tuple[MatrixCase, ...]:
     """The rows of cases.toml."""
     table = tomllib.loads(CASES.read_text(encoding="utf-8"))
-    return msgspec.convert(table["case"], tuple[Case, ...])
+    return msgspec.convert(table["case"], tuple[MatrixCase, ...])
 
 
-def run(bed: Bed, court: Court, case: Case, count: int, at_once: int) -> Result:
+def run(bed: NamespaceBed, court: Judge, case: MatrixCase, count: int, at_once: int) -> CaseResult:
     """Make a case's runs and judge them. Raises UserError."""
     started = time.monotonic()
     raw = watch_text(case.id, case.timeout_s)
@@ -102,16 +102,16 @@ def run(bed: Bed, court: Court, case: Case, count: int, at_once: int) -> Result:
     return _result(case, runs, said, time.monotonic() - started)
 
 
-def _result(case: Case, runs: Sequence[Run], judged: Iterable[Said], seconds: float) -> Result:
+def _result(case: MatrixCase, runs: Sequence[Run], judged: Iterable[RunVerdict], seconds: float) -> CaseResult:
     said: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
     by_rule: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
     for s in judged:
         said[s.surface][_words(s)] += 1
         by_rule[s.surface][s.rule] += 1
-    return Result(case, len(runs), said, by_rule, seconds)
+    return CaseResult(case, len(runs), said, by_rule, seconds)
 
 
-def portable_runs(court: Court, folder: Path, count: int, only: Collection[str] = ()) -> list[Result]:
+def portable_runs(court: Judge, folder: Path, count: int, only: Collection[str] = ()) -> list[CaseResult]:
     """The runs in the portable lab, judged. Raises UserError."""
     started = time.monotonic()
     watch, runs = portable.measure(folder, count, only)
@@ -119,7 +119,7 @@ def portable_runs(court: Court, folder: Path, count: int, only: Collection[str] 
     results = []
     for provider, made in runs.items():
         web, app = portable.must_be(provider)
-        case = Case(id=f"portable-{provider}", what=provider, web=web, app=app)
+        case = MatrixCase(id=f"portable-{provider}", what=provider, web=web, app=app)
         results.append(_result(case, made, court.judge(watch, made, provider=provider), took))
     return results
 
@@ -131,7 +131,7 @@ def _six(forward: str) -> str:
     return forward
 
 
-def _words(said: Said) -> str:
+def _words(said: RunVerdict) -> str:
     return f"{said.verdict} {said.method}".strip()
 
 

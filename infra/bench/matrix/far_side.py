@@ -27,19 +27,19 @@ from infra.bench.matrix.addresses import APP, BLOCK_SERVER, CANARY, RESOLVERS, S
 from infra.lab.certificates import AUTHORITY, Issuer
 from infra.lab.interference import PASS, methods
 from infra.lab.resolver import DnsOverTcp, Zone
-from infra.lab.servers import Deaf, Http, Mtproto, NameFilter, Resets, Talker, Tls, response
+from infra.lab.servers import Http, Mtproto, NameFilter, Resets, Responder, Silent, Tls, response
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from infra.lab.servers import Said
+    from infra.lab.servers import Reply
 
 NOTICE = "<html><head><title>Notice</title></head><body><h1>This site has been blocked by order of the Signals Office of Ostramere</h1></body></html>"  # noqa: E501 - one page
 _LARGE = "0123456789abcde\n" * 6144
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
-class Mode(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class FarSideMode(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the world does for the next runs."""
 
     method: str = ""
@@ -62,16 +62,16 @@ class Mode(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """`control`, or `early-control`."""
 
 
-class World:
+class FarSide:
     """Every listening socket, and the mode in force."""
 
     def __init__(self, data: Path) -> None:
-        self.mode = Mode()
+        self.mode = FarSideMode()
         self.touched = PASS
         self.zone, self.empty = zone(), Zone({}, "", BLOCK_SERVER)
         self.contexts = _contexts(data)
 
-    def set(self, mode: Mode) -> None:
+    def set(self, mode: FarSideMode) -> None:
         """Put a mode in force."""
         self.mode = mode
         row = methods()[mode.method] if mode.method else PASS
@@ -82,8 +82,8 @@ class World:
         """Listen everywhere. Raises OSError."""
         loop = asyncio.get_running_loop()
         for address in RESOLVERS:
-            await loop.create_datagram_endpoint(lambda: Datagrams(self), local_addr=(address, 53))
-        doors: list[tuple[str, int, Callable[[], Talker]]] = [(a, 443, self.app) for a in APP]
+            await loop.create_datagram_endpoint(lambda: UdpResolver(self), local_addr=(address, 53))
+        doors: list[tuple[str, int, Callable[[], Responder]]] = [(a, 443, self.app) for a in APP]
         for address in SITE:
             doors += [(address, 443, self.web_tls), (address, 80, self.web_http)]
         doors += [(a, 443, self.control) for a in WATCH.control.addresses]
@@ -91,28 +91,28 @@ class World:
         doors += [(BLOCK_SERVER, 443, lambda: Tls(self.contexts["notice"], Http(_notice)))]
         doors += [(BLOCK_SERVER, 80, lambda: Http(_notice))]
         for address, port, welcome in doors:
-            await loop.create_server(lambda w=welcome: Conversation(w()), address, port, backlog=4096)  # type: ignore[misc]
+            await loop.create_server(lambda w=welcome: ResponderProtocol(w()), address, port, backlog=4096)  # type: ignore[misc]
 
-    def app(self) -> Talker:
+    def app(self) -> Responder:
         """A datacentre."""
-        return Resets() if self.mode.down else Deaf() if self.touched.mtproto == "ignore" else Mtproto()
+        return Resets() if self.mode.down else Silent() if self.touched.mtproto == "ignore" else Mtproto()
 
-    def web_tls(self) -> Talker:
+    def web_tls(self) -> Responder:
         """The site on port 443, or what sits before it."""
         how = "reset" if self.mode.down else self.touched.tls
         if how in ("reset", "ignore"):
-            return Resets() if how == "reset" else Deaf()
+            return Resets() if how == "reset" else Silent()
         shown = self.contexts["impostor"] if how == "impostor" else self.contexts[self.mode.certificate]
         site = Tls(shown, Http(functools.partial(_page, "Papergull")))
         return NameFilter(SITE_HOST, site) if how == "reset-name" else site
 
-    def web_http(self) -> Talker:
+    def web_http(self) -> Responder:
         """The site on port 80."""
         if self.mode.down:
             return Resets()
         return Http(_notice if self.touched.http == "page" else _to_https)
 
-    def control(self) -> Talker:
+    def control(self) -> Responder:
         """The control on port 443."""
         return Tls(
             self.contexts[self.mode.control_certificate],
@@ -126,10 +126,10 @@ class World:
         return self.zone.replies(query, self.touched)
 
 
-class Conversation(asyncio.Protocol):
+class ResponderProtocol(asyncio.Protocol):
     """A talker on a connection."""
 
-    def __init__(self, talker: Talker) -> None:
+    def __init__(self, talker: Responder) -> None:
         self._talker = talker
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -139,11 +139,11 @@ class Conversation(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Let the talker hear, and do what it says."""
-        said: Said = self._talker.hear(data)
+        said: Reply = self._talker.hear(data)
         if said.data:
             self._transport.write(said.data)
         if said.then == "deaf":
-            self._talker = Deaf()
+            self._talker = Silent()
         elif said.then == "close":
             self._transport.close()
         elif said.then == "reset":
@@ -152,10 +152,10 @@ class Conversation(asyncio.Protocol):
             self._transport.abort()
 
 
-class Datagrams(asyncio.DatagramProtocol):
+class UdpResolver(asyncio.DatagramProtocol):
     """A resolver over UDP."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: FarSide) -> None:
         self._world = world
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -210,11 +210,11 @@ def _to_https(host: str, path: str) -> bytes:
 
 async def main(data: Path) -> None:
     """Serve until stdin ends."""
-    world = World(data)
+    world = FarSide(data)
     await world.open()
     print(json.dumps({"authority": str(data / AUTHORITY)}), flush=True)  # noqa: T201 - the other side reads it
     while line := await asyncio.to_thread(sys.stdin.readline):
-        world.set(msgspec.json.decode(line, type=Mode))
+        world.set(msgspec.json.decode(line, type=FarSideMode))
         print("{}", flush=True)  # noqa: T201
 
 

@@ -41,7 +41,7 @@ def missing() -> str:
     return "" if os.geteuid() == 0 else "only root makes network namespaces"
 
 
-class Bed:
+class NamespaceBed:
     """A test bed, while it is entered. `data` is a directory of its own. Raises UserError where it can't be made."""
 
     def __init__(self, data: Path) -> None:

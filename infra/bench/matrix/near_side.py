@@ -18,7 +18,7 @@ import msgspec
 
 from infra.lab.runtime import allow_many_files
 from probe.base.logs import setup
-from probe.measure.plan import Rounds
+from probe.measure.plan import RunPlanner
 from probe.measure.run import measure
 from probe.net.dialer import RealDialer
 from probe.net.network import Network
@@ -29,7 +29,7 @@ from probe.protocol.measurement import Vantage
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from infra.bench.matrix.court import Run
+    from infra.bench.matrix.judge import Run
     from probe.protocol.watch import Watch
 
 _SWEEP_FIRST = 24
@@ -59,7 +59,7 @@ async def runs(
 
     async def worker(number: int) -> None:
         # One probe by its own plan: the first of them sweep first, the others have run for a while.
-        rounds = None if sweep else Rounds(watch.sweep_s, swept=number >= _SWEEP_FIRST)
+        rounds = None if sweep else RunPlanner(watch.sweep_s, swept=number >= _SWEEP_FIRST)
         for _ in left:
             async with entrance:
                 await _quiet()

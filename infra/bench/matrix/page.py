@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 
-from infra.bench.matrix.cases import Result
+from infra.bench.matrix.cases import CaseResult
 from infra.bench.matrix.namespaces import missing
 
 _PORTABLE = """## The portable lab
@@ -16,7 +16,7 @@ packet is lost, forged or limited, there is no IPv6, no ICMP and no second inter
 """
 
 
-def table(results: list[Result], in_lab: list[Result], rule_set: str) -> str:
+def table(results: list[CaseResult], in_lab: list[CaseResult], rule_set: str) -> str:
     """The page."""
     ways, bad = ([r for r in results if r.case.kind == kind] for kind in ("way", "bad"))
     lines = [
@@ -46,7 +46,7 @@ def table(results: list[Result], in_lab: list[Result], rule_set: str) -> str:
     return "\n".join(lines)
 
 
-def _ways(results: list[Result]) -> list[str]:
+def _ways(results: list[CaseResult]) -> list[str]:
     lines = ["| what was done | must be: web, app | right | said otherwise |", "|---|---|---|---|"]
     for r in results:
         other = [f"{s}: {w} x {n}" for s, c in r.said.items() for w, n in c.items() if w != getattr(r.case, s)]
@@ -54,11 +54,11 @@ def _ways(results: list[Result]) -> list[str]:
     return [*lines, "", _total(results), ""]
 
 
-def _share(r: Result) -> str:
+def _share(r: CaseResult) -> str:
     return f"{r.right} of {r.runs} ({100 * r.right / r.runs:.1f} %)"
 
 
-def _total(ways: list[Result]) -> str:
+def _total(ways: list[CaseResult]) -> str:
     right, runs = sum(r.right for r in ways), sum(r.runs for r in ways)
     least = min(ways, key=lambda r: r.right / r.runs)
     return (

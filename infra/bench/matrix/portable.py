@@ -14,10 +14,10 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from infra.bench.matrix import near_side as line
-from infra.lab import scenario as scenarios
+from infra.bench.matrix import near_side
+from infra.lab import scenario
 from infra.lab.country import authority_file, map_file
-from infra.lab.dialer import Atlas, LabDialer
+from infra.lab.dialer import CurrentMap, LabDialer
 from infra.lab.interference import methods
 from infra.lab.watch import watch_toml
 from probe.base.errors import UserError
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
     from pathlib import Path
 
-    from infra.bench.matrix.court import Run
+    from infra.bench.matrix.judge import Run
     from probe.protocol.watch import Watch
 
 _PATIENCE = {"cadence_s = 1.0": "cadence_s = 12.0", "timeout_s = 0.5": "timeout_s = 6.0"}
@@ -62,12 +62,12 @@ def measure(folder: Path, count: int, only: Collection[str] = ()) -> tuple[Watch
     file, zero_ms = folder / "methods.toml", time.time_ns() // 1_000_000 - _LONG_AGO_MS
     file.write_text(_scenario(only), encoding="utf-8")
     with _country(file, folder, zero_ms):
-        watch = watch_file.read(watch_toml(scenarios.load(str(file)), zero_ms), "the lab's watch")
+        watch = watch_file.read(watch_toml(scenario.load(str(file)), zero_ms), "the lab's watch")
         return watch, asyncio.run(_all(watch, folder, count))
 
 
 async def _all(watch: Watch, folder: Path, count: int) -> dict[str, list[Run]]:
-    atlas, gate = Atlas(map_file(folder)), asyncio.Lock()
+    atlas, gate = CurrentMap(map_file(folder)), asyncio.Lock()
     found: dict[str, list[Run]] = {p.id: [] for p in watch.providers}
 
     async def on(provider: str, asn: int) -> None:
@@ -75,7 +75,7 @@ async def _all(watch: Watch, folder: Path, count: int) -> dict[str, list[Run]]:
         vantage = Vantage(asn=asn, access="fixed", line=provider)
         # What is throttled shows in sweeps alone.
         sweep = provider == "throttled"
-        await line.runs(watch, network, vantage, count, _AT_ONCE, found[provider].append, sweep=sweep, gate=gate)
+        await near_side.runs(watch, network, vantage, count, _AT_ONCE, found[provider].append, sweep=sweep, gate=gate)
 
     await asyncio.gather(*(on(p.id, p.networks[0].asn) for p in watch.providers))
     return found
@@ -83,12 +83,12 @@ async def _all(watch: Watch, folder: Path, count: int) -> dict[str, list[Run]]:
 
 def _scenario(only: Collection[str] = ()) -> str:
     """The quick scenario with a provider for each way, and with more patience: a busy machine is no block."""
-    quick = (scenarios.FOLDER / "quick.toml").read_text(encoding="utf-8")
+    quick = (scenario.FOLDER / "quick.toml").read_text(encoding="utf-8")
     head = quick[: quick.index("[[providers]]")]
     for short, long in _PATIENCE.items():
         head = head.replace(short, long)
     chosen = {name: how for name, how in does().items() if not only or name in only}
-    rows = enumerate(chosen.items(), scenarios.PRIVATE_ASNS.start)
+    rows = enumerate(chosen.items(), scenario.PRIVATE_ASNS.start)
     return head + "\n".join(_PROVIDER.format(id=name, asn=asn, does=how) for asn, (name, how) in rows)
 
 

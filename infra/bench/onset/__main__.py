@@ -19,7 +19,7 @@ from infra.bench.onset import online, report
 from infra.bench.onset.online import Traced
 from infra.bench.onset.rivals import RIVALS
 from infra.bench.onset.score import Guess, score
-from infra.bench.onset.simulate import CLEAN, STRESS, Case, Fleet, Truth, global_outages, provider
+from infra.bench.onset.simulate import CLEAN, STRESS, Fleet, SimulatedProvider, SimulatedTruth, global_outages, provider
 from probe.base import times
 
 HELD_OUT = (9001, 9002)
@@ -58,13 +58,13 @@ def guess(answer: Answer) -> Guess:
 
 Job = tuple[Fleet, int, int, int]
 """A fleet, a seed, the number of a provider, and the fleet's place among FLEETS."""
-Done = tuple[str, Truth, dict[str, tuple[Guess, float]], dict[str, Traced]]
+Done = tuple[str, SimulatedTruth, dict[str, tuple[Guess, float]], dict[str, Traced]]
 
 
 def _one(job: Job) -> Done:
     """All methods on one provider: each one's guess and its seconds of processor time, and the scores online."""
     fleet, seed, number, place = job
-    case: Case = provider(fleet, seed, number, global_outages(fleet, seed))
+    case: SimulatedProvider = provider(fleet, seed, number, global_outages(fleet, seed))
     started = time.process_time()
     guesses = {OURS: (guess(infer(case.rows, PARAMETERS)), time.process_time() - started)}
     traces: dict[str, Traced] = {}
@@ -102,7 +102,7 @@ def main(
         mine = [d for d in done if d[0] == fleet.name]
         names = list(mine[0][2])
         lines = [
-            report.Line(
+            report.MethodRow(
                 name,
                 score([(truth, guesses[name][0]) for _, truth, guesses, _ in mine]),
                 sorted(guesses[name][1] for _, _, guesses, _ in mine),
@@ -110,7 +110,7 @@ def main(
             for name in names
         ]
         tests = {name: online.online([d[3][name] for d in mine]) for name in mine[0][3]}
-        tables.append(report.Table(fleet, lines, tests))
+        tables.append(report.FleetTable(fleet, lines, tests))
     text = report.text(tables, seeds, providers)
     out.write_text(text, encoding="utf-8")
     sys.stdout.write(text)

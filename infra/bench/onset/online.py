@@ -11,7 +11,7 @@ import numpy.typing as npt
 from aggregator.inference.model.sequential_test import trace
 from aggregator.inference.rows.rows import FAIL, INCONCLUSIVE, OK, Rows
 from infra.bench.onset.score import VISIBLE
-from infra.bench.onset.simulate import Case, Truth
+from infra.bench.onset.simulate import SimulatedProvider, SimulatedTruth
 
 Floats = npt.NDArray[np.float64]
 PER_DAYS = 1000.0
@@ -23,7 +23,7 @@ KL = 0.9 * math.log(0.9 / 0.02) + 0.1 * math.log(0.1 / 0.98)
 class Traced:
     """One provider's scores in order of arrival."""
 
-    truth: Truth
+    truth: SimulatedTruth
     at: npt.NDArray[np.int64]
     score: Floats
 
@@ -40,13 +40,13 @@ class Online:
     """log(ARL) / KL: the fewest measurements that any test needs at this false-alarm rate, for these fleets."""
 
 
-def ours(case: Case) -> Traced:
+def ours(case: SimulatedProvider) -> Traced:
     """The scores of this project's test."""
     _, at, _, score = trace(case.rows)
     return Traced(case.truth, at, score)
 
 
-def cusum(case: Case) -> Traced:
+def cusum(case: SimulatedProvider) -> Traced:
     """The plain rival: Page's CUSUM of the log likelihood ratio, all lines pooled into one rate."""
     rows: Rows = case.rows
     order = np.lexsort((rows.at, rows.received))

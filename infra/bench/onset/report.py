@@ -48,7 +48,7 @@ is log(ARL) / KL, for a test that knew every line to be sound and the rates on b
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class MethodRow:
     """One method on one fleet; `seconds` of processor time, sorted."""
 
     name: str
@@ -57,15 +57,15 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class FleetTable:
     """One fleet."""
 
     fleet: Fleet
-    lines: Sequence[Line]
+    lines: Sequence[MethodRow]
     online: dict[str, Online]
 
 
-def _row(line: Line) -> str:
+def _row(line: MethodRow) -> str:
     s = line.score
     intervals = (
         f"{s.coverage:.3f} | {s.above:.3f} / {s.below:.3f} | {s.width:.2f}" if s.width == s.width else "- | - | -"
@@ -86,7 +86,7 @@ def _settings(fleet: Fleet) -> str:
     )
 
 
-def text(tables: Sequence[Table], seeds: Sequence[int], providers: int) -> str:
+def text(tables: Sequence[FleetTable], seeds: Sequence[int], providers: int) -> str:
     """The whole page."""
     parts = [HEAD.format(seeds=", ".join(map(str, seeds)), providers=providers, visible=VISIBLE, telling=TELLING)]
     for table in tables:

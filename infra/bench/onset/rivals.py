@@ -23,7 +23,7 @@ JUMP = 0.3
 
 
 @dataclass(frozen=True, slots=True)
-class Series:
+class BinnedRuns:
     """Failures and runs by bin; bins without runs are left out. `start` is each bin's first ms."""
 
     start: npt.NDArray[np.int64]
@@ -37,7 +37,7 @@ class Series:
         return self.k / self.n
 
 
-def binned(rows: Rows, width: int) -> Series:
+def binned(rows: Rows, width: int) -> BinnedRuns:
     """The rows that an analyst would keep: conclusive, control and reference not failed."""
     kept = (rows.outcome != INCONCLUSIVE) & (rows.control != FAIL) & (rows.reference != FAIL)
     fail = (rows.outcome == FAIL) | ((rows.outcome == OK) & (rows.speed < 0.25))
@@ -45,7 +45,7 @@ def binned(rows: Rows, width: int) -> Series:
     bins, index = np.unique(place, return_inverse=True)
     n = np.bincount(index, minlength=bins.size).astype(float)
     k = np.bincount(index, weights=fail[kept], minlength=bins.size).astype(float)
-    return Series((bins * width).astype(np.int64), k, n, width)
+    return BinnedRuns((bins * width).astype(np.int64), k, n, width)
 
 
 def ooni_cusum(rows: Rows, cadence_ms: int) -> Guess:
@@ -62,7 +62,7 @@ def ooni_cusum(rows: Rows, cadence_ms: int) -> Guess:
     return Guess(None)
 
 
-def _first_rise(series: Series, ends: list[int]) -> Guess:
+def _first_rise(series: BinnedRuns, ends: list[int]) -> Guess:
     """The first segment whose share of failures is JUMP above the one before."""
     edges = [0, *ends]
     means = [float(series.k[a:b].sum() / series.n[a:b].sum()) for a, b in itertools.pairwise(edges) if b > a]
@@ -72,7 +72,7 @@ def _first_rise(series: Series, ends: list[int]) -> Guess:
     return Guess(None)
 
 
-def _penalty(series: Series) -> float:
+def _penalty(series: BinnedRuns) -> float:
     """BIC's, for a mean that shifts, from the noise between neighbours."""
     noise = float(np.median(np.abs(np.diff(series.share)))) / 0.954 if series.share.size > 1 else 0.0
     return 3 * max(noise, 0.1) ** 2 * float(np.log(max(series.share.size, 2)))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from infra.bench.onset.simulate import Truth
+from infra.bench.onset.simulate import SimulatedTruth
 
 VISIBLE = 5
 """A block counts as detectable with this many visible failures and as many earlier successes."""
@@ -44,7 +44,7 @@ class Score:
     detectable: int
 
 
-def score(pairs: list[tuple[Truth, Guess]]) -> Score:
+def score(pairs: list[tuple[SimulatedTruth, Guess]]) -> Score:
     """The score of guesses beside their truths."""
     errors, widths, below, above = [], [], [], []
     false = suspected = missed = missed_probes = detectable = 0

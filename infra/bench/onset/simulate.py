@@ -71,7 +71,7 @@ class Fleet:
 
 
 @dataclass(frozen=True, slots=True)
-class Truth:
+class SimulatedTruth:
     """What really happened, ms since the epoch."""
 
     shape: str
@@ -89,11 +89,11 @@ class Truth:
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class SimulatedProvider:
     """One provider's rows and its truth."""
 
     rows: Rows
-    truth: Truth
+    truth: SimulatedTruth
 
 
 def _within(t: Floats, spans: list[Span]) -> Bools:
@@ -227,7 +227,7 @@ def _shows(t: Floats, probe: dict[str, npt.NDArray[np.generic]], onset: float, l
     return int(inside.sum()) >= TELLING and int(before.sum()) >= TELLING
 
 
-def provider(fleet: Fleet, seed: int, number: int, down: list[Span]) -> Case:
+def provider(fleet: Fleet, seed: int, number: int, down: list[Span]) -> SimulatedProvider:
     """One provider of a fleet."""
     rng = np.random.default_rng([seed, number])
     end = fleet.days * DAY
@@ -272,7 +272,7 @@ def provider(fleet: Fleet, seed: int, number: int, down: list[Span]) -> Case:
         control=c["control"].astype(np.int8),
         reference=c["reference"].astype(np.int8),
     )
-    truth = Truth(
+    truth = SimulatedTruth(
         shape=shape,
         blocks=tuple((EPOCH_MS + round(a * 1000), None if b >= end else EPOCH_MS + round(b * 1000)) for a, b in blocks),
         cadence_ms=round(cadence * 1000),
@@ -282,7 +282,7 @@ def provider(fleet: Fleet, seed: int, number: int, down: list[Span]) -> Case:
         showing=sum(_shows(p["true"].astype(float), p, onset, lift) for p in parts),
         days=fleet.days,
     )
-    return Case(rows, truth)
+    return SimulatedProvider(rows, truth)
 
 
 def global_outages(fleet: Fleet, seed: int) -> list[Span]:
@@ -294,7 +294,7 @@ def global_outages(fleet: Fleet, seed: int) -> list[Span]:
     ]
 
 
-def simulate(fleet: Fleet, seed: int) -> list[Case]:
+def simulate(fleet: Fleet, seed: int) -> list[SimulatedProvider]:
     """All providers of one fleet."""
     down = global_outages(fleet, seed)
     return [provider(fleet, seed, i, down) for i in range(fleet.providers)]

@@ -21,14 +21,14 @@ from pathlib import Path
 import msgspec
 
 from infra.bench.weight import page as light_report
-from infra.bench.weight.weighed import Weighed
+from infra.bench.weight.weighed import ProbeWeight
 from infra.child import as_child, blockonset
 from infra.lab import scenario as scenarios
 from infra.lab.certificates import Issuer
 from infra.lab.country import authority_file, map_file
 from infra.lab.watch import watch_toml
-from infra.nats import server as nats
-from probe.measure import bytes_on_wire as traffic
+from infra.nats import nats_server
+from probe.measure import bytes_on_wire
 from probe.nats.link import connect
 from probe.protocol import receipt as receipts
 from probe.protocol import segment, watch_file
@@ -44,7 +44,7 @@ _TLS = 'tls { cert_file: "%(pem)s", key_file: "%(pem)s", handshake_first: "auto"
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
-class Collector:
+class RecordingCollector:
     """Acknowledges and receipts like the aggregator, with real signatures, and keeps the segments."""
 
     def __init__(self, operator: Key) -> None:
@@ -136,7 +136,7 @@ def cpu(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
-async def weigh(folder: Path) -> Weighed:
+async def weigh(folder: Path) -> ProbeWeight:
     """Start everything, let the probe work, then let it idle. Takes about a minute and a half."""
     scenario, zero_ms = scenarios.load(SCENARIO), time.time_ns() // 1_000_000 + LATER_MS
     operator, core, probe = Key.create("operator"), Key.create("user"), folder / "probe"
@@ -147,11 +147,11 @@ async def weigh(folder: Path) -> Weighed:
     pem, ca = folder / "collector.pem", folder / "ca.pem"
     pem.write_bytes(authority.issue("localhost"))
     ca.write_bytes(_public(authority))
-    server = nats.Server(nats.write_config(folder / "nats", core_users=[core.id], probes=[own.id]))
+    server = nats_server.Server(nats_server.write_config(folder / "nats", core_users=[core.id], probes=[own.id]))
     with server.config.open("a") as config:
         config.write(_TLS % {"pem": pem})
     server.start()
-    collector = Collector(operator)
+    collector = RecordingCollector(operator)
     country = [*blockonset("lab", "country"), "--scenario", SCENARIO, "--data", str(folder), "--zero-ms", str(zero_ms)]
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(server.stop)
@@ -182,14 +182,14 @@ async def weigh(folder: Path) -> Weighed:
             idle = (cpu(process.pid) - used) / IDLE_S
             now, most = memory(process.pid)
     light, sweeps = collector.runs(sweep=False), collector.runs(sweep=True)
-    return Weighed(
+    return ProbeWeight(
         rss_idle=now,
         rss_most=most,
         cpu_start=began,
         cpu_round=cpu_round,
         cpu_idle_share=idle,
-        light=[traffic.wire_bytes(r) for r in light],
-        sweep=[traffic.wire_bytes(r) for r in sweeps],
+        light=[bytes_on_wire.wire_bytes(r) for r in light],
+        sweep=[bytes_on_wire.wire_bytes(r) for r in sweeps],
         handshakes_light=statistics.mean(len(_handshakes([r])) for r in light),
         handshakes_sweep=statistics.mean(len(_handshakes([r])) for r in sweeps),
         payload_tls=_handshakes([*light, *sweeps]),

@@ -9,10 +9,10 @@ from string import Template
 from typing import TYPE_CHECKING
 
 from probe.home.config import DELIVER_EVERY_S
-from probe.measure import bytes_on_wire as traffic
+from probe.measure import bytes_on_wire
 
 if TYPE_CHECKING:
-    from infra.bench.weight.weighed import Weighed
+    from infra.bench.weight.weighed import ProbeWeight
 
 DAY_S = 86_400
 TICKETS = 700
@@ -21,20 +21,20 @@ ECDSA = 3700
 """A TLS 1.3 handshake with a short ECDSA chain, packets included; `traffic.TLS_HANDSHAKE` is one with an RSA chain."""
 
 
-def page(w: Weighed) -> str:
+def page(w: ProbeWeight) -> str:
     """The page. Bytes are decimal."""
     light, sweep = statistics.mean(w.light), statistics.mean(w.sweep)
     shown = statistics.mean(w.payload_tls)
-    visit = statistics.mean(traffic.OPEN_AND_CLOSE + traffic.stream(c // 2) * 2 for c in w.deliveries)
+    visit = statistics.mean(bytes_on_wire.OPEN_AND_CLOSE + bytes_on_wire.stream(c // 2) * 2 for c in w.deliveries)
     rounds, sweeps, visits = DAY_S / w.cadence_s, DAY_S / w.sweep_s, DAY_S / DELIVER_EVERY_S
-    segment = statistics.mean(traffic.stream(n) for n in w.segments)
+    segment = statistics.mean(bytes_on_wire.stream(n) for n in w.segments)
     lab = (rounds - sweeps) * light + sweeps * sweep
     # A segment goes with its acknowledgement and its receipt, about 400 bytes, each in a packet of its own.
-    carried = visits * traffic.delivery(0, 0, tls=True) + rounds * (segment + 2 * traffic.stream(200))
+    carried = visits * bytes_on_wire.delivery(0, 0, tls=True) + rounds * (segment + 2 * bytes_on_wire.stream(200))
 
     def dearer(handshake: int) -> float:
         """What a handshake takes more than the lab's."""
-        return max(0.0, handshake - traffic.stream(round(shown)))
+        return max(0.0, handshake - bytes_on_wire.stream(round(shown)))
 
     def light_with(handshake: int) -> float:
         """A light round in which the service works: one handshake, the service's own."""
@@ -46,13 +46,13 @@ def page(w: Weighed) -> str:
         A session that is taken up again is no dearer than one of the lab's small handshakes.
         """
         more = TICKETS if resumed else dearer(handshake)
-        return light + traffic.OPEN_AND_CLOSE + 2 * (traffic.stream(round(shown)) + more)
+        return light + bytes_on_wire.OPEN_AND_CLOSE + 2 * (bytes_on_wire.stream(round(shown)) + more)
 
     def day(handshake: int, each: float) -> float:
         sweep_with = sweep + w.handshakes_sweep * dearer(handshake)
         return carried + (rounds - sweeps) * each + sweeps * sweep_with
 
-    rsa = traffic.TLS_HANDSHAKE
+    rsa = bytes_on_wire.TLS_HANDSHAKE
     share = (w.cpu_round / w.cadence_s + w.cpu_idle_share) * 100
     text = Template(resources.files(__package__).joinpath("probe-light.md").read_text(encoding="utf-8"))
     return text.substitute(
@@ -76,7 +76,7 @@ def page(w: Weighed) -> str:
         sweeps=len(w.sweep),
         handshakes=f"{w.handshakes_light:.1f}",
         shown=f"{shown:.0f}",
-        assumed=f"{traffic.TLS_HANDSHAKE / 1e3:.1f}",
+        assumed=f"{bytes_on_wire.TLS_HANDSHAKE / 1e3:.1f}",
         visits=len(w.deliveries),
         visit=f"{visit / 1e3:.1f}",
         per_visit=f"{w.rounds_a_delivery:.1f}",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 
-class Weighed(NamedTuple):
+class ProbeWeight(NamedTuple):
     """What was measured. Bytes by `probe.measure.bytes_on_wire`, memory in MB, processor time in seconds."""
 
     rss_idle: float

@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from probe.net import quic_process as apart
+from probe.net import quic_process
 from probe.protocol.addresses import is_bogon
 
 if TYPE_CHECKING:
     from probe.measure.context import Context
-    from probe.net.quic_process import Handshake
+    from probe.net.quic_process import QuicHandshake
     from probe.protocol.measurement import Step
 
 NAME = "http3"
@@ -24,12 +24,12 @@ SWEEPS_ONLY = True
 
 async def check(context: Context) -> list[Step]:
     """Shake hands over QUIC with the web host, under both names, and with the control."""
-    if not apart.is_installed():
+    if not quic_process.is_installed():
         return []
     return await context.quic(*await asyncio.gather(_service(context), _control(context)))
 
 
-async def _service(context: Context) -> list[Handshake]:
+async def _service(context: Context) -> list[QuicHandshake]:
     """At the address that a browser would use. The contrast goes first.
 
     A censor that reads server names in QUIC may then drop the whole flow between two addresses for minutes, as China's
@@ -44,7 +44,7 @@ async def _service(context: Context) -> list[Handshake]:
     return asked
 
 
-async def _control(context: Context) -> list[Handshake]:
+async def _control(context: Context) -> list[QuicHandshake]:
     """Whether UDP 443 gets anywhere at all from this line, if the control speaks QUIC.
 
     How its name resolves, the control's own steps tell.

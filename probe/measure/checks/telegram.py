@@ -9,7 +9,7 @@ from probe.measure.plan import chosen, others6
 
 if TYPE_CHECKING:
     from probe.measure.context import Context
-    from probe.measure.plan import Way
+    from probe.measure.plan import EndpointTry
     from probe.protocol.measurement import Step
     from probe.protocol.watch import Endpoint
 
@@ -27,12 +27,12 @@ async def check(context: Context) -> list[Step]:
     return steps
 
 
-async def _all(context: Context, these: list[tuple[Endpoint, Way]]) -> list[Step]:
+async def _all(context: Context, these: list[tuple[Endpoint, EndpointTry]]) -> list[Step]:
     found = await asyncio.gather(*(_endpoint(context, endpoint, way) for endpoint, way in these))
     return [step for steps in found for step in steps]
 
 
-async def _endpoint(context: Context, endpoint: Endpoint, way: Way) -> list[Step]:
+async def _endpoint(context: Context, endpoint: Endpoint, way: EndpointTry) -> list[Step]:
     """Connect, hold the connection in silence, then say the first words: so it shows which of these was cut."""
     with await context.connect(endpoint.id, way.address, way.port) as connection:
         await connection.hold(context.hold_s)

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 
 from cryptography import x509
 
-from probe.net import certificates as trust
-from probe.net import failures
-from probe.net.counted_socket import Wire
-from probe.net.tls import Secure
+from probe.net import certificates, failures
+from probe.net.counted_socket import CountedSocket
+from probe.net.tls import TlsConnection
 
 if TYPE_CHECKING:
     from probe.net.network import Network
@@ -52,11 +51,11 @@ async def look(network: Network, host: str, address: str, limit_s: float) -> str
     """
     try:
         async with asyncio.timeout(limit_s):
-            with await Wire.stream(network.dialer.tcp(address, 443)) as wire:
-                chain = await Secure(wire, network.tls, host).shake()
+            with await CountedSocket.stream(network.dialer.tcp(address, 443)) as wire:
+                chain = await TlsConnection(wire, network.tls, host).shake()
     except failures.NETWORK_ERRORS as e:
         raise ConnectionError(failures.name(e)) from e
-    return opener(chain) or trust.judge(chain, host, network.ca_file).failure or ""
+    return opener(chain) or certificates.judge(chain, host, network.ca_file).failure or ""
 
 
 def opener(chain: list[bytes]) -> str:

@@ -31,7 +31,7 @@ class _Text(string.Template):
     delimiter = "%"
 
 
-class Service(NamedTuple):
+class ServiceManager(NamedTuple):
     """How one manager takes the probe: where its text goes, and the commands that start and end it."""
 
     manager: str
@@ -43,26 +43,26 @@ class Service(NamedTuple):
     """Commands for after the file is gone."""
 
 
-def here(platform: str = sys.platform) -> Service | None:
+def here(platform: str = sys.platform) -> ServiceManager | None:
     """This system's service manager, or None where there is none that is known."""
     home = Path.home()
     if platform == "win32":
         file = Path(os.environ.get("LOCALAPPDATA") or home) / "Blockonset" / "task.xml"
         create = ("schtasks", "/Create", "/F", "/TN", TASK, "/XML", str(file))
         run, end = ("schtasks", "/Run", "/TN", TASK), ("schtasks", "/End", "/TN", TASK)
-        return Service(
+        return ServiceManager(
             TASKS, file, "windows-task.xml", (create, run), (end, ("schtasks", "/Delete", "/F", "/TN", TASK))
         )
     if platform == "darwin":
         file = home / "Library" / "LaunchAgents" / f"{LABEL}.plist"
         domain = f"gui/{os.getuid()}"
         start = (("launchctl", "bootstrap", domain, str(file)),)
-        return Service(LAUNCHD, file, "launchd.plist", start, (("launchctl", "bootout", f"{domain}/{LABEL}"),))
+        return ServiceManager(LAUNCHD, file, "launchd.plist", start, (("launchctl", "bootout", f"{domain}/{LABEL}"),))
     if shutil.which("systemctl") is None:
         return None
     configuration = Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config")
     user, reload = ("systemctl", "--user"), ("systemctl", "--user", "daemon-reload")
-    return Service(
+    return ServiceManager(
         SYSTEMD,
         configuration / "systemd" / "user" / UNIT,
         "systemd.service",
@@ -77,7 +77,7 @@ def command(config: Path) -> list[str]:
     return [sys.executable, "-m", "probe", "probe", "run", "--config", str(config)]
 
 
-def text(service: Service, config: Path) -> str:
+def text(service: ServiceManager, config: Path) -> str:
     """The service's text, filled in."""
     words = command(config)
     template = resources.files(__package__).joinpath(service.template).read_text(encoding="utf-8")
@@ -90,7 +90,7 @@ def text(service: Service, config: Path) -> str:
     )
 
 
-def install(service: Service, config: Path) -> None:
+def install(service: ServiceManager, config: Path) -> None:
     """Write the service and start it. Raises UserError; then the text may be there and the service not run."""
     encoding = "utf-16" if service.manager == TASKS else "utf-8"
     write(service.file, text(service, config).encode(encoding))
@@ -99,7 +99,7 @@ def install(service: Service, config: Path) -> None:
             raise UserError(f"{shlex.join(words)}: {error}")
 
 
-def remove(service: Service | None) -> tuple[str, ...]:
+def remove(service: ServiceManager | None) -> tuple[str, ...]:
     """Stop the service and remove its text, as far as it is there. What was removed; never raises."""
     if service is None or not service.file.exists():
         return ()

@@ -5,9 +5,9 @@ import pytest
 
 from aggregator.answers.entry import counts, entries, headline
 from aggregator.inference.answer.answer import Interval
-from tests.support import lab_country as country
+from tests.support import lab_country
 
-WATCH = country.watch()
+WATCH = lab_country.watch()
 DAYS = (
     '[[directive.dates]]\nkind = "issued"\nvalue = "2026-05-01"\nprecision = "day"\ntimezone = "Asia/Ho_Chi_Minh"\n'
     '[[directive.dates]]\nkind = "report_by"\nvalue = "2026-05-03"\nprecision = "day"\n'
@@ -17,9 +17,9 @@ DAYS = (
 
 def at(seconds, width=0.0, surface="app", **changes):
     """An answer about Brindlewick with an onset around a time after ZERO."""
-    start, end = (country.ZERO_MS + round((seconds + s * width) * 1000) for s in (-0.5, 0.5))
+    start, end = (lab_country.ZERO_MS + round((seconds + s * width) * 1000) for s in (-0.5, 0.5))
     onset = Interval(estimate=_text((start + end) // 2), earliest=_text(start), latest=_text(end), level=0.95)
-    return country.answer("brindlewick-fixed", surface=surface, onset=onset, **changes)
+    return lab_country.answer("brindlewick-fixed", surface=surface, onset=onset, **changes)
 
 
 def _text(ms):
@@ -36,9 +36,9 @@ def entry(*answers, watch=WATCH):
 def test_all_providers_are_listed():
     """Providers without any measurement are there, with no answer."""
     found = entries(WATCH, {})
-    assert [e.provider for e in found] == list(country.KINDS)
+    assert [e.provider for e in found] == list(lab_country.KINDS)
     assert {e.answer for e in found} == {None}
-    assert counts(found).unmeasured == len(country.KINDS)
+    assert counts(found).unmeasured == len(lab_country.KINDS)
 
 
 def test_the_headline_is_the_earliest_block():
@@ -50,7 +50,7 @@ def test_the_headline_is_the_earliest_block():
 
 def test_what_was_blocked_before_goes_before_any_onset():
     """A surface that never worked while we looked was blocked earlier than one that stopped."""
-    before = country.answer("jessamy-mobile", surface="web")
+    before = lab_country.answer("jessamy-mobile", surface="web")
     assert headline({"app": at(5), "web": before}) is before
 
 
@@ -58,15 +58,15 @@ def test_what_was_blocked_before_goes_before_any_onset():
 def test_a_block_goes_before_a_suspicion_and_that_before_all_else(state):
     """A later block outranks an earlier suspicion, which outranks what shows nothing."""
     suspected = at(20, surface="web", state="suspected")
-    calm = country.answer("kittering-fixed", state=state)
+    calm = lab_country.answer("kittering-fixed", state=state)
     assert headline({"app": at(90), "web": suspected}).state == "blocked"
     assert headline({"app": calm, "web": suspected}) is suspected
 
 
 def test_without_any_block_the_surface_with_more_data_speaks():
     """Where nothing is blocked the better measured surface is shown."""
-    little = country.answer("kittering-fixed", used=3)
-    much = country.answer("kittering-fixed", surface="web", used=300)
+    little = lab_country.answer("kittering-fixed", used=3)
+    much = lab_country.answer("kittering-fixed", surface="web", used=300)
     assert headline({"app": little, "web": much}) is much
 
 
@@ -78,7 +78,7 @@ def test_the_lag_spans_what_date_and_interval_can_mean():
 
 def test_an_order_known_to_the_day_gives_a_range_and_no_estimate():
     """1 May in Hanoi began at 17:00 UTC the day before: 10:00 UTC is 17 h after its start, 7 h before its end."""
-    lag = entry(at(0), watch=country.watch(dates=DAYS.format(bound="inclusive"))).lag
+    lag = entry(at(0), watch=lab_country.watch(dates=DAYS.format(bound="inclusive"))).lag
     assert (lag.earliest_s, lag.latest_s, lag.estimate_s) == (-7 * 3600, 17 * 3600, None)
 
 
@@ -93,7 +93,7 @@ def test_before_or_after_the_deadline_or_nobody_can_tell(seconds, before):
 @pytest.mark.parametrize(("bound", "limit"), [("exclusive", "2026-05-02T17:00"), ("inclusive", "2026-05-03T17:00")])
 def test_a_day_ends_as_its_wording_says(bound, limit):
     """A day that is excluded limits as it begins, one that is included as it ends, in its own time zone."""
-    deadline = entry(at(24), watch=country.watch(dates=DAYS.format(bound=bound))).deadline
+    deadline = entry(at(24), watch=lab_country.watch(dates=DAYS.format(bound=bound))).deadline
     assert deadline.kind == "report_by"
     assert deadline.limit.startswith(limit)
 
@@ -108,14 +108,14 @@ def test_an_onset_open_to_the_past_is_never_after_the_deadline():
 
 def test_without_dates_nothing_is_said_about_them():
     """A watch whose order has no date gives neither lag nor deadline."""
-    one = entry(at(24), watch=country.watch(dates=""))
+    one = entry(at(24), watch=lab_country.watch(dates=""))
     assert one.lag is None
     assert one.deadline is None
 
 
 def test_the_counts_add_up_to_the_providers():
     """Every provider is counted once by its state."""
-    answers = {(p, "app"): country.answer(p) for p, kind in country.KINDS.items() if kind[4]}
+    answers = {(p, "app"): lab_country.answer(p) for p, kind in lab_country.KINDS.items() if kind[4]}
     n = counts(entries(WATCH, answers))
     assert n.stopped + n.already + n.suspected + n.no_block + n.insufficient + n.unmeasured == n.providers == 12
     assert (n.stopped, n.lifted, n.after_deadline, n.astride_deadline) == (7, 1, 1, 1)

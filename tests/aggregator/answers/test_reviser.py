@@ -8,20 +8,19 @@ import msgspec
 import numpy as np
 import pytest
 
-from aggregator.answers.reviser import Place, Reviser
-from aggregator.inference.answer import common_cause as common
+from aggregator.answers.reviser import AnswerKey, Reviser
+from aggregator.inference.answer import common_cause
 from aggregator.inference.onset import infer
 from aggregator.inference.rows.rows import FAIL, INCONCLUSIVE, OK, UNKNOWN
 from aggregator.inference.watch_parameters import of_watch
-from aggregator.intake.ingest import Incoming, Ingest
-from aggregator.judging import judge
-from aggregator.judging import rule_set as rules
+from aggregator.intake.ingest import IncomingSegment, Ingest
+from aggregator.judging import judge, rule_set
 from aggregator.store.store import StoreError
 from probe.protocol import segment
 from probe.protocol.keys import Key
 from tests.support.aggregators import AT_MS, TEST_WATCH, agree, control, dc, handshake, measurement, transfer
 
-RULES = rules.load(rules.newest())
+RULES = rule_set.load(rule_set.newest())
 CADENCE_MS = 2000
 GOOD, BAD = [*dc(1), *dc(2)], [*dc(1, connect="generic_timeout_error"), *dc(2, exchange="generic_timeout_error")]
 
@@ -42,7 +41,7 @@ class Country:
         self.ingest = Ingest(store, Key.create("operator"), watches, RULES, now_ms=lambda: self.now)
         self.ingest.repair()
         self.reviser = Reviser(store, watches, RULES, infer, lambda: self.ingest.complete_ms)
-        self.place = Place(self.watch.id, "north-fixed", "app")
+        self.place = AnswerKey(self.watch.id, "north-fixed", "app")
         self._probes = [Key.create("user") for _ in range(3)]
 
     def measure(self, *runs, surface="app"):
@@ -57,7 +56,7 @@ class Country:
         for probe, measurements in made.items():
             key = self._probes[probe]
             parts = [measurements[i : i + 64] for i in range(0, len(measurements), 64)]
-            batch += [Incoming(key.id, segment.seal(p, key, 1, self.start).raw) for p in parts]
+            batch += [IncomingSegment(key.id, segment.seal(p, key, 1, self.start).raw) for p in parts]
         return self.ingest.take(batch)
 
     def rows(self, as_of=None, surface="app"):
@@ -201,12 +200,12 @@ def test_providers_that_change_together_are_told_so_and_the_first_is_told_anew(c
         return ((n, p, GOOD if n < 20 else BAD, fields) for n, p, fields in runs)
 
     country.measure(*block())
-    assert common.REASON not in country.reviser.revise(country.place).reasons
+    assert common_cause.REASON not in country.reviser.revise(country.place).reasons
     country.measure(*block(asn=64501, access="mobile"))
-    assert common.REASON in country.reviser.revise(other).reasons
+    assert common_cause.REASON in country.reviser.revise(other).reasons
     assert len(country.revisions(store)) == 2
     [last] = store.read("last_answer", **country.place._asdict(), rule_set=RULES.version)
-    assert common.REASON in last["answer"]
+    assert common_cause.REASON in last["answer"]
     assert country.reviser.revise(country.place).state == "blocked"
     assert len(country.revisions(store)) == 2
 

@@ -2,13 +2,13 @@
 
 import pytest
 
-from aggregator.answers import sentences as words
-from aggregator.answers.entry import Lag, entries
+from aggregator.answers import sentences
+from aggregator.answers.entry import OrderLag, entries
 from aggregator.inference.answer.answer import Interval
-from tests.support import lab_country as country
+from tests.support import lab_country
 
-WATCH = country.watch()
-REPORT = country.watch(
+WATCH = lab_country.watch()
+REPORT = lab_country.watch(
     zone="Asia/Ho_Chi_Minh",
     dates='[[directive.dates]]\nkind = "issued"\nvalue = "2026-04-26"\nprecision = "day"\n'
     'timezone = "Asia/Ho_Chi_Minh"\n'
@@ -19,20 +19,20 @@ REPORT = country.watch(
 
 def headline(*providers, watch=WATCH, **changes):
     """The headline when these providers have their answers, and nobody else."""
-    said = {(p, "app"): country.answer(p, **changes) for p in providers}
-    return words.headline(watch, [e for e in entries(watch, said) if e.provider in providers])
+    said = {(p, "app"): lab_country.answer(p, **changes) for p in providers}
+    return sentences.headline(watch, [e for e in entries(watch, said) if e.provider in providers])
 
 
 def sentence(provider, watch=WATCH, **changes):
     """What is said about one provider."""
-    found = entries(watch, {(provider, "app"): country.answer(provider, **changes)})
-    return words.sentence(watch, next(e for e in found if e.provider == provider))
+    found = entries(watch, {(provider, "app"): lab_country.answer(provider, **changes)})
+    return sentences.sentence(watch, next(e for e in found if e.provider == provider))
 
 
 def test_the_headline_of_a_whole_country():
     """Every state has its clause, in a fixed order, and who wasn't measured is named."""
-    said = {(p, "app"): country.answer(p) for p, kind in country.KINDS.items() if kind[4]}
-    assert words.headline(WATCH, entries(WATCH, said)) == (
+    said = {(p, "app"): lab_country.answer(p) for p, kind in lab_country.KINDS.items() if kind[4]}
+    assert sentences.headline(WATCH, entries(WATCH, said)) == (
         "Of 11 providers measured, Papergull stopped working on 7 (works again on 1), the first 14 s after the order, "
         "1 after the deadline, 1 too close to the deadline to tell; already not working when measuring began on 1; "
         "suspected on 1; no block seen on 1; 1 not measured enough; not measured at all: Mossend."
@@ -68,13 +68,15 @@ def test_a_suspicion_is_no_block():
 
 def test_before_any_measurement():
     """An empty store makes no claim."""
-    assert words.headline(WATCH, entries(WATCH, {})) == "None of the 12 providers of this watch has been measured yet."
+    assert (
+        sentences.headline(WATCH, entries(WATCH, {})) == "None of the 12 providers of this watch has been measured yet."
+    )
 
 
 def test_many_unmeasured_are_counted_rather_than_named():
     """A long list of names would bury the sentence."""
-    said = {("brindlewick-fixed", "app"): country.answer("brindlewick-fixed")}
-    assert words.headline(WATCH, entries(WATCH, said)).endswith("; 11 not measured at all.")
+    said = {("brindlewick-fixed", "app"): lab_country.answer("brindlewick-fixed")}
+    assert sentences.headline(WATCH, entries(WATCH, said)).endswith("; 11 not measured at all.")
 
 
 def test_a_reporting_date_is_not_called_a_deadline():
@@ -123,7 +125,7 @@ def test_every_state_has_its_sentence(provider, says):
     assert says in sentence(provider)
 
 
-@pytest.mark.parametrize("provider", [p for p, kind in country.KINDS.items() if kind[4]])
+@pytest.mark.parametrize("provider", [p for p, kind in lab_country.KINDS.items() if kind[4]])
 def test_no_sentence_tells_an_intent(provider):
     """The effect is what was measured; who meant what was not."""
     said = sentence(provider).lower()
@@ -133,7 +135,7 @@ def test_no_sentence_tells_an_intent(provider):
 def test_nothing_measured_is_said_so():
     """A provider without an answer makes no claim."""
     mossend = entries(WATCH, {})[-1]
-    assert words.sentence(WATCH, mossend) == "Nothing has been measured on Mossend yet."
+    assert sentences.sentence(WATCH, mossend) == "Nothing has been measured on Mossend yet."
 
 
 def test_a_wide_interval_has_no_seconds_and_names_both_days():
@@ -150,7 +152,7 @@ def test_a_wide_interval_has_no_seconds_and_names_both_days():
 
 def test_a_country_on_utc_has_no_second_clock():
     """The same time isn't told twice."""
-    said = sentence("brindlewick-fixed", country.watch(zone="UTC"))
+    said = sentence("brindlewick-fixed", lab_country.watch(zone="UTC"))
     assert "local time" not in said
     assert "UTC on 1 May 2026 (95 %)" in said
 
@@ -164,7 +166,7 @@ def test_a_country_on_utc_has_no_second_clock():
 )  # fmt: skip
 def test_durations_are_told_in_two_units(seconds, says):
     """The two leading units, rounded, without a sign."""
-    assert words.duration(seconds) == says
+    assert sentences.duration(seconds) == says
 
 
 @pytest.mark.parametrize(
@@ -183,10 +185,10 @@ def test_durations_are_told_in_two_units(seconds, says):
 )
 def test_a_lag_is_said_from_what_is_known(lag, says):
     """An estimate where there is one, a range where the date is a day, and the right side of the order."""
-    assert words.lag(Lag(earliest_s=lag[0], latest_s=lag[1], estimate_s=lag[2])) == says
+    assert sentences.lag(OrderLag(earliest_s=lag[0], latest_s=lag[1], estimate_s=lag[2])) == says
 
 
 @pytest.mark.parametrize(("p", "says"), [(0.9999, "p > 0.99"), (0.97, "p = 0.97"), (0.001, "p < 0.01")])
 def test_no_more_nines_than_two_digits_hold(p, says):
     """Certainty is never printed."""
-    assert words.chance(p) == says
+    assert sentences.chance(p) == says

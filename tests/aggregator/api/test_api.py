@@ -12,21 +12,21 @@ from probe.base import times
 from probe.protocol import segment
 from probe.protocol.keys import Key
 from probe.protocol.measurement import Measurement, Step, Vantage
-from tests.support import lab_country as country
+from tests.support import lab_country
 from tests.support.asgi_server import serving
 
-WATCH = country.watch()
+WATCH = lab_country.watch()
 BASE = "/v1/watches/ostramere"
-EARLY = times.text(country.ZERO_MS + 20_000)
+EARLY = times.text(lab_country.ZERO_MS + 20_000)
 PREFIXES = "# date: 2026-05-01\nprefix,asn,country\n127.0.0.0/8,64999,XO\n"
 
 
 @pytest.fixture(scope="module")
 def sealed(store):
     """The invented country in the store, and one segment of real measurements; that segment."""
-    country.fill(store)
+    lab_country.fill(store)
     key = Key.create("user")
-    one = segment.seal([_measurement("dns"), _measurement("tls")], key, 1, country.ZERO_MS)
+    one = segment.seal([_measurement("dns"), _measurement("tls")], key, 1, lab_country.ZERO_MS)
     _keep(store, one, key.id)
     return one
 
@@ -51,14 +51,14 @@ def _measurement(check):
     step = Step(op="resolve", target="web.papergull.example", start_ms=0.0, end_ms=12.5, failure="dns_nxdomain_error")
     return Measurement(
         watch="ostramere", watch_digest=WATCH.digest, run_id="ab" * 16, surface="web", check=check,
-        target="web.papergull.example", vantage=Vantage(asn=64600), at_ms=country.ZERO_MS, duration_ms=20.0,
+        target="web.papergull.example", vantage=Vantage(asn=64600), at_ms=lab_country.ZERO_MS, duration_ms=20.0,
         steps=(step,),
     )  # fmt: skip
 
 
 def _keep(store, one, probe):
     """A segment and its measurements as ingest stores them."""
-    at = [country.ZERO_MS]
+    at = [lab_country.ZERO_MS]
     store.insert(
         "segments",
         {"segment_id": [one.id], "probe": [probe], "sequence": [1], "sealed": at, "received": at,
@@ -91,12 +91,12 @@ def test_watches_tell_the_order_with_its_readings(api):
 def test_onsets_give_every_provider_its_last_answer(api):
     """The newest revision of each, with words and counts; nobody is left out."""
     body = api.get(f"{BASE}/onsets").json()
-    assert [e["provider"] for e in body["providers"]] == list(country.KINDS)
+    assert [e["provider"] for e in body["providers"]] == list(lab_country.KINDS)
     assert body["counts"]["stopped"] == 7
     assert body["headline"].startswith("Of 11 providers measured, Papergull stopped working on 7")
-    assert body["as_of"] == times.text(country.ZERO_MS + 150_000)
+    assert body["as_of"] == times.text(lab_country.ZERO_MS + 150_000)
     one = entry(body, "brindlewick-fixed")
-    assert msgspec.convert(one["answer"], Answer) == country.answer("brindlewick-fixed")
+    assert msgspec.convert(one["answer"], Answer) == lab_country.answer("brindlewick-fixed")
     assert one["lag"] == {"earliest_s": 12.3, "latest_s": 15.9, "estimate_s": 14.4, "words": "14 s after"}
     assert one["deadline"] == {"kind": "block_by", "limit": "2026-05-01T10:01:15.000Z", "before": True}
     assert entry(body, "mossend-fixed")["answer"] is None
@@ -120,8 +120,8 @@ def test_an_unchanged_answer_is_not_sent_again(api, store):
     assert again.headers["ETag"] == first.headers["ETag"]
     assert api.get(f"{BASE}/onsets", params={"as_of": EARLY}, headers=tag).status_code == 200
 
-    columns = {n: [] for n in country._ONSET}
-    country._revision(columns, country.answer("kittering-fixed"), country.ZERO_MS + 149_000)
+    columns = {n: [] for n in lab_country._ONSET}
+    lab_country._revision(columns, lab_country.answer("kittering-fixed"), lab_country.ZERO_MS + 149_000)
     store.insert("onsets", columns)
     assert api.get(f"{BASE}/onsets", headers=tag).status_code == 200
 
@@ -190,14 +190,14 @@ def test_bins_count_what_the_runs_say(api):
 
 def test_a_failure_while_the_reference_fails_is_the_service_s_own(api, store):
     """Nobody is accused of an outage that an uncensored network saw too."""
-    start = country.ZERO_MS + 86_400_000
-    columns = {n: [] for n in country._VERDICT}
+    start = lab_country.ZERO_MS + 86_400_000
+    columns = {n: [] for n in lab_country._VERDICT}
     for role, provider in (("probe", "caskenway-fixed"), ("reference", "")):
         for n in range(3):
-            row = (country.RULES, "ostramere", provider, "app", role, f"U{role}", "l", start + n * 2000, start,
+            row = (lab_country.RULES, "ostramere", provider, "app", role, f"U{role}", "l", start + n * 2000, start,
                    f"{n:032x}",
                    "0" * 32, "blocked", "r", "tcp-timeout", "f", 1.0, "ok", "")  # fmt: skip
-            for name, value in zip(country._VERDICT, row, strict=True):
+            for name, value in zip(lab_country._VERDICT, row, strict=True):
                 columns[name].append(value)
     store.insert("verdicts", columns)
     page = api.get(f"{BASE}/providers/caskenway-fixed/series", params={"start": times.text(start)}).json()

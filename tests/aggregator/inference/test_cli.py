@@ -14,10 +14,10 @@ from typing import NamedTuple
 import pytest
 
 from probe.base import times
-from tests.support.measured_fleet import Made, make, seconds
+from tests.support.measured_fleet import FleetSpec, make, seconds
 
 OUTCOMES, STATES = ("ok", "fail", "inconclusive"), ("ok", "fail", "")
-BLOCKED = Made(cadence=600, length=4 * 86400, blocks=((2 * 86400, 1e9),), lines=3)
+BLOCKED = FleetSpec(cadence=600, length=4 * 86400, blocks=((2 * 86400, 1e9),), lines=3)
 
 
 class Done(NamedTuple):
@@ -49,7 +49,7 @@ def run(*arguments: str | Path) -> Done:
     return Done(code, out.getvalue(), err.getvalue())
 
 
-def records(made: Made, provider: str = "prov") -> list[dict[str, object]]:
+def records(made: FleetSpec, provider: str = "prov") -> list[dict[str, object]]:
     """Made-up rows as a file would have them."""
     r = make(made)
     return [
@@ -83,7 +83,7 @@ def test_csv_jsonl_and_parquet_give_the_same_answers(tmp_path: Path) -> None:
     import pyarrow as pa
     from pyarrow import parquet
 
-    rows = records(BLOCKED) + records(Made(seed=5, cadence=600, length=4 * 86400), "other")
+    rows = records(BLOCKED) + records(FleetSpec(seed=5, cadence=600, length=4 * 86400), "other")
     rows.sort(key=lambda r: (str(r["at"]), str(r["probe"])))
     as_csv = write_csv(tmp_path / "m.csv", rows)
     (tmp_path / "m.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
@@ -132,7 +132,7 @@ def test_trace_is_in_order_of_arrival_and_looks_only_back(tmp_path: Path) -> Non
 
 def test_curve_rises_to_the_share_that_complied(tmp_path: Path) -> None:
     """One of two providers complies: the curve ends at a half, within its band."""
-    rows = records(BLOCKED) + records(Made(seed=5, cadence=600, length=4 * 86400), "other")
+    rows = records(BLOCKED) + records(FleetSpec(seed=5, cadence=600, length=4 * 86400), "other")
     line = json.loads(run(write_csv(tmp_path / "m.csv", rows), "--curve").stdout)
     assert (line["measured"], line["unmeasured"]) == (2, 0)
     assert line["curve"][0]["share"] < 0.05

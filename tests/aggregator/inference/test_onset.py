@@ -11,7 +11,7 @@ import pytest
 from aggregator.inference.onset import infer
 from aggregator.inference.rows.parameters import Parameters
 from aggregator.inference.rows.rows import Rows
-from tests.support.measured_fleet import BASE, Made, make, seconds
+from tests.support.measured_fleet import BASE, FleetSpec, make, seconds
 
 LAB = Parameters(cadence_s=2.0, lag_s=2.0)
 FOREVER = 1e9
@@ -21,7 +21,7 @@ FOREVER = 1e9
 @pytest.mark.parametrize("seed", range(4))
 def test_block_is_found_to_within_a_cadence(lines: int, seed: int) -> None:
     """A block seen by a few lines is blocked, its interval holds the truth, and its method is named."""
-    answer = infer(make(Made(seed=seed, lines=lines, blocks=((60, FOREVER),))), LAB)
+    answer = infer(make(FleetSpec(seed=seed, lines=lines, blocks=((60, FOREVER),))), LAB)
     assert answer.state == "blocked"
     assert answer.onset is not None
     assert seconds(answer.onset.earliest) - 2 <= 60 <= seconds(answer.onset.latest) + 2
@@ -34,7 +34,7 @@ def test_block_is_found_to_within_a_cadence(lines: int, seed: int) -> None:
 
 def test_lifted_block_has_both_ends() -> None:
     """A block that ends is lifted, with an interval for each end."""
-    answer = infer(make(Made(blocks=((60, 100),))), LAB)
+    answer = infer(make(FleetSpec(blocks=((60, 100),))), LAB)
     assert answer.state == "lifted"
     assert answer.lift is not None
     assert abs(seconds(answer.lift.estimate) - 100) < 2
@@ -43,7 +43,7 @@ def test_lifted_block_has_both_ends() -> None:
 @pytest.mark.parametrize("seed", range(6))
 def test_quiet_provider_is_reachable(seed: int) -> None:
     """A little loss is not a block."""
-    answer = infer(make(Made(seed=seed, loss=0.05)), LAB)
+    answer = infer(make(FleetSpec(seed=seed, loss=0.05)), LAB)
     assert (answer.state, answer.onset, answer.pattern) == ("reachable", None, "none")
     assert answer.p_block < 0.1
 
@@ -51,33 +51,33 @@ def test_quiet_provider_is_reachable(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(6))
 def test_outage_is_not_a_block(seed: int) -> None:
     """Failures while controls fail are left out, the survivors among them too."""
-    answer = infer(make(Made(seed=seed, outage=(60, 90))), LAB)
+    answer = infer(make(FleetSpec(seed=seed, outage=(60, 90))), LAB)
     assert answer.state == "reachable"
     assert answer.onset is None
 
 
 def test_one_flaky_line_is_not_a_block() -> None:
     """One line of three that fails two runs of five moves nothing."""
-    answer = infer(make(Made(flaky=(0,))), LAB)
+    answer = infer(make(FleetSpec(flaky=(0,))), LAB)
     assert answer.state == "reachable"
 
 
 def test_one_line_that_changes_among_three_is_not_a_block() -> None:
     """What one line alone shows is that line's own affair."""
-    answer = infer(make(Made(blocks=((60, FOREVER),), spared=(1, 2))), LAB)
+    answer = infer(make(FleetSpec(blocks=((60, FOREVER),), spared=(1, 2))), LAB)
     assert answer.state == "reachable"
 
 
 def test_single_line_is_only_suspected() -> None:
     """One line has an onset and an interval, and no more than a suspicion."""
-    answer = infer(make(Made(lines=1, blocks=((60, FOREVER),))), LAB)
+    answer = infer(make(FleetSpec(lines=1, blocks=((60, FOREVER),))), LAB)
     assert answer.state == "suspected"
     assert answer.onset is not None
 
 
 def test_one_line_beside_one_that_never_worked_is_only_suspected() -> None:
     """A second line that can bear nothing out does not make one line's evidence two."""
-    rows = make(Made(lines=2, length=200.0, blocks=((60, FOREVER),)))
+    rows = make(FleetSpec(lines=2, length=200.0, blocks=((60, FOREVER),)))
     dead = np.where(rows.line == np.unique(rows.line)[1], 1, rows.outcome).astype(np.int8)
     answer = infer(dataclasses.replace(rows, outcome=dead), LAB)
     assert answer.state == "suspected"
@@ -87,20 +87,20 @@ def test_one_line_beside_one_that_never_worked_is_only_suspected() -> None:
 
 def test_two_probes_on_one_line_count_once() -> None:
     """Two probes that share a line are one line."""
-    rows = make(Made(lines=2, blocks=((60, FOREVER),)))
+    rows = make(FleetSpec(lines=2, blocks=((60, FOREVER),)))
     answer = infer(dataclasses.replace(rows, line=np.full(rows.at.size, "home")), LAB)
     assert (answer.state, answer.lines, answer.probes) == ("suspected", 1, 2)
 
 
 def test_partial_endpoints_are_a_partial_block() -> None:
     """Runs that fail because some endpoints do make a block with the pattern partial."""
-    answer = infer(make(Made(blocks=((60, FOREVER),), share=0.4)), LAB)
+    answer = infer(make(FleetSpec(blocks=((60, FOREVER),), share=0.4)), LAB)
     assert (answer.state, answer.pattern) == ("blocked", "partial")
 
 
 def test_blocked_before_the_first_row() -> None:
     """Where nothing ever worked on several lines the onset has no earliest time."""
-    answer = infer(make(Made(blocks=((-10, FOREVER),))), LAB)
+    answer = infer(make(FleetSpec(blocks=((-10, FOREVER),))), LAB)
     assert answer.state == "blocked_since_before_start"
     assert answer.onset is not None
     assert answer.onset.earliest is None
@@ -109,7 +109,7 @@ def test_blocked_before_the_first_row() -> None:
 
 def test_one_line_that_never_worked_shows_nothing() -> None:
     """A single line that never succeeded has no vote."""
-    answer = infer(make(Made(lines=1, blocks=((-10, FOREVER),))), LAB)
+    answer = infer(make(FleetSpec(lines=1, blocks=((-10, FOREVER),))), LAB)
     assert answer.state == "insufficient"
     assert answer.onset is None
 
@@ -117,13 +117,13 @@ def test_one_line_that_never_worked_shows_nothing() -> None:
 @pytest.mark.parametrize("length", [3.0, 8.0, 12.0])
 def test_short_data_is_no_noise(length: float) -> None:
     """A few rows give no block."""
-    answer = infer(make(Made(length=length)), LAB)
+    answer = infer(make(FleetSpec(length=length)), LAB)
     assert answer.state in {"insufficient", "reachable"}
 
 
 def test_fast_clock_is_set_right() -> None:
     """A clock that is five minutes fast shows in rows that arrive before they were measured."""
-    made = Made(cadence=600, length=3 * 86400, blocks=((86400, FOREVER),), lines=2, skew={0: 1800})
+    made = FleetSpec(cadence=600, length=3 * 86400, blocks=((86400, FOREVER),), lines=2, skew={0: 1800})
     answer = infer(make(made), Parameters(cadence_s=600))
     assert answer.onset is not None
     assert abs(seconds(answer.onset.estimate) - 86400) < 600
@@ -132,7 +132,7 @@ def test_fast_clock_is_set_right() -> None:
 
 def test_gap_within_the_interval_is_named() -> None:
     """An interval that spans a time with no probe awake says so."""
-    answer = infer(make(Made(blocks=((60, FOREVER),), dark=(50, 80))), LAB)
+    answer = infer(make(FleetSpec(blocks=((60, FOREVER),), dark=(50, 80))), LAB)
     assert answer.onset is not None
     assert seconds(answer.onset.earliest) < 55
     assert seconds(answer.onset.latest) > 75
@@ -151,7 +151,7 @@ def _shuffled(rows: Rows, seed: int) -> Rows:
 
 def test_order_of_rows_does_not_matter() -> None:
     """The same rows in another order give the same answer, byte for byte."""
-    rows = make(Made(blocks=((60, 100),), flaky=(1,), lines=4))
+    rows = make(FleetSpec(blocks=((60, 100),), flaky=(1,), lines=4))
     rows = dataclasses.replace(rows, at=rows.at // 1000 * 1000)
     expected = msgspec.json.encode(infer(rows, LAB))
     assert all(msgspec.json.encode(infer(_shuffled(rows, s), LAB)) == expected for s in range(5))
@@ -159,7 +159,7 @@ def test_order_of_rows_does_not_matter() -> None:
 
 def test_digest_names_rows_and_parameters() -> None:
     """Another row or another parameter gives another digest."""
-    rows = make(Made())
+    rows = make(FleetSpec())
     changed = dataclasses.replace(rows, outcome=np.roll(rows.outcome, 1))
     digests = {infer(rows, LAB).input_digest, infer(changed, LAB).input_digest}
     assert len(digests | {infer(rows, Parameters(cadence_s=2.0, lag_s=3.0)).input_digest}) == 3
@@ -167,7 +167,7 @@ def test_digest_names_rows_and_parameters() -> None:
 
 def test_no_rows_is_insufficient() -> None:
     """No rows at all is an answer too."""
-    rows = make(Made())
+    rows = make(FleetSpec())
     none = np.zeros(rows.at.size, bool)
     columns = {
         f.name: getattr(rows, f.name)[none]
@@ -180,6 +180,6 @@ def test_no_rows_is_insufficient() -> None:
 
 def test_window_leaves_rows_out() -> None:
     """Rows after `end_ms` are not read: before the block there is none."""
-    rows = make(Made(blocks=((60, FOREVER),)))
+    rows = make(FleetSpec(blocks=((60, FOREVER),)))
     answer = infer(rows, Parameters(cadence_s=2.0, lag_s=2.0, end_ms=BASE + 55_000))
     assert answer.state == "reachable"

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from aggregator.inference.model.counts import Summary
+from aggregator.inference.model.counts import LineCounts
 from aggregator.inference.onset import infer, judge
 from aggregator.inference.rows.clean import clean
 from aggregator.inference.rows.parameters import Parameters
 from aggregator.inference.rows.rows import Rows
-from tests.support.measured_fleet import Made, make
+from tests.support.measured_fleet import FleetSpec, make
 
 DAY = 86400.0
 ROOT = Path(__file__).parents[3]
@@ -24,11 +24,11 @@ import hashlib, msgspec
 from aggregator.inference.rows.parameters import Parameters
 from aggregator.inference.onset import infer
 from aggregator.inference.model.sequential_test import trace
-from tests.support.measured_fleet import Made, make
+from tests.support.measured_fleet import FleetSpec, make
 h = hashlib.sha256()
 for seed in range(2):
     for blocks in ((), ((1e5, 1e9),), ((1e5, 1.4e5), (2e5, 2.6e5))):
-        rows = make(Made(seed=seed, cadence=900, length=3e5, lines=3, blocks=blocks, flaky=(2,)))
+        rows = make(FleetSpec(seed=seed, cadence=900, length=3e5, lines=3, blocks=blocks, flaky=(2,)))
         h.update(msgspec.json.encode(infer(rows, Parameters())))
         h.update(trace(rows)[3].tobytes())
 print(h.hexdigest())
@@ -71,7 +71,7 @@ def _seconds(rows: Rows) -> float:
 
 def test_twenty_thousand_measurements_cost_little() -> None:
     """About 20,000 rows of 8 lines take well under 0.2 s even on a busy machine (the aim is 0.05 s on a free core)."""
-    rows = make(Made(cadence=480, length=14 * DAY, lines=8, blocks=((8 * DAY, 1e9),)))
+    rows = make(FleetSpec(cadence=480, length=14 * DAY, lines=8, blocks=((8 * DAY, 1e9),)))
     assert 18_000 < rows.at.size < 22_000
     assert _seconds(rows) < 0.2
 
@@ -80,8 +80,8 @@ def test_more_rows_cost_no_more_once_summed_up() -> None:
     """With a warm summary ten times the rows, or ten times the span, cost at most half as much again."""
     summaries, least = [], [9.0] * 3
     for cadence, days in ((600.0, 14.0), (60.0, 14.0), (600.0, 140.0)):
-        rows = make(Made(cadence=cadence, length=days * DAY, lines=8, blocks=((days * DAY * 0.6, 1e9),)))
-        summaries.append(Summary.of(clean(rows, Parameters())))
+        rows = make(FleetSpec(cadence=cadence, length=days * DAY, lines=8, blocks=((days * DAY * 0.6, 1e9),)))
+        summaries.append(LineCounts.of(clean(rows, Parameters())))
     for _ in range(9):  # in turn, so that what else the machine does falls on all alike
         for i, summary in enumerate(summaries):
             started = time.process_time()

@@ -9,12 +9,11 @@ import pytest
 
 from aggregator.intake.consumer import Consumer
 from aggregator.intake.ingest import Ingest
-from aggregator.judging import rule_set as rules
+from aggregator.judging import rule_set
 from aggregator.store.store import StoreError
-from infra.nats import server as nats
+from infra.nats import nats_server
 from probe.nats.link import connect
-from probe.protocol import receipt as receipts
-from probe.protocol import segment
+from probe.protocol import receipt, segment
 from probe.protocol.keys import Key
 from tests.support.aggregators import TEST_WATCH, dc, measurement
 from tests.support.fake_collector import eventually, now_ms
@@ -44,9 +43,9 @@ class Troubled(Ingest):
 async def way(store, tmp_path):
     """A probe, a real server and a consumer that isn't running yet."""
     probe = Key.create("user")
-    with nats.running(tmp_path, core_users=[AGGREGATOR.id], probes=[probe.id]) as server:
+    with nats_server.running(tmp_path, core_users=[AGGREGATOR.id], probes=[probe.id]) as server:
         connection = await connect([server.url], AGGREGATOR, "aggregator", within_s=10)
-        ingest = Troubled(store, OPERATOR, {"test": TEST_WATCH}, rules.load(rules.newest()))
+        ingest = Troubled(store, OPERATOR, {"test": TEST_WATCH}, rule_set.load(rule_set.newest()))
         ingest.repair()
         touched = []
         consumer = Consumer(connection, ingest, touched=touched.append, wait_s=0.2, max_bytes=1 << 24)
@@ -141,6 +140,6 @@ async def test_receipts_are_the_operators(way):
     await way.connection.subscribe(f"r.{way.key.id}", hear)
     async with consuming(way):
         await eventually(lambda: heard, within_s=20)
-    assert receipts.open(heard[0], OPERATOR.id).entries[0].segment == sent.id
-    with pytest.raises(receipts.ReceiptError):
-        receipts.open(heard[0], Key.create("operator").id)
+    assert receipt.open(heard[0], OPERATOR.id).entries[0].segment == sent.id
+    with pytest.raises(receipt.ReceiptError):
+        receipt.open(heard[0], Key.create("operator").id)

@@ -6,18 +6,17 @@ import zlib
 import msgspec
 import pytest
 
-from aggregator.intake.ingest import Incoming, Ingest
-from aggregator.judging import rule_set as rules
+from aggregator.intake.ingest import IncomingSegment, Ingest
+from aggregator.judging import rule_set
 from aggregator.store.store import Store, StoreError
-from probe.protocol import envelope as signed
+from probe.protocol import envelope, segment
 from probe.protocol import receipt as receipts
-from probe.protocol import segment
 from probe.protocol.keys import Key
 from probe.protocol.measurement import Segment
 from tests.support.aggregators import AT_MS, TEST_WATCH, agree, dc, handshake, measurement
 
 OPERATOR = Key.create("operator")
-RULES = rules.load(rules.newest())
+RULES = rule_set.load(rule_set.newest())
 
 
 @pytest.fixture
@@ -76,7 +75,7 @@ def test_a_segment_is_stored_judged_and_receipted(any_store, ingest, probe):
     """Its measurements, its bytes as they were signed, a verdict a surface, and a receipt by the operator."""
     measurements = run()
     s = sealed(probe, *measurements)
-    taken = ingest.take([Incoming(probe.id, s.raw)])
+    taken = ingest.take([IncomingSegment(probe.id, s.raw)])
     assert fates(taken, probe) == {s.id: ("stored", "")}
     assert taken.touched == {("test", "north-fixed")}
     assert there(any_store, s.id) == 3
@@ -88,7 +87,7 @@ def test_a_segment_is_stored_judged_and_receipted(any_store, ingest, probe):
 def test_what_comes_again_is_receipted_again_and_stored_once(any_store, ingest, probe):
     """In the same batch, in another, and after a restart."""
     s = sealed(probe)
-    message = Incoming(probe.id, s.raw)
+    message = IncomingSegment(probe.id, s.raw)
     for again in (ingest, ingest, started(any_store)):
         assert fates(again.take([message, message]), probe) == {s.id: ("stored", "")}
     assert there(any_store, s.id) == 3
@@ -100,7 +99,7 @@ def test_every_batch_has_its_own_instant_even_when_the_clock_steps_back(any_stor
     instants = []
     for ahead in (60_000, -60_000, 0):
         ingest._now_ms = lambda ahead=ahead, at=ingest.complete_ms: at + ahead
-        ingest.take([Incoming(probe.id, sealed(probe).raw)])
+        ingest.take([IncomingSegment(probe.id, sealed(probe).raw)])
         instants.append(ingest.complete_ms)
     assert instants == sorted(set(instants))
     assert started(any_store).complete_ms == instants[-1]
@@ -142,8 +141,8 @@ def test_a_batch_cut_short_is_completed(any_store, probe, writes, restart):
     """Cut before each of its four writes (refused, segments, measurements, verdicts), then taken again."""
     measurements = run()
     s = sealed(probe, *measurements)
-    bad = signed.seal("S", b"nonsense", probe)
-    batch = [Incoming(probe.id, s.raw), Incoming(probe.id, bad)]
+    bad = envelope.seal("S", b"nonsense", probe)
+    batch = [IncomingSegment(probe.id, s.raw), IncomingSegment(probe.id, bad)]
     ingest = started(any_store)
     known = ingest.complete_ms
     ingest._store = Failing(any_store, writes)
@@ -171,9 +170,9 @@ def test_measurements_that_are_missing_keep_their_first_instant(any_store, probe
     ingest = started(any_store)
     ingest._store = Failing(any_store, 1)
     with pytest.raises(StoreError):
-        ingest.take([Incoming(probe.id, s.raw)])
+        ingest.take([IncomingSegment(probe.id, s.raw)])
     ingest._store = any_store
-    ingest.take([Incoming(probe.id, s.raw)])
+    ingest.take([IncomingSegment(probe.id, s.raw)])
     (row,) = any_store.read("segment_rows", segment_id=s.id)
     assert row["received"] == row["rows_received"] < ingest.complete_ms
 
@@ -181,7 +180,7 @@ def test_measurements_that_are_missing_keep_their_first_instant(any_store, probe
 def forged(probe, key, **changes):
     """A segment whose signer, body or bytes are not what they should be."""
     body = Segment(probe=probe.id, sequence=1, nonce=secrets.token_hex(16), sealed_ms=AT_MS, measurements=tuple(run()))
-    return signed.seal("S", zlib.compress(msgspec.json.encode(msgspec.structs.replace(body, **changes))), key)
+    return envelope.seal("S", zlib.compress(msgspec.json.encode(msgspec.structs.replace(body, **changes))), key)
 
 
 def test_each_bad_segment_is_refused_with_its_reason_and_stops_nobody(any_store, ingest, probe):
@@ -192,15 +191,15 @@ def test_each_bad_segment_is_refused_with_its_reason_and_stops_nobody(any_store,
     bad = {
         "envelope": b"junk",
         "signature": bytes(flipped),
-        "compression": signed.seal("S", b"nonsense", probe),
-        "shape": signed.seal("S", zlib.compress(b'{"format": 1}'), probe),
+        "compression": envelope.seal("S", b"nonsense", probe),
+        "shape": envelope.seal("S", zlib.compress(b'{"format": 1}'), probe),
         "version": forged(probe, probe, format=99),
         "signer": forged(stranger, probe),
         "subject": sealed(stranger).raw,
         "unknown_watch": sealed(probe, measurement("app", dc(1), watch="elsewhere")).raw,
         "privacy": sealed(probe, measurement("app", dc(1), software="mail me@home.example")).raw,
     }
-    taken = ingest.take([Incoming(probe.id, raw) for raw in (*bad.values(), good.raw)])
+    taken = ingest.take([IncomingSegment(probe.id, raw) for raw in (*bad.values(), good.raw)])
     said = fates(taken, probe)
     assert said.pop(good.id) == ("stored", "")
     assert sorted(said.values()) == sorted(("rejected", reason) for reason in bad)
@@ -212,20 +211,22 @@ def test_nobody_can_have_anothers_segment_refused(any_store, ingest, probe):
     """Neither on one's own subject, nor with a wrong signature on its bytes: its id stays free."""
     mallory, s = Key.create("user"), sealed(probe)
     wrong = s.raw[:36] + bytes(64) + s.raw[100:]
-    ingest.take([Incoming(mallory.id, s.raw), Incoming(mallory.id, wrong), Incoming(probe.id, wrong)])
+    ingest.take(
+        [IncomingSegment(mallory.id, s.raw), IncomingSegment(mallory.id, wrong), IncomingSegment(probe.id, wrong)]
+    )
     assert there(any_store, s.id) is None
-    assert fates(ingest.take([Incoming(probe.id, s.raw)]), probe) == {s.id: ("stored", "")}
+    assert fates(ingest.take([IncomingSegment(probe.id, s.raw)]), probe) == {s.id: ("stored", "")}
 
 
 def test_a_subject_that_is_no_key_gets_no_receipt(ingest):
     """There is nobody to tell."""
-    assert ingest.take([Incoming("nobody", b"junk")]).receipts == {}
+    assert ingest.take([IncomingSegment("nobody", b"junk")]).receipts == {}
 
 
 def test_a_probe_is_told_what_became_of_its_segments(ingest, probe):
     """Stored, rejected with the reason, or unknown; of another probe's it learns nothing."""
     mine, refused = sealed(probe), sealed(probe, measurement("app", dc(1), watch="elsewhere"))
-    ingest.take([Incoming(probe.id, mine.raw), Incoming(probe.id, refused.raw)])
+    ingest.take([IncomingSegment(probe.id, mine.raw), IncomingSegment(probe.id, refused.raw)])
     ids = [mine.id, refused.id, "0" * 32]
     told = receipts.open(ingest.answer(probe.id, ids), OPERATOR.id)
     assert [(e.segment, e.state, e.reason) for e in told.entries] == [
@@ -253,7 +254,7 @@ def test_a_probe_is_told_what_became_of_its_segments(ingest, probe):
 def test_a_row_counts_for_the_provider_that_its_network_belongs_to(any_store, ingest, probe, vantage, provider):
     """And for none where that isn't sure; a reference concerns all providers."""
     measurements = run(vantage=vantage)
-    taken = ingest.take([Incoming(probe.id, sealed(probe, *measurements).raw)])
+    taken = ingest.take([IncomingSegment(probe.id, sealed(probe, *measurements).raw)])
     assert len(verdicts(any_store, measurements, provider)) == 2
     assert taken.touched == ({("test", provider)} if provider or "role" in vantage else set())
 
@@ -262,7 +263,7 @@ def test_a_surface_that_no_rule_knows_is_stored_and_has_no_verdict(any_store, in
     """Facts are facts."""
     m = measurement("smoke-signals", dc(1))
     s = sealed(probe, m)
-    assert fates(ingest.take([Incoming(probe.id, s.raw)]), probe) == {s.id: ("stored", "")}
+    assert fates(ingest.take([IncomingSegment(probe.id, s.raw)]), probe) == {s.id: ("stored", "")}
     assert there(any_store, s.id) == 1
     assert verdicts(any_store, [m]) == []
 
@@ -270,7 +271,7 @@ def test_a_surface_that_no_rule_knows_is_stored_and_has_no_verdict(any_store, in
 def test_facts_come_back_as_they_were_sent(any_store, ingest, probe):
     """Every step's own column, the absent ones told from zero."""
     m = measurement("web", [*agree("192.0.2.7", "192.0.2.8"), *handshake(names=("a.example", "b.example"))])
-    ingest.take([Incoming(probe.id, sealed(probe, m).raw)])
+    ingest.take([IncomingSegment(probe.id, sealed(probe, m).raw)])
     (row,) = any_store.read("measurement_steps", run_id=m.run_id)
     assert row["steps.op"] == [s.op for s in m.steps]
     assert row["steps.failure"] == [s.failure or "" for s in m.steps]

@@ -10,16 +10,14 @@ import pytest
 
 from aggregator.intake.consumer import Consumer
 from aggregator.intake.ingest import Ingest
-from aggregator.judging import rule_set as rules
+from aggregator.judging import rule_set
 from aggregator.watches import served as watches
-from infra.nats import server as nats
-from probe.custody import watch_renewal as renewal
-from probe.custody import withdrawal_delivery
+from infra.nats import nats_server
+from probe.custody import watch_renewal, withdrawal_delivery
 from probe.custody.delivery import Delivery
 from probe.custody.spool import Spool
-from probe.custody.watch_renewal import Renewal
-from probe.home import files
-from probe.home import notebook as state
+from probe.custody.watch_renewal import WatchRenewal
+from probe.home import files, notebook
 from probe.home.config import Config
 from probe.nats.link import connect
 from probe.protocol import segment, watch_file
@@ -43,7 +41,7 @@ class Way:
         (tmp_path / "watch.toml").write_bytes(WATCH)
         (tmp_path / "watch.signed").write_bytes(watch_file.sign(OLD, OPERATOR))
         served = watches.serve(store, [tmp_path / "watch.toml"], OPERATOR.id)
-        self.ingest = Ingest(store, OPERATOR, served, rules.load(rules.newest()))
+        self.ingest = Ingest(store, OPERATOR, served, rule_set.load(rule_set.newest()))
         self.file = tmp_path / "watch.signed"
 
     def config(self, **changes):
@@ -58,7 +56,7 @@ class Way:
 async def way(store, tmp_path):
     """With a real server and a consumer that runs."""
     found, stop = Way(tmp_path, store), asyncio.Event()
-    with nats.running(tmp_path / "nats", core_users=[AGGREGATOR.id], probes=[found.key.id]) as server:
+    with nats_server.running(tmp_path / "nats", core_users=[AGGREGATOR.id], probes=[found.key.id]) as server:
         found.url = server.url
         connection = await connect([server.url], AGGREGATOR, "aggregator", within_s=10)
         found.ingest.repair()
@@ -76,7 +74,7 @@ async def way(store, tmp_path):
 async def delivering(way, *errands, **changes):
     """The probe's delivery for the time of a block, and its spool."""
     spool, stop = Spool(way.directory / "spool.db"), asyncio.Event()
-    delivery = Delivery(way.config(**changes), way.key, spool, state.Notebook(way.directory), errands)
+    delivery = Delivery(way.config(**changes), way.key, spool, notebook.Notebook(way.directory), errands)
     task = asyncio.create_task(delivery.run(stop))
     try:
         yield spool, delivery
@@ -121,7 +119,7 @@ def shown(way, segment_id, run):
     index = segment.measurement_id(segment_id, 0)
     places = way.store.read("measurement_places", watch=run.watch, id=index, as_of=4_102_444_800_000)
     question = {
-        "rule_set": rules.newest(), "watch": run.watch, "provider": "north-fixed", "surface": "app",
+        "rule_set": rule_set.newest(), "watch": run.watch, "provider": "north-fixed", "surface": "app",
         "as_of": 4_102_444_800_000, "start": run.at_ms - 1000, "end": run.at_ms + 1000, "near_ms": 1000, "limit": 10,
     }  # fmt: skip
     runs = way.store.read("series", **question, after_at=0, after_run="")
@@ -154,28 +152,28 @@ async def test_nobody_withdraws_for_another(way):
 async def test_a_newer_watch_is_taken_over_the_connection_that_delivers(way):
     """The operator serves one that expires later; it is there after the next start, too, and asked for once a day."""
     config, taken = way.config(), []
-    have = renewal.present(config)
-    errand = Renewal(config, way.key, lambda: taken[-1] if taken else have, taken.append)
+    have = watch_renewal.present(config)
+    errand = WatchRenewal(config, way.key, lambda: taken[-1] if taken else have, taken.append)
     async with delivering(way, errand) as (spool, delivery):
         spool.add([measurement("app", dc(1), at_ms=now_ms())])
         delivery.measured()
         await eventually(lambda: taken, 20)
     assert (have.expires[:4], taken[0].expires[:4]) == ("2098", "2099")
-    assert renewal.present(config) == taken[0]
+    assert watch_renewal.present(config) == taken[0]
     assert not errand.is_due()
 
 
 async def test_an_expired_watch_is_a_reason_to_come_though_there_is_nothing_to_deliver(way, monkeypatch):
     """For thirty days, and not while paused."""
-    monkeypatch.setattr(renewal, "today", lambda: renewal.dt.date(2098, 12, 31))
+    monkeypatch.setattr(watch_renewal, "today", lambda: watch_renewal.dt.date(2098, 12, 31))
     config, taken = way.config(), []
-    have = msgspec.structs.replace(renewal.present(config), expires="2098-12-30")
-    errand = Renewal(config, way.key, lambda: have, taken.append)
+    have = msgspec.structs.replace(watch_renewal.present(config), expires="2098-12-30")
+    errand = WatchRenewal(config, way.key, lambda: have, taken.append)
     assert errand.is_urgent()
     (way.directory / files.PAUSED).write_bytes(b'{"until_ms":null}')
     assert not errand.is_urgent()
     (way.directory / files.PAUSED).unlink()
     async with delivering(way, errand):
         await eventually(lambda: taken, 20)
-    monkeypatch.setattr(renewal, "today", lambda: renewal.dt.date(2099, 12, 31))
-    assert not Renewal(config, way.key, lambda: have, taken.append).is_urgent()
+    monkeypatch.setattr(watch_renewal, "today", lambda: watch_renewal.dt.date(2099, 12, 31))
+    assert not WatchRenewal(config, way.key, lambda: have, taken.append).is_urgent()

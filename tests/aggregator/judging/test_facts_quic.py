@@ -4,7 +4,7 @@ import secrets
 
 import pytest
 
-from aggregator.intake.ingest import Incoming, Ingest
+from aggregator.intake.ingest import IncomingSegment, Ingest
 from probe.protocol import segment
 from probe.protocol.keys import Key
 from tests.aggregator.judging.test_rule_set import FINE, RULES, TABLE
@@ -43,7 +43,7 @@ def judged(store, made):
     ingest, probe = Ingest(store, Key.create("operator"), {"test": TEST_WATCH}, RULES), Key.create("user")
     found = {}
     for n in range(0, len(made), 32):
-        ingest.take([Incoming(probe.id, segment.seal(made[n : n + 32], probe, 1, made[0].at_ms).raw)])
+        ingest.take([IncomingSegment(probe.id, segment.seal(made[n : n + 32], probe, 1, made[0].at_ms).raw)])
     for m in made:
         provider = "" if m.vantage.changed else "north-fixed"
         (v,) = store.read("run_verdicts", watch="test", provider=provider, run_id=m.run_id)

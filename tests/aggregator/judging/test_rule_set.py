@@ -7,13 +7,12 @@ import secrets
 import pytest
 
 from aggregator import cli
-from aggregator.intake.ingest import Incoming, Ingest
-from aggregator.judging import judge
-from aggregator.judging import rule_set as rules
+from aggregator.intake.ingest import IncomingSegment, Ingest
+from aggregator.judging import judge, rule_set
 from probe.base.errors import UserError
 from probe.protocol import addresses, segment
 from probe.protocol.keys import Key
-from probe.protocol.measurement import Reply
+from probe.protocol.measurement import DnsReply
 from tests.support.aggregators import (
     BOGON,
     TEST_WATCH,
@@ -30,7 +29,7 @@ from tests.support.aggregators import (
     transfer,
 )  # fmt: skip
 
-RULES = rules.load(rules.newest())
+RULES = rule_set.load(rule_set.newest())
 RESET, REFUSED, TIMEOUT, EOF = "connection_reset", "connection_refused", "generic_timeout_error", "eof_error"
 NXDOMAIN = resolve("system", failure="dns_nxdomain_error", rcode=3)
 SECOND = resolve("second", X)
@@ -38,7 +37,7 @@ SECOND_CUT = resolve("second", failure=RESET, rcode=None)
 SECOND_DENIES = resolve("second", failure="dns_nxdomain_error", rcode=3)
 CONTRAST = {"part": "contrast", "via": "harmless.example"}
 WRONG = {"certificate_failure": "ssl_unknown_authority"}
-TWO_REPLIES = (Reply(ms=1.0, rcode=0, answers=(Y,)), Reply(ms=9.0, rcode=0, answers=(X,)))
+TWO_REPLIES = (DnsReply(ms=1.0, rcode=0, answers=(Y,)), DnsReply(ms=9.0, rcode=0, answers=(X,)))
 
 
 def web(rule, *steps, name="", **fields):
@@ -132,7 +131,7 @@ TABLE = [
     # the name
     web("dns-injected", resolve("system", Y, replies=TWO_REPLIES), SECOND),
     web("dns-injected", resolve("system", failure="dns_nxdomain_error", rcode=3,
-        replies=(Reply(ms=1.0, rcode=3), TWO_REPLIES[1])), SECOND, name="denial-then-answer"),
+        replies=(DnsReply(ms=1.0, rcode=3), TWO_REPLIES[1])), SECOND, name="denial-then-answer"),
     web("web-works", resolve("system", X, replies=TWO_REPLIES[::-1]), SECOND, *handshake(), name="the-true-reply-won"),
     web("web-works", resolve("system", X, replies=(TWO_REPLIES[1], TWO_REPLIES[1])), SECOND, *handshake(),
         name="the-same-reply-twice"),
@@ -239,7 +238,7 @@ def verdicts(store):
     runs = {case.id: (secrets.token_hex(16), *case.values[:3]) for case in TABLE}
     made = [measurement(s, steps, run_id=i, **fields) for i, s, steps, fields in runs.values()]
     for n in range(0, len(made), 32):
-        ingest.take([Incoming(probe.id, segment.seal(made[n : n + 32], probe, 1, made[0].at_ms).raw)])
+        ingest.take([IncomingSegment(probe.id, segment.seal(made[n : n + 32], probe, 1, made[0].at_ms).raw)])
     found = {}
     for case, (run_id, *_) in runs.items():
         provider = "" if case == "web-network-changed" else "north-fixed"
@@ -266,7 +265,7 @@ def test_every_rule_decides_some_run():
 
 def test_every_method_that_is_measured_has_a_rule():
     """The closed list of methods has no word without a rule."""
-    assert {r.method for r in RULES.rules} - {None} == set(rules.METHODS)
+    assert {r.method for r in RULES.rules} - {None} == set(rule_set.METHODS)
 
 
 def test_a_run_of_several_checks_is_judged_as_one(store):
@@ -279,7 +278,7 @@ def test_a_run_of_several_checks_is_judged_as_one(store):
         measurement("app", endpoints(3), run_id=run_id),
     ]
     ingest = Ingest(store, Key.create("operator"), {"test": TEST_WATCH}, RULES)
-    ingest.take([Incoming(probe.id, segment.seal(made, probe, 1, made[0].at_ms).raw)])
+    ingest.take([IncomingSegment(probe.id, segment.seal(made, probe, 1, made[0].at_ms).raw)])
     found = store.read("run_verdicts", watch="test", provider="north-fixed", run_id=run_id)
     assert [(v["surface"], v["rule"]) for v in found] == [("app", "app-works"), ("web", "tls-reset-after-sni")]
 
@@ -289,7 +288,7 @@ def test_a_surface_without_rules_is_judged_by_those_for_all(store):
     probe = Key.create("user")
     made = [measurement("smoke-signals", [connect()], beside=control(how)) for how in (TIMEOUT, None)]
     ingest = Ingest(store, Key.create("operator"), {"test": TEST_WATCH}, RULES)
-    ingest.take([Incoming(probe.id, segment.seal(made, probe, 1, made[0].at_ms).raw)])
+    ingest.take([IncomingSegment(probe.id, segment.seal(made, probe, 1, made[0].at_ms).raw)])
     found = [store.read("run_verdicts", watch="test", provider="north-fixed", run_id=m.run_id) for m in made]
     assert [[v["rule"] for v in rows] for rows in found] == [["control-failed"], []]
 
@@ -323,7 +322,7 @@ def test_history_is_judged_again_by_one_command(store, verdicts, monkeypatch, ca
 def test_another_text_of_the_same_version_is_refused(store, verdicts):
     """What was judged under a version stays quotable: changed rules need a new name."""
     judge.ensure(store, RULES)
-    changed = rules.read(RULES.text + "\n# a remark\n", RULES.version, "here")
+    changed = rule_set.read(RULES.text + "\n# a remark\n", RULES.version, "here")
     with pytest.raises(UserError, match=f"{RULES.version}.*another text"):
         judge.ensure(store, changed)
 
@@ -331,15 +330,15 @@ def test_another_text_of_the_same_version_is_refused(store, verdicts):
 def test_the_bogons_of_the_facts_are_the_probes():
     """One list, in two languages."""
     for net in addresses._BOGONS:
-        assert f"'{net}'" in rules.sql("facts")
+        assert f"'{net}'" in rule_set.sql("facts")
         assert addresses.is_bogon(str(ipaddress.ip_network(net)[0]))
-    assert rules.sql("facts").count("/") >= len(addresses._BOGONS)
+    assert rule_set.sql("facts").count("/") >= len(addresses._BOGONS)
 
 
 def test_the_rule_for_a_dead_service_is_the_views():
     """The condition that stands in the rules is the one that the view carries out."""
     (rule,) = [r for r in RULES.rules if r.stage == "read"]
-    files = sorted((rules.DIRECTORY.parents[1] / "store" / "migrations").glob("*.sql"))
+    files = sorted((rule_set.DIRECTORY.parents[1] / "store" / "migrations").glob("*.sql"))
     view = [text for f in files if "VIEW" in (text := f.read_text()) and " judged AS" in text][-1]
     assert f"if({rule.condition}, '{rule.verdict}'," in view
 
@@ -385,10 +384,10 @@ ROW = '[[rule]]\nid = "a"\nsurface = "both"\nlayer = "run"\nreason = "r"\neviden
 def test_a_wrong_row_is_named(text, message):
     """The file and the row are said, with what is wrong."""
     with pytest.raises(UserError, match=message):
-        rules.read(text, "x", "here")
+        rule_set.read(text, "x", "here")
 
 
 def test_an_unknown_version_is_refused_with_those_there_are():
     """A typing error is answered with the choice."""
-    with pytest.raises(UserError, match=rules.newest()):
-        rules.load("1999-01")
+    with pytest.raises(UserError, match=rule_set.newest()):
+        rule_set.load("1999-01")

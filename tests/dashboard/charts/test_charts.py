@@ -5,18 +5,17 @@ import json
 
 import pytest
 
-from dashboard import texts as strings
-from dashboard import times as clock
+from dashboard import texts, times
 from dashboard.charts import timeline
 from dashboard.charts.axis import Axis
 from dashboard.charts.strip import points, strip
 from dashboard.palette import DARK, LIGHT
-from tests.support import lab_country as country
+from tests.support import lab_country
 
 
 def axis(start_s=0, end_s=150, zone=dt.UTC):
     """An axis over seconds after ZERO."""
-    return Axis(country.ZERO_MS + start_s * 1000, country.ZERO_MS + end_s * 1000, zone, LIGHT)
+    return Axis(lab_country.ZERO_MS + start_s * 1000, lab_country.ZERO_MS + end_s * 1000, zone, LIGHT)
 
 
 def drawn(chart):
@@ -51,12 +50,12 @@ def test_the_marks_lie_where_the_answer_says(onsets):
     """Estimate, interval, and the span until the lift or to what is known."""
     rows = {r["provider"]: r for r in timeline.rows(onsets(), axis())}
     one = rows["fennimore-mobile"]
-    offsets = {k: one[k] - country.ZERO_MS for k in ("at", "from", "to", "until", "lift", "lift_from", "lift_to")}
+    offsets = {k: one[k] - lab_country.ZERO_MS for k in ("at", "from", "to", "until", "lift", "lift_from", "lift_to")}
     assert offsets == {
         "at": 60_100, "from": 59_000, "to": 61_600, "until": 110_500, "lift": 110_500, "lift_from": 109_400,
         "lift_to": 112_000,
     }  # fmt: skip
-    assert rows["hobsquay-mobile"]["until"] == country.ZERO_MS + 150_000
+    assert rows["hobsquay-mobile"]["until"] == lab_country.ZERO_MS + 150_000
     assert (one["lasts"], rows["hobsquay-mobile"]["lasts"]) == (False, True)
     assert rows["brindlewick-fixed"]["text"] == "14 s after the order"
 
@@ -73,17 +72,17 @@ def test_providers_of_one_name_keep_rows_of_their_own(onsets):
 def test_the_domain_holds_order_deadline_and_every_interval(onsets, watch):
     """Nothing that is known lies outside, and a block that lasts doesn't stretch it for ever."""
     start, end = timeline.domain(onsets(), watch)
-    assert start < country.ZERO_MS
-    assert country.ZERO_MS + 112_000 < end < country.ZERO_MS + 190_000
-    assert timeline.domain(onsets(known_s=86_400), watch)[1] < country.ZERO_MS + 190_000
+    assert start < lab_country.ZERO_MS
+    assert lab_country.ZERO_MS + 112_000 < end < lab_country.ZERO_MS + 190_000
+    assert timeline.domain(onsets(known_s=86_400), watch)[1] < lab_country.ZERO_MS + 190_000
 
 
 def test_the_domain_of_nothing_is_the_present(onsets, watch):
     """Without dates or onsets there is still an axis, up to what is known."""
     watch["directive"]["dates"] = []
-    reachable = [country.answer("kittering-fixed")]
+    reachable = [lab_country.answer("kittering-fixed")]
     start, end = timeline.domain(onsets(answers=reachable), watch)
-    assert end == country.ZERO_MS + 150_000
+    assert end == lab_country.ZERO_MS + 150_000
     assert end - start == 60_000 * watch["cadence_s"]
 
 
@@ -99,18 +98,18 @@ def test_the_timeline_draws_dates_and_all_providers(onsets, watch):
 def test_a_date_known_to_the_day_is_a_band(onsets, watch):
     """A day isn't an instant: it is drawn from its first to its last."""
     date = watch["directive"]["dates"][0]
-    date |= {"precision": "day", "earliest": country.text(0), "latest": country.text(100)}
+    date |= {"precision": "day", "earliest": lab_country.text(0), "latest": lab_country.text(100)}
     layers = timeline.timeline(onsets(), watch, LIGHT).to_dict()["layer"]
     bands = [x for x in layers if x["mark"]["type"] == "rect" and x["data"]["values"][0].get("text") == "order"]
     assert [(b["data"]["values"][0]["at"], b["data"]["values"][0]["to"]) for b in bands] == [
-        (country.ZERO_MS, country.ZERO_MS + 100_000)
+        (lab_country.ZERO_MS, lab_country.ZERO_MS + 100_000)
     ]
 
 
 def test_an_empty_country_can_be_drawn(onsets, watch):
     """No answers at all: rows of words, no marks, no failure."""
     rows, _ = drawn(timeline.timeline(onsets(answers=[]), watch, LIGHT))
-    assert {r["said"] for r in rows if "said" in r} == {strings.STATE["unmeasured"]}
+    assert {r["said"] for r in rows if "said" in r} == {texts.STATE["unmeasured"]}
 
 
 @pytest.mark.parametrize(
@@ -123,13 +122,13 @@ def test_ticks_are_as_fine_as_the_span(seconds, form):
 
 def test_ticks_have_the_country_s_time_below(watch):
     """Two clocks where the country isn't on UTC, one where it is."""
-    assert "14400000" in str(axis(zone=clock.zone(watch)).x("at").to_dict())
+    assert "14400000" in str(axis(zone=times.zone(watch)).x("at").to_dict())
     assert "time(datum" not in str(axis().x("at").to_dict())
 
 
 def _series(**changes):
     run = {
-        "at": country.text(30), "label": "line 1 · …ABCD", "verdict": "blocked", "method": "tcp-reset",
+        "at": lab_country.text(30), "label": "line 1 · …ABCD", "verdict": "blocked", "method": "tcp-reset",
         "evidence": "5 of 5", "run_id": "a",
     }  # fmt: skip
     return {"surface": "app", "items": [run], "bins": [], "bin_s": None, "probes": [{"label": run["label"]}]} | changes
@@ -138,7 +137,7 @@ def _series(**changes):
 def test_the_strip_draws_runs_and_the_onset_over_them(onsets, watch):
     """Each run at its time, the interval as a band, its estimate as a rule."""
     entry = next(e for e in onsets()["providers"] if e["provider"] == "fennimore-mobile")
-    window = (country.ZERO_MS, country.ZERO_MS + 150_000)
+    window = (lab_country.ZERO_MS, lab_country.ZERO_MS + 150_000)
     rows, document = drawn(strip(_series(), entry, watch, window, LIGHT))
     assert {"onset", "works again", "order", "deadline"} <= {r.get("text") for r in rows}
     assert [r["outcome"] for r in rows if "outcome" in r] == ["failed"]
@@ -148,16 +147,16 @@ def test_the_strip_draws_runs_and_the_onset_over_them(onsets, watch):
 def test_the_strip_of_a_window_without_the_onset_draws_none(onsets, watch):
     """A band outside the window isn't squeezed into it."""
     entry = next(e for e in onsets()["providers"] if e["provider"] == "brindlewick-fixed")
-    window = (country.ZERO_MS + 100_000, country.ZERO_MS + 150_000)
+    window = (lab_country.ZERO_MS + 100_000, lab_country.ZERO_MS + 150_000)
     rows, _ = drawn(strip(_series(), entry, watch, window, LIGHT))
     assert "onset" not in {r.get("text") for r in rows}
 
 
 def test_bins_become_points_with_their_counts():
     """A bin's point has the outcome of most of its runs, and tells all counts."""
-    one = {"start": country.text(10), "label": "line 1", "ok": 2, "blocked": 5, "down": 0, "inconclusive": 1}
+    one = {"start": lab_country.text(10), "label": "line 1", "ok": 2, "blocked": 5, "down": 0, "inconclusive": 1}
     (point,) = points(_series(items=[], bins=[one], bin_s=10.0))
-    assert (point["outcome"], point["at"]) == ("failed", country.ZERO_MS + 15_000)
+    assert (point["outcome"], point["at"]) == ("failed", lab_country.ZERO_MS + 15_000)
     assert point["seen"] == "2 worked, 5 failed, 1 inconclusive"
 
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from infra.lab import scenario as scenarios
+from infra.lab import scenario
 from infra.lab.country import authority_file, map_file
-from infra.lab.dialer import Atlas, LabDialer
+from infra.lab.dialer import CurrentMap, LabDialer
 from infra.lab.interference import methods
 from infra.lab.watch import watch_toml
 from probe.net.network import Network
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from probe.protocol.watch import Watch
 
-QUICK = (scenarios.FOLDER / "quick.toml").read_text(encoding="utf-8")
+QUICK = (scenario.FOLDER / "quick.toml").read_text(encoding="utf-8")
 PATIENT = {"cadence_s = 1.0": "cadence_s = 1.6", "timeout_s = 0.5": "timeout_s = 0.8"}
 """A busy machine can keep an honest answer waiting for half a second."""
 PROVIDER = '[[providers]]\nid = "{id}"\nname = "{id}"\naccess = "fixed"\nasn = {asn}\nlines = 1\n{happens}\n'
@@ -50,7 +50,7 @@ class Running(NamedTuple):
 
     def network(self, line: str) -> Network:
         """The network of a line's probe."""
-        return Network(LabDialer(Atlas(map_file(self.data)), line), authority_file(self.data))
+        return Network(LabDialer(CurrentMap(map_file(self.data)), line), authority_file(self.data))
 
 
 @contextlib.contextmanager
@@ -65,7 +65,7 @@ def country(file: Path, data: Path, zero_ms: int) -> Iterator[Running]:
     try:
         said = json.loads(process.stdout.readline() or b"{}")
         assert said.get("country") == file.stem, (data / "log").read_text()
-        yield Running(process, watch_file.read(watch_toml(scenarios.load(str(file)), zero_ms), "the lab's watch"), data)
+        yield Running(process, watch_file.read(watch_toml(scenario.load(str(file)), zero_ms), "the lab's watch"), data)
     finally:
         process.terminate()
         assert process.wait(10) == 0, (data / "log").read_text()

@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 
-from infra.lab import scenario as scenarios
+from infra.lab import scenario
 
 
 def call(*arguments):
@@ -21,16 +21,16 @@ def test_list_names_every_scenario():
     """In words and as JSON."""
     code, out, _ = call("list")
     assert code == 0
-    assert all(name in out for name in scenarios.names())
+    assert all(name in out for name in scenario.names())
     code, out, _ = call("list", "--json")
-    assert [row["name"] for row in json.loads(out)] == list(scenarios.names())
+    assert [row["name"] for row in json.loads(out)] == list(scenario.names())
 
 
 def test_show_tells_what_happens_and_what_loopback_stands_in_for():
     """Every provider, every method, and the honest notes."""
     code, out, _ = call("show", "staggered")
     assert code == 0
-    for p in scenarios.load("staggered").providers:
+    for p in scenario.load("staggered").providers:
         assert p.id in out
         assert not p.block or p.block.method in out
     assert "fictional" in out

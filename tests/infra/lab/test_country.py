@@ -9,10 +9,10 @@ import time
 
 import pytest
 
-from infra.lab import scenario as scenarios
+from infra.lab import scenario
 from infra.lab.certificates import Certificates
 from infra.lab.country import map_file
-from infra.lab.dialer import Atlas, LabDialer
+from infra.lab.dialer import CurrentMap, LabDialer
 from probe.base.clock import Clock
 from probe.measure.run import measure
 from probe.protocol.measurement import Vantage
@@ -85,7 +85,7 @@ async def test_a_block_begins_and_ends_on_time(tmp_path):
 
 def test_nothing_leads_out_of_the_lab(tmp_path):
     """What isn't on the map is unreachable; without a country the network is down."""
-    dialer = LabDialer(Atlas(map_file(tmp_path)), "free-1")
+    dialer = LabDialer(CurrentMap(map_file(tmp_path)), "free-1")
     with pytest.raises(OSError, match="country isn't up") as e:
         dialer.tcp("198.51.100.80", 443)
     assert e.value.errno == errno.ENETDOWN
@@ -98,12 +98,12 @@ def test_nothing_leads_out_of_the_lab(tmp_path):
             dialer.tcp(address, port)
         assert e.value.errno == errno.ENETUNREACH
     with pytest.raises(OSError, match="no line other-1"):
-        LabDialer(Atlas(map_file(tmp_path)), "other-1").system_resolver()
+        LabDialer(CurrentMap(map_file(tmp_path)), "other-1").system_resolver()
 
 
 def test_certificates_are_made_once(tmp_path):
     """A second start finds them, private to their owner; a folder left half done is made anew."""
-    quick = scenarios.load("quick")
+    quick = scenario.load("quick")
     Certificates(tmp_path / "c", quick)
     made = {f.name: f.read_bytes() for f in (tmp_path / "c").iterdir()}
     Certificates(tmp_path / "c", quick)

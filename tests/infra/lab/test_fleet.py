@@ -12,18 +12,17 @@ import time
 
 import pytest
 
-from infra.lab import fleet
-from infra.lab import scenario as scenarios
+from infra.lab import fleet, scenario
 from infra.lab.country import line_names
 from infra.lab.watch import watch_toml
-from infra.nats import server as nats
+from infra.nats import nats_server
 from probe.custody.spool import read_ledger
 from probe.protocol import watch_file
 from probe.protocol.keys import Key
 from tests.infra.lab.conftest import country
-from tests.support.fake_collector import Collector, eventually
+from tests.support.fake_collector import FakeCollector, eventually
 
-QUICK = scenarios.load("quick")
+QUICK = scenario.load("quick")
 OPERATOR, CORE = Key.create("operator"), Key.create("user")
 
 
@@ -55,10 +54,10 @@ async def test_every_line_has_a_probe_that_measures_and_delivers(data):
     """Each line's runs arrive under its own key and network; told to stop, the fleet delivers the rest and ends."""
     ids = fleet.prepare(QUICK, data)
     now_ms = round(time.time() * 1000)
-    collector = Collector(OPERATOR)
-    with nats.running(data / "nats", core_users=[CORE.id], probes=ids) as server:
+    collector = FakeCollector(OPERATOR)
+    with nats_server.running(data / "nats", core_users=[CORE.id], probes=ids) as server:
         async with collector.at(server.url, CORE):
-            file = scenarios.FOLDER / "quick.toml"
+            file = scenario.FOLDER / "quick.toml"
             with country(file, data, now_ms), running_fleet(data, server.url) as process:
                 await eventually(lambda: {s.probe for s in collector.seen.values()} == set(ids), 30)
                 process.send_signal(signal.SIGTERM)
@@ -72,7 +71,7 @@ async def test_every_line_has_a_probe_that_measures_and_delivers(data):
         *(("probe", 64601, "fixed", f"brindlewick-fixed-{n}") for n in (1, 2)),
         *(("probe", 64602, "fixed", f"caskenway-fixed-{n}") for n in (1, 2)),
         *(("probe", 64610, "mobile", f"thessamy-mobile-{n}") for n in (1, 2)),
-        ("reference", scenarios.ABROAD_ASN, "fixed", "reference-1"),
+        ("reference", scenario.ABROAD_ASN, "fixed", "reference-1"),
     }
     assert not any(m.internal for m in measured)
     assert any(all(s.failure is None for s in m.steps) for m in measured)

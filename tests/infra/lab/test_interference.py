@@ -5,11 +5,11 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from infra.lab import scenario as scenarios
+from infra.lab import scenario
 from infra.lab.in_force import LOSSY, OUTAGE, in_force
 from infra.lab.interference import PASS, methods
 
-STAGGERED = scenarios.load("staggered")
+STAGGERED = scenario.load("staggered")
 
 
 def at(provider_id: str, t: float, line: int = 1):

@@ -8,8 +8,8 @@ import socket
 
 import pytest
 
-from infra.lab.listener import DROPS_SYNS, Door
-from infra.lab.servers import Said
+from infra.lab.listener import DROPS_SYNS, Listener
+from infra.lab.servers import Reply
 
 
 class Greets:
@@ -17,13 +17,13 @@ class Greets:
 
     def hear(self, data):
         """The same bytes."""
-        return Said(data, "close")
+        return Reply(data, "close")
 
 
 @pytest.fixture
 async def door():
     """An open door."""
-    door = Door(asyncio.get_running_loop(), Greets)
+    door = Listener(asyncio.get_running_loop(), Greets)
     yield door
     door.close()
 

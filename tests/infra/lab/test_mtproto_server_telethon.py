@@ -17,7 +17,7 @@ from telethon.network.connection.tcpintermediate import IntermediatePacketCodec
 from telethon.network.mtprotoplainsender import MTProtoPlainSender
 from telethon.tl.functions import ReqPqMultiRequest
 
-from infra.lab.listener import LOOPBACK, Door
+from infra.lab.listener import LOOPBACK, Listener
 from infra.lab.servers import Mtproto
 
 LOGGERS = collections.defaultdict(lambda: logging.getLogger("telethon"))
@@ -40,7 +40,7 @@ class ConnectionTcpObfuscatedIntermediate(ConnectionTcpObfuscated):
 )
 async def test_telethon_accepts_the_labs_res_pq(transport):
     """Its nonce comes back, with a number that two primes multiply to; twice on one connection."""
-    door = Door(asyncio.get_running_loop(), Mtproto)
+    door = Listener(asyncio.get_running_loop(), Mtproto)
     connection = transport(LOOPBACK, door.port, 2, loggers=LOGGERS)
     try:
         await connection.connect(timeout=5)

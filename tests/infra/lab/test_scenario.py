@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from infra.lab import scenario as scenarios
+from infra.lab import scenario
 from infra.lab.interference import methods
 
-QUICK = (scenarios.FOLDER / "quick.toml").read_bytes()
+QUICK = (scenario.FOLDER / "quick.toml").read_bytes()
 
 
 def test_the_staggered_country_is_what_the_demo_promises():
     """Twelve providers: seven by one method each, one partial, one lifted, and three that don't block."""
-    s = scenarios.load("staggered")
+    s = scenario.load("staggered")
     blocks = {p.id: p.block for p in s.providers if p.block}
     whole = [b for b in blocks.values() if not b.endpoints and b.lift_s is None]
     assert len(s.providers) == 12
@@ -33,7 +33,7 @@ def test_the_staggered_country_is_what_the_demo_promises():
 
 def test_every_probe_sees_success_first_and_the_last_block_for_long_enough():
     """Nothing happens in the first 20 s, and the last onset leaves 25 s of evidence."""
-    s = scenarios.load("staggered")
+    s = scenario.load("staggered")
     onsets = [p.block.onset_s for p in s.providers if p.block]
     assert min(onsets) > 20
     assert max(onsets) + 25 <= s.runs_s
@@ -43,7 +43,7 @@ def test_every_probe_sees_success_first_and_the_last_block_for_long_enough():
 
 def test_onsets_are_off_the_grid_of_the_cadence():
     """A model that rounds to the cadence can't be right by accident."""
-    s = scenarios.load("staggered")
+    s = scenario.load("staggered")
     for p in s.providers:
         if p.block:
             assert p.block.onset_s % (s.cadence_s / 2) > 0.05
@@ -71,24 +71,24 @@ def test_onsets_are_off_the_grid_of_the_cadence():
 def test_a_bad_scenario_is_refused_by_file_and_key(before, after, says):
     """The message names the file and what in it is wrong."""
     assert before in QUICK
-    with pytest.raises(scenarios.ScenarioError) as e:
-        scenarios.read(QUICK.replace(before, after), "quick", "some/where.toml")
+    with pytest.raises(scenario.ScenarioError) as e:
+        scenario.read(QUICK.replace(before, after), "quick", "some/where.toml")
     assert e.value.message.startswith("some/where.toml: ")
     assert says in e.value.message
 
 
 def test_an_unknown_scenario_is_answered_with_the_known_ones():
     """Whoever mistypes a name learns the right ones."""
-    with pytest.raises(scenarios.ScenarioError, match=r"'staggerd'.*quick, staggered"):
-        scenarios.load("staggerd")
+    with pytest.raises(scenario.ScenarioError, match=r"'staggerd'.*quick, staggered"):
+        scenario.load("staggerd")
 
 
 def test_a_scenario_can_be_ones_own_file(tmp_path):
     """A path that ends in .toml is read from where it is, and named by its stem."""
     (tmp_path / "mine.toml").write_bytes(QUICK)
-    assert scenarios.load(str(tmp_path / "mine.toml")).name == "mine"
-    with pytest.raises(scenarios.ScenarioError, match=r"absent\.toml can't be read"):
-        scenarios.load(str(tmp_path / "absent.toml"))
+    assert scenario.load(str(tmp_path / "mine.toml")).name == "mine"
+    with pytest.raises(scenario.ScenarioError, match=r"absent\.toml can't be read"):
+        scenario.load(str(tmp_path / "absent.toml"))
 
 
 def test_every_method_of_the_table_is_one_that_a_verdict_can_name():

@@ -7,12 +7,12 @@ import time
 
 import pytest
 
-from aggregator.answers.reviser import Place, Reviser
+from aggregator.answers.reviser import AnswerKey, Reviser
 from aggregator.inference.onset import infer
-from aggregator.intake.ingest import Incoming, Ingest
-from aggregator.judging import rule_set as rules
+from aggregator.intake.ingest import IncomingSegment, Ingest
+from aggregator.judging import rule_set
 from aggregator.store.store import Store
-from infra.lab import scenario as scenarios
+from infra.lab import scenario
 from infra.lab.watch import rfc3339
 from probe.measure.run import measure
 from probe.place.vantage import configured
@@ -21,7 +21,7 @@ from probe.protocol.keys import Key
 from probe.protocol.measurement import Vantage
 from tests.infra.lab.conftest import country
 
-SCENARIO = scenarios.FOLDER / "throttled.toml"
+SCENARIO = scenario.FOLDER / "throttled.toml"
 RUNS = 4
 """Sweeps on each line before the onset, and as many after it."""
 LINES = {"dunmarrow-fixed": 2, "thessamy-mobile": 1}
@@ -33,7 +33,7 @@ async def sweeps(running, start_ms, first):
 
     async def one(provider, number):
         line = f"{provider}-{number}"
-        network, place = running.network(line), scenarios.load("throttled").provider(provider)
+        network, place = running.network(line), scenario.load("throttled").provider(provider)
         vantage = configured(Vantage(asn=place.asn, access=place.access, line=line))
         made = []
         for n in range(first, first + RUNS):
@@ -49,24 +49,24 @@ async def sweeps(running, start_ms, first):
 def answers(tmp_path_factory):
     """What is said of each provider's web surface in the end; and when the first slow run was dated."""
     folder, zero = tmp_path_factory.mktemp("throttled"), time.time()
-    onset_s = scenarios.load("throttled").provider("dunmarrow-fixed").block.onset_s
+    onset_s = scenario.load("throttled").provider("dunmarrow-fixed").block.onset_s
     start_ms = round((zero - 3600) * 1000)
     with country(SCENARIO, folder / "before", round((zero + 3600) * 1000)) as running:
         made = asyncio.run(sweeps(running, start_ms, 0))
     with country(SCENARIO, folder / "after", round((zero - onset_s) * 1000)) as running:
         made += asyncio.run(sweeps(running, start_ms, RUNS))
     store, keys = Store.open(f"chdb://{folder / 'store'}"), {}
-    watch, in_force = running.watch, rules.load(rules.newest())
+    watch, in_force = running.watch, rule_set.load(rule_set.newest())
     try:
         end_ms = start_ms + 2 * RUNS * round(watch.cadence_s * 1000)
         ingest = Ingest(store, Key.create("operator"), {watch.id: watch}, in_force, now_ms=lambda: end_ms)
         batch = []
         for line, run in made:
             key = keys.setdefault(line, Key.create("user"))
-            batch.append(Incoming(key.id, segment.seal(run, key, len(batch) + 1, run[0].at_ms).raw))
+            batch.append(IncomingSegment(key.id, segment.seal(run, key, len(batch) + 1, run[0].at_ms).raw))
         ingest.take(batch)
         reviser = Reviser(store, {watch.id: watch}, in_force, infer, lambda: ingest.complete_ms)
-        found = {p: reviser.revise(Place(watch.id, p, "web")) for p in LINES}
+        found = {p: reviser.revise(AnswerKey(watch.id, p, "web")) for p in LINES}
     finally:
         store.close()
     return found, start_ms + RUNS * round(watch.cadence_s * 1000)

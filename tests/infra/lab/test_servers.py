@@ -8,7 +8,7 @@ import struct
 import pytest
 
 from infra.lab.client_hello import server_name
-from infra.lab.servers import Http, Mtproto, NameFilter, Said, response
+from infra.lab.servers import Http, Mtproto, NameFilter, Reply, response
 from probe.net import mtproto
 
 
@@ -26,9 +26,9 @@ def hello(name: str | None) -> bytes:
 class Echo:
     """A far end that says what it heard."""
 
-    def hear(self, data: bytes) -> Said:
+    def hear(self, data: bytes) -> Reply:
         """The same bytes."""
-        return Said(data)
+        return Reply(data)
 
 
 def test_the_server_name_of_a_real_client_is_read():
@@ -57,7 +57,7 @@ def test_the_filter_resets_only_the_forbidden_name():
     assert NameFilter("web.papergull.example", Echo()).hear(hello("web.papergull.example")).then == "reset"
     whole = hello("almanac.example")
     passed = NameFilter("web.papergull.example", Echo())
-    assert passed.hear(whole[:50]) == Said()
+    assert passed.hear(whole[:50]) == Reply()
     assert passed.hear(whole[50:]).data == whole
     assert passed.hear(b"more").data == b"more"
 
@@ -99,13 +99,13 @@ def test_res_pq_holds_a_product_of_two_primes():
 )
 def test_what_is_no_mtproto_ends_the_connection(heard):
     """No answer to a stranger, and no wait for ever."""
-    assert Mtproto().hear(heard) == Said(then="close")
+    assert Mtproto().hear(heard) == Reply(then="close")
 
 
 def test_http_answers_once_the_request_is_whole():
     """The host and the path reach the page; a head without end is given up."""
     http = Http(lambda host, path: response("200 OK", f"{host}{path}"))
-    assert http.hear(b"GET /a HTTP/1.1\r\nHo") == Said()
+    assert http.hear(b"GET /a HTTP/1.1\r\nHo") == Reply()
     said = http.hear(b"st: x.example\r\n\r\n")
     assert said.then == "close"
     assert said.data.endswith(b"\r\n\r\nx.example/a")

@@ -6,7 +6,7 @@ import datetime as dt
 
 import pytest
 
-from infra.lab import scenario as scenarios
+from infra.lab import scenario
 from infra.lab.truth import truth
 from infra.lab.watch import watch_toml
 from probe.protocol import watch_file
@@ -14,10 +14,10 @@ from probe.protocol import watch_file
 ZERO_MS = 1_764_000_000_377
 
 
-@pytest.mark.parametrize("name", scenarios.names())
+@pytest.mark.parametrize("name", scenario.names())
 def test_the_watch_reads_as_any_other(name):
     """The text is a whole watch, with the scenario's times, providers and endpoints."""
-    s = scenarios.load(name)
+    s = scenario.load(name)
     watch = watch_file.read(watch_toml(s, ZERO_MS), name)
     assert watch.id == f"lab-{name}"
     assert watch.fictional
@@ -31,7 +31,7 @@ def test_the_watch_reads_as_any_other(name):
 
 def test_the_orders_dates_are_counted_from_zero():
     """Each date means the second that the scenario says, in the country's own zone."""
-    s = scenarios.load("staggered")
+    s = scenario.load("staggered")
     directive = watch_file.read(watch_toml(s, ZERO_MS), "x").directive
     for kind, at_s in (("issued", 10.0), ("block_by", 75.0)):
         date = directive.date(kind)
@@ -42,7 +42,7 @@ def test_the_orders_dates_are_counted_from_zero():
 
 def test_the_watch_tells_nothing_of_the_truth():
     """No method, onset or flaky line can be learned from what the probes and the aggregator are given."""
-    s = scenarios.load("staggered")
+    s = scenario.load("staggered")
     text = watch_toml(s, ZERO_MS).decode()
     for p in s.providers:
         if p.block:
@@ -54,22 +54,22 @@ def test_the_watch_tells_nothing_of_the_truth():
 
 def test_the_same_zero_gives_the_same_bytes():
     """A second start signs the same watch, so that its digest stays."""
-    s = scenarios.load("quick")
+    s = scenario.load("quick")
     assert watch_toml(s, ZERO_MS) == watch_toml(s, ZERO_MS)
     assert watch_toml(s, ZERO_MS) != watch_toml(s, ZERO_MS + 1000)
 
 
 def test_quotes_and_other_scripts_survive():
     """Any text of a scenario comes back unchanged from the watch."""
-    raw = (scenarios.FOLDER / "quick.toml").read_bytes()
+    raw = (scenario.FOLDER / "quick.toml").read_bytes()
     raw = raw.replace(b'"Brindlewick Cable"', '"Cáp \\"Brindle\\\\wick\\" — 光"'.encode())
-    s = scenarios.read(raw, "quick", "x")
+    s = scenario.read(raw, "quick", "x")
     assert watch_file.read(watch_toml(s, ZERO_MS), "x").providers[0].name == 'Cáp "Brindle\\wick" — 光'
 
 
 def test_the_truth_has_a_row_for_every_provider():
     """Times are the zero time plus the scenario's seconds; who doesn't block has none."""
-    rows = {r["provider"]: r for r in truth(scenarios.load("staggered"), ZERO_MS)}
+    rows = {r["provider"]: r for r in truth(scenario.load("staggered"), ZERO_MS)}
     assert len(rows) == 12
     assert rows["fennimarsh-fixed"] == {
         "provider": "fennimarsh-fixed",

@@ -9,11 +9,10 @@ import pytest
 from infra.up.lab_subject import LabSubject
 from infra.up.watch_subject import WatchSubject
 from probe.base.errors import UserError
-from probe.home import consent
-from probe.home import texts as messages
+from probe.home import consent, texts
 
 WATCH = Path(__file__).parents[3] / "infra" / "watches" / "telegram-vn-2025.toml"
-EN = messages.load("en")
+EN = texts.load("en")
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ import msgspec
 import psutil
 import pytest
 
-from infra.up.supervisor import Part, Processes
+from infra.up.supervisor import StackProcess, Supervisor
 from probe.base.errors import UserError
 
 READY = "import json, time; print(json.dumps({'port': 7}), flush=True); time.sleep(60)"
@@ -24,21 +24,21 @@ def python(code: str) -> list[str]:
 @pytest.fixture
 def processes(tmp_path):
     """Processes of a directory of their own, all ended afterwards."""
-    p = Processes(tmp_path)
+    p = Supervisor(tmp_path)
     yield p
     p.stop_all()
 
 
 def test_a_part_says_when_it_is_ready(processes):
     """The first line on stdout is what it says."""
-    part = Part(name="a", command=lambda: python(READY))
+    part = StackProcess(name="a", command=lambda: python(READY))
     processes.start(part)
     assert processes.wait_ready(part) == {"port": 7}
 
 
 def test_a_part_that_ends_at_once_is_quoted(processes):
     """Its last words are the error."""
-    part = Part(name="a", command=lambda: python("import sys; sys.exit('error: port 1 is taken')"))
+    part = StackProcess(name="a", command=lambda: python("import sys; sys.exit('error: port 1 is taken')"))
     processes.start(part)
     with pytest.raises(UserError, match="port 1 is taken"):
         processes.wait_ready(part)
@@ -46,7 +46,7 @@ def test_a_part_that_ends_at_once_is_quoted(processes):
 
 def test_a_killed_part_is_started_again(processes):
     """A part that ended by itself comes back under a new pid."""
-    part = Part(name="a", command=lambda: python(READY))
+    part = StackProcess(name="a", command=lambda: python(READY))
     processes.start(part)
     processes.wait_ready(part)
     before = part.process.pid
@@ -59,7 +59,7 @@ def test_a_killed_part_is_started_again(processes):
 
 def test_a_part_that_keeps_ending_stops_the_stack(processes):
     """Endless restarts are an error that quotes the part."""
-    part = Part(name="a", command=lambda: python("import sys; sys.exit('no disk')"))
+    part = StackProcess(name="a", command=lambda: python("import sys; sys.exit('no disk')"))
     processes.start(part)
     with pytest.raises(UserError, match="keeps ending: no disk"):  # noqa: PT012 - the loop is the point
         while True:
@@ -70,7 +70,7 @@ def test_a_part_that_keeps_ending_stops_the_stack(processes):
 def test_a_part_that_ignores_sigterm_is_killed(processes):
     """Stopping is bounded in time."""
     code = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + READY
-    part = Part(name="a", command=lambda: python(code), stop_within_s=0.3)
+    part = StackProcess(name="a", command=lambda: python(code), stop_within_s=0.3)
     processes.start(part)
     processes.wait_ready(part)
     pid = part.process.pid
@@ -89,20 +89,20 @@ def test_leftovers_of_a_killed_parent_are_ended_and_others_are_not(tmp_path):
         (tmp_path / "processes.json").write_bytes(
             msgspec.json.encode([{"name": n, "pid": p, "started": t} for n, p, t in rows])
         )
-        assert Processes(tmp_path).clear_leftovers() == ["left"]
+        assert Supervisor(tmp_path).clear_leftovers() == ["left"]
         left.wait(5)
         assert stranger.poll() is None
         stranger.kill()
-    assert Processes(tmp_path).clear_leftovers() == []
+    assert Supervisor(tmp_path).clear_leftovers() == []
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux's kernel ends children with their parent")
 def test_parts_end_when_the_parent_is_killed(tmp_path):
     """A kill -9 of the parent leaves nothing running on Linux."""
     code = (
-        "import sys, time; from pathlib import Path; from infra.up.supervisor import Part, Processes;"
-        "p = Part(name='a', command=lambda: [sys.executable, '-c', 'import time; time.sleep(60)']);"
-        "Processes(Path(sys.argv[1])).start(p); print(p.process.pid, flush=True); time.sleep(60)"
+        "import sys, time; from pathlib import Path; from infra.up.supervisor import StackProcess, Supervisor;"
+        "p = StackProcess(name='a', command=lambda: [sys.executable, '-c', 'import time; time.sleep(60)']);"
+        "Supervisor(Path(sys.argv[1])).start(p); print(p.process.pid, flush=True); time.sleep(60)"
     )
     with subprocess.Popen([*python(code), str(tmp_path)], stdout=subprocess.PIPE) as parent:
         child = int(parent.stdout.readline())

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from infra.nats import server as nats
+from infra.nats import nats_server
 from probe.agent import agent
 from probe.base.errors import UserError
 from probe.custody import watch_renewal
@@ -20,8 +20,8 @@ from probe.home.config import Config, VantageConfig
 from probe.net.network import Network
 from probe.protocol import watch_file
 from probe.protocol.keys import Key
-from tests.support.fake_collector import WATCH, Collector, eventually, now_ms
-from tests.support.servers import Map, refusing
+from tests.support.fake_collector import WATCH, FakeCollector, eventually, now_ms
+from tests.support.servers import MappedDialer, refusing
 
 CORE, OPERATOR = Key.create("user"), Key.create("operator")
 CADENCE_S = 0.4
@@ -31,7 +31,7 @@ CADENCE_S = 0.4
 def network(authority):
     """A network that reaches nothing: every failure of it is data."""
     with refusing() as port:
-        yield Network(Map(resolver=port), authority.file)
+        yield Network(MappedDialer(resolver=port), authority.file)
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def config(tmp_path):
 def server(tmp_path, config):
     """A server that knows the probe of the configuration."""
     key = Key.load_or_create(config.key_file, "user")
-    with nats.running(tmp_path / "nats", core_users=[CORE.id], probes=[key.id]) as running:
+    with nats_server.running(tmp_path / "nats", core_users=[CORE.id], probes=[key.id]) as running:
         yield running
 
 
@@ -77,7 +77,7 @@ def at(config, server):
 
 async def test_runs_are_measured_at_the_cadence_and_delivered_whole(config, server, network):
     """Several runs, each with all its checks in one segment, from a declared network, and all of it freed."""
-    collector = Collector(OPERATOR)
+    collector = FakeCollector(OPERATOR)
     probe = agent.Probe(at(config, server), network, watch())
     async with collector.at(server.url, CORE):
         async with running(probe):
@@ -98,11 +98,11 @@ async def test_runs_are_measured_at_the_cadence_and_delivered_whole(config, serv
 async def test_without_nats_it_measures_on_and_delivers_later_with_the_original_times(tmp_path, config, network):
     """No server, then a server: everything arrives, and is dated when it was measured."""
     key = Key.load_or_create(config.key_file, "user")
-    server = nats.Server(nats.write_config(tmp_path / "nats", core_users=[CORE.id], probes=[key.id]))
+    server = nats_server.Server(nats_server.write_config(tmp_path / "nats", core_users=[CORE.id], probes=[key.id]))
     server.start()
     server.stop()
     settings = msgspec.structs.replace(at(config, server), flush_s=0.1)
-    collector = Collector(OPERATOR)
+    collector = FakeCollector(OPERATOR)
     with contextlib.ExitStack() as cleanup:
         cleanup.callback(server.stop)
         async with running(agent.Probe(settings, network, watch())):
@@ -117,7 +117,7 @@ async def test_without_nats_it_measures_on_and_delivers_later_with_the_original_
 
 async def test_once_measures_keeps_and_delivers_one_run(config, server, network):
     """What it gives is what arrived."""
-    collector = Collector(OPERATOR)
+    collector = FakeCollector(OPERATOR)
     async with collector.at(server.url, CORE):
         run = await agent.Probe(at(config, server), network, watch(600)).once()
     assert [s.measurements for s in collector.seen.values()] == [run]
@@ -125,7 +125,7 @@ async def test_once_measures_keeps_and_delivers_one_run(config, server, network)
 
 async def test_an_expired_watch_stops_measuring_and_not_delivering(config, server, network):
     """What waits from before still goes out; nothing new is measured."""
-    collector = Collector(OPERATOR)
+    collector = FakeCollector(OPERATOR)
     expired = msgspec.structs.replace(watch(), expires="2025-01-01")
     await agent.Probe(msgspec.structs.replace(config, flush_s=0.1), network, watch()).once()
     async with collector.at(server.url, CORE), running(agent.Probe(at(config, server), network, expired)):
@@ -157,7 +157,7 @@ async def test_a_full_disk_stops_measuring_and_the_run_in_hand_is_kept(config, s
 
     monkeypatch.setattr(agent, "waits", lambda *_: itertools.repeat(0.1))
     monkeypatch.setattr(Spool, "add", full_at_first)
-    collector = Collector(OPERATOR)
+    collector = FakeCollector(OPERATOR)
     async with collector.at(server.url, CORE), running(agent.Probe(at(config, server), network, watch())):
         await eventually(lambda: len(collector.seen) >= 2)
     assert all(run is refused[0] for run in refused)
@@ -172,10 +172,10 @@ from probe.agent import agent, daemon
 from probe.custody.watch_renewal import signed_watch
 from probe.home import config
 from probe.net.network import Network
-from tests.support.servers import Map, refusing
+from tests.support.servers import MappedDialer, refusing
 settings = config.load(Path(sys.argv[1]), {})
 with refusing() as port:
-    network = Network(Map(resolver=port), Path(sys.argv[2]))
+    network = Network(MappedDialer(resolver=port), Path(sys.argv[2]))
     probe = agent.Probe(settings, network, signed_watch(Path(settings.watch), settings.operator))
     asyncio.run(daemon.until_told(probe))
 """
@@ -202,7 +202,7 @@ def start(tmp_path, config, server, authority):
 
 async def test_killed_between_publish_and_receipt_it_loses_nothing(tmp_path, config, server, authority):
     """Kill -9 again and again while the collector is mute; afterwards everything sealed is stored, once."""
-    collector = Collector(OPERATOR)
+    collector = FakeCollector(OPERATOR)
     collector.mute = collector.forgetful = True
     async with collector.at(server.url, CORE):
         for _ in range(3):

@@ -16,32 +16,27 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from infra.nats import server as nats
+from infra.nats import nats_server
 from probe import panic
 from probe.agent import agent
 from probe.base.errors import UserError
 from probe.custody import watch_renewal
 from probe.custody import watch_renewal as renewal
 from probe.custody.spool import Spool, SpoolError, read_ledger
-from probe.home import files
-from probe.home import notebook as state
-from probe.home import texts as messages
+from probe.home import files, notebook, texts
 from probe.home.config import Config, VantageConfig
-from probe.owner import ask_network as introduction
-from probe.owner import show, status
-from probe.owner.doctor import questions as diagnosis
-from probe.owner.doctor import report as doctor
+from probe.owner import ask_network, show, status
+from probe.owner.doctor import questions, report
 from probe.place import metered, this_network
 from probe.place.this_network import Here
-from probe.protocol import envelope as signed
-from probe.protocol import watch_file
+from probe.protocol import envelope, watch_file
 from probe.protocol.keys import Key
 from tests.support.fake_collector import WATCH, eventually, now_ms, run_of
-from tests.support.servers import Map, refusing
+from tests.support.servers import MappedDialer, refusing
 
 ROOT = Path(__file__).parents[3]
 CORE, OPERATOR = Key.create("user"), Key.create("operator")
-EN = messages.load("en")
+EN = texts.load("en")
 DAY_MS = 86_400_000
 
 
@@ -195,14 +190,14 @@ async def test_show_decodes_every_byte_of_what_was_sent(tmp_path):
     spool.close()
     data = show.raw(settings)
     assert data == sealed.raw
-    found = show.parts(data)
+    found = show.byte_ranges(data)
     assert [p.start for p in found] == [0, *(p.end for p in found[:-1])]
     assert found[-1].end == len(data)
     assert show.contents(data)["measurements"] == json.loads(msgspec.json.encode(run))
     (Path(settings.data) / files.LAST_SEGMENT).write_bytes(data[:-1] + b"x")
     with pytest.raises(UserError, match="can't be opened"):
-        show.parts(show.raw(settings))
-    assert signed.HEADER == 100
+        show.byte_ranges(show.raw(settings))
+    assert envelope.HEADER == 100
 
 
 async def test_the_doctor_has_a_line_and_a_fix_for_everything(tmp_path, town, network):
@@ -211,11 +206,11 @@ async def test_the_doctor_has_a_line_and_a_fix_for_everything(tmp_path, town, ne
     own = Key.load(settings.key_file, "user")
     (tmp_path / "watch.signed").write_bytes(watch_file.sign(_text_of(town), OPERATOR))
     with (
-        nats.running(tmp_path / "in", core_users=[CORE.id], probes=[own.id]) as server,
-        nats.running(tmp_path / "out", core_users=[CORE.id], probes=[Key.create("user").id]) as other,
+        nats_server.running(tmp_path / "in", core_users=[CORE.id], probes=[own.id]) as server,
+        nats_server.running(tmp_path / "out", core_users=[CORE.id], probes=[Key.create("user").id]) as other,
     ):
         settings = msgspec.structs.replace(settings, nats=(server.url, other.url, "nats://127.0.0.1:1"))
-        lines = await doctor._examine(settings, EN, network)
+        lines = await report._examine(settings, EN, network)
     by = {ln.question: ln for ln in lines}
     assert by[f"collector {server.url}"].mark == "ok"
     assert "does not know this probe's key" in by[f"collector {other.url}"].says
@@ -224,15 +219,15 @@ async def test_the_doctor_has_a_line_and_a_fix_for_everything(tmp_path, town, ne
     assert {"version", "clock", "disk", "watch", "key", "ipv6", "vpn", "resolver", "dns", "tls"} <= set(by)
     assert (by["dns"].mark, by["tls"].mark) == ("ok", "ok")
     assert all(ln.fix for ln in lines if ln.mark == "bad")
-    assert doctor.worst([by["dns"], by[f"collector {server.url}"], by[f"collector {other.url}"]]) == 0
-    assert doctor.worst([by[f"collector {other.url}"]]) == 1
+    assert report.worst([by["dns"], by[f"collector {server.url}"], by[f"collector {other.url}"]]) == 0
+    assert report.worst([by[f"collector {other.url}"]]) == 1
 
 
 async def test_the_doctor_contacts_nothing_while_paused(tmp_path, dialer, network):
     """A pause is a pause."""
     settings = config(tmp_path)
     (Path(settings.data) / files.PAUSED).write_bytes(b'{"until_ms":null}')
-    lines = await doctor._examine(settings, EN, network)
+    lines = await report._examine(settings, EN, network)
     assert "paused" in lines[-1].says
     assert dialer.dialed == []
 
@@ -240,18 +235,18 @@ async def test_the_doctor_contacts_nothing_while_paused(tmp_path, dialer, networ
 def test_the_clock_is_compared_with_the_receipts_or_the_api_or_is_said_to_be_unknown(tmp_path, monkeypatch):
     """A clock that nobody compared is not called right."""
     settings = config(tmp_path)
-    found = diagnosis.clock(settings)
+    found = questions.clock(settings)
     assert (found.mark, found.says) == ("note", "clock_never")
-    state.Notebook(Path(settings.data)).note(clock_offset_ms=7_200_000, clock_compared_ms=now_ms())
-    assert (diagnosis.clock(settings).mark, diagnosis.clock(settings).values["seconds"]) == ("bad", "7200.0")
+    notebook.Notebook(Path(settings.data)).note(clock_offset_ms=7_200_000, clock_compared_ms=now_ms())
+    assert (questions.clock(settings).mark, questions.clock(settings).values["seconds"]) == ("bad", "7200.0")
     with api({"providers": []}) as (url, _):
         settings = msgspec.structs.replace(settings, api=url)
-        about, offset_ms = diagnosis.api(settings, watch_of(settings))
+        about, offset_ms = questions.api(settings, watch_of(settings))
         assert (about.mark, abs(offset_ms) < 5000) == ("ok", True)
-        assert diagnosis.clock(settings, offset_ms).mark != "bad"
-        monkeypatch.setattr(diagnosis, "now_ms", lambda: now_ms() + 3_600_000)
-        _, offset_ms = diagnosis.api(settings, watch_of(settings))
-    line = doctor._line(EN, diagnosis.clock(settings, offset_ms))
+        assert questions.clock(settings, offset_ms).mark != "bad"
+        monkeypatch.setattr(questions, "now_ms", lambda: now_ms() + 3_600_000)
+        _, offset_ms = questions.api(settings, watch_of(settings))
+    line = report._line(EN, questions.clock(settings, offset_ms))
     assert line.mark == "bad"
     assert "by the operator's API" in line.says
     assert line.fix
@@ -262,12 +257,12 @@ def test_an_expired_or_renewed_watch_is_told_by_doctor_and_status(tmp_path):
     settings = config(tmp_path)
     text = WATCH.format(cadence_s=600)
     Path(settings.watch).write_bytes(watch_file.sign(text.replace("2099-01-01", "2025-01-01").encode(), OPERATOR))
-    watch, found = diagnosis.watch(settings)
+    watch, found = questions.watch(settings)
     assert (watch, found.mark, found.values["expires"]) == (None, "bad", "2025-01-01")
     about = status.status(settings, renewal.present(settings), ask_api=False)
     assert "expired on 2025-01-01" in "\n".join(status.words(about, EN))
     (Path(settings.data) / files.RENEWED).write_bytes(watch_file.sign(text.encode(), OPERATOR))
-    watch, found = diagnosis.watch(settings)
+    watch, found = questions.watch(settings)
     assert (watch.expires, found.mark) == ("2099-01-01", "ok")
     assert "good until 2099-01-01" in "\n".join(status.words(status.status(settings, watch), EN))
 
@@ -279,7 +274,7 @@ def test_doctor_says_what_is_known_of_the_network_and_its_number(tmp_path, monke
     monkeypatch.setattr(this_network, "here", lambda asn=0: home)
 
     def says(settings=settings):
-        lines = [doctor._line(EN, found) for found in diagnosis.place(settings)]
+        lines = [report._line(EN, found) for found in questions.place(settings)]
         assert all(ln.fix for ln in lines if ln.mark == "bad")
         return [(ln.mark, ln.says.split(":")[0]) for ln in lines]
 
@@ -287,10 +282,10 @@ def test_doctor_says_what_is_known_of_the_network_and_its_number(tmp_path, monke
         ("note", "nobody has said what kind of network this is"),
         ("bad", "which network this is, is not known"),
     ]
-    introduction.of(Path(settings.data)).remember(home, introduction.declared("unknown", "unknown"))
+    ask_network.of(Path(settings.data)).remember(home, ask_network.declared("unknown", "unknown"))
     assert says()[0] == ("ok", "unknown, unknown")
-    introduction.of(Path(settings.data)).remember(home, introduction.declared("fixed", "work"))
-    state.Notebook(Path(settings.data)).note(asn=64500)
+    ask_network.of(Path(settings.data)).remember(home, ask_network.declared("fixed", "work"))
+    notebook.Notebook(Path(settings.data)).note(asn=64500)
     assert says() == [("ok", "fixed, work"), ("ok", "AS64500 (as the last run saw it)")]
     monkeypatch.setattr(this_network, "here", lambda asn=0: Here("", "", "", 0))
     assert says()[0] == ("note", "it can't be told from others here; what the configuration says holds everywhere")
@@ -304,7 +299,7 @@ def test_doctor_says_what_is_known_of_the_network_and_its_number(tmp_path, monke
 def test_status_tells_of_a_new_network_while_the_probe_runs(tmp_path, monkeypatch):
     """With the command that answers."""
     settings = config(tmp_path)
-    state.Notebook(Path(settings.data)).note(network_is_new=True)
+    notebook.Notebook(Path(settings.data)).note(network_is_new=True)
     monkeypatch.setattr(panic, "running", lambda _: 4711)
     found = status.status(settings, watch_of(settings), ask_api=False)
     assert found.network_is_new
@@ -312,10 +307,10 @@ def test_status_tells_of_a_new_network_while_the_probe_runs(tmp_path, monkeypatc
 
 
 def _text_of(town):
-    from tests.support import honest_internet as towns
+    from tests.support import honest_internet
 
     assert town.watch
-    return towns.WATCH.encode()
+    return honest_internet.WATCH.encode()
 
 
 @pytest.mark.parametrize(
@@ -341,7 +336,7 @@ def network_of_nothing(authority):
     from probe.net.network import Network
 
     with refusing() as port:
-        yield Network(Map(resolver=port), authority.file)
+        yield Network(MappedDialer(resolver=port), authority.file)
 
 
 async def why_not(settings, network, prepare=lambda spool: None):
@@ -411,14 +406,14 @@ async def test_runs_are_counted_for_status_and_a_pause_holds_them(tmp_path, netw
     directory, stop = Path(settings.data), asyncio.Event()
     probe = agent.Probe(settings, network_of_nothing, watch)
     running = asyncio.create_task(probe.run(stop))
-    await eventually(lambda: state.read(directory).runs >= 2)
+    await eventually(lambda: notebook.read(directory).runs >= 2)
     (directory / files.PAUSED).write_bytes(b'{"until_ms":null}')
-    await eventually(lambda: "paused" in state.read(directory).why_not)
-    before = state.read(directory).runs
+    await eventually(lambda: "paused" in notebook.read(directory).why_not)
+    before = notebook.read(directory).runs
     await asyncio.sleep(0.8)
-    assert state.read(directory).runs == before
+    assert notebook.read(directory).runs == before
     (directory / files.PAUSED).unlink()
-    await eventually(lambda: state.read(directory).runs > before)
+    await eventually(lambda: notebook.read(directory).runs > before)
     stop.set()
     await running
-    assert time.time() * 1000 - state.read(directory).last_run_ms < 5000
+    assert time.time() * 1000 - notebook.read(directory).last_run_ms < 5000

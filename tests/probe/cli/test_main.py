@@ -9,7 +9,7 @@ import pytest
 import structlog
 
 from probe.base import process
-from probe.cli import main as parts
+from probe.cli import main
 
 ROOT = Path(__file__).parents[3]
 SHIPPED = {"probe", "aggregator", "infer", "watch", "dashboard", "up", "lab"}
@@ -18,7 +18,7 @@ SHIPPED = {"probe", "aggregator", "infer", "watch", "dashboard", "up", "lab"}
 def run(capsys, *arguments):
     """The exit code, stdout and stderr of a command line."""
     try:
-        parts.main(arguments)
+        main.main(arguments)
     except SystemExit as e:
         code = e.code
     else:
@@ -41,8 +41,8 @@ def only(monkeypatch, tmp_path):
         name = f"part_{tmp_path.name}"
         (tmp_path / f"{name}.py").write_text(text)
         monkeypatch.syspath_prepend(tmp_path)
-        point = EntryPoint("part", f"{name}:app{extras}", parts.GROUP)
-        monkeypatch.setattr(parts.metadata, "entry_points", lambda **_: EntryPoints([point]))
+        point = EntryPoint("part", f"{name}:app{extras}", main.GROUP)
+        monkeypatch.setattr(main.metadata, "entry_points", lambda **_: EntryPoints([point]))
         return point
 
     return install
@@ -123,7 +123,7 @@ def test_an_interrupt_has_its_exit_code(only, capsys):
 )
 def test_a_parts_line_is_its_apps_help_or_its_modules(only, text, summary):
     """Read from the text: the module isn't run."""
-    assert parts.summary(only(text)) == summary
+    assert main.summary(only(text)) == summary
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import json
 
 from rich.console import Console
 
-from probe.cli import tables as render
+from probe.cli import tables
 from probe.measure.run import measure
 from probe.place.vantage import configured
 from probe.protocol.measurement import Vantage
@@ -16,7 +16,7 @@ from tests.support.honest_internet import FORGED, HOST
 def shown(measurement):
     """The table as text."""
     console = Console(width=220, record=True, file=open("/dev/null", "w"))  # noqa: PTH123, SIM115
-    console.print(render.steps(measurement))
+    console.print(tables.steps(measurement))
     return console.export_text()
 
 
@@ -35,6 +35,6 @@ async def test_every_step_is_a_row_with_its_timing(town, network):
 async def test_json_is_what_would_travel(town, network):
     """On indented lines."""
     (m,) = await measure(town.watch, network, configured(Vantage()), checks=["telegram"])
-    text = render.as_json(m)
+    text = tables.as_json(m)
     assert json.loads(text)["run_id"] == m.run_id
     assert len(text.splitlines()) > 20

@@ -5,13 +5,13 @@ import contextlib
 
 import pytest
 
-from infra.nats import server as nats
+from infra.nats import nats_server
 from probe.custody.delivery import Delivery
 from probe.custody.spool import Spool
 from probe.home.config import Config
 from probe.home.notebook import Notebook
 from probe.protocol.keys import Key
-from tests.support.fake_collector import Collector, eventually, now_ms, run_of
+from tests.support.fake_collector import FakeCollector, eventually, now_ms, run_of
 
 CORE, PROBE, OPERATOR = Key.create("user"), Key.create("user"), Key.create("operator")
 
@@ -19,14 +19,14 @@ CORE, PROBE, OPERATOR = Key.create("user"), Key.create("user"), Key.create("oper
 @pytest.fixture
 def server(tmp_path):
     """A server that knows the probe."""
-    with nats.running(tmp_path / "nats", core_users=[CORE.id], probes=[PROBE.id]) as running:
+    with nats_server.running(tmp_path / "nats", core_users=[CORE.id], probes=[PROBE.id]) as running:
         yield running
 
 
 @pytest.fixture
 def collector():
     """Signs as the operator."""
-    return Collector(OPERATOR)
+    return FakeCollector(OPERATOR)
 
 
 @pytest.fixture
@@ -114,7 +114,7 @@ async def test_nobody_elses_word_frees_anything(server, collector, spool):
         spool.add(run_of(1))
         (segment_id,) = await eventually(lambda: collector.deliveries)
         client = await collector.connection.ready()
-        forger = Collector(Key.create("operator"))
+        forger = FakeCollector(Key.create("operator"))
         for word in (
             forger.receipt(PROBE.id, {segment_id: "stored"}),
             collector.receipt(Key.create("user").id, {segment_id: "stored"}),
@@ -129,8 +129,8 @@ async def test_nobody_elses_word_frees_anything(server, collector, spool):
 
 async def test_a_backlog_waits_for_nats_and_is_delivered_whole(tmp_path, collector, spool):
     """No server at first; then a server without a stream; then everything arrives, in its own segments."""
-    config = nats.write_config(tmp_path / "nats", core_users=[CORE.id], probes=[PROBE.id])
-    server = nats.Server(config)
+    config = nats_server.write_config(tmp_path / "nats", core_users=[CORE.id], probes=[PROBE.id])
+    server = nats_server.Server(config)
     server.start()  # picks the port
     server.stop()
     runs = [run_of(10) for _ in range(40)]

@@ -8,18 +8,18 @@ import time
 import msgspec
 import pytest
 
-from infra.nats import server as nats
+from infra.nats import nats_server
 from probe.base.errors import UserError
 from probe.custody.delivery import Delivery
 from probe.custody.spool import Spool
 from probe.home.config import Config
 from probe.home.files import PAUSED, WITHDRAWN
 from probe.home.notebook import Notebook
-from probe.nats import link as connection
+from probe.nats import link
 from probe.nats.link import connect
 from probe.protocol.keys import Key
 from tests.support import servers
-from tests.support.fake_collector import Collector, eventually, now_ms, run_of
+from tests.support.fake_collector import FakeCollector, eventually, now_ms, run_of
 
 CORE, PROBE, OPERATOR = Key.create("user"), Key.create("user"), Key.create("operator")
 SECURE = """
@@ -37,7 +37,7 @@ class Secure:
         pem = max(
             (f for f in authority.file.parent.glob("*.pem") if f != authority.file), key=lambda f: f.stat().st_mtime_ns
         )
-        self.server = nats.Server(nats.write_config(folder, core_users=[CORE.id], probes=[PROBE.id]))
+        self.server = nats_server.Server(nats_server.write_config(folder, core_users=[CORE.id], probes=[PROBE.id]))
         with self.server.config.open("a") as config:
             config.write(SECURE % {"pem": pem})
         self.server.start()
@@ -141,7 +141,7 @@ async def test_tls_is_not_talked_down(tmp_path, authority):
 
 async def test_it_comes_delivers_and_goes(secure, authority, spool):
     """No connection before there is something to deliver, none after it is receipted."""
-    collector, probe = Collector(OPERATOR), Notebook(spool.path.parent)
+    collector, probe = FakeCollector(OPERATOR), Notebook(spool.path.parent)
     async with collector.at(secure.core, CORE), delivering(config([secure.tls], authority), spool) as delivery:
         await asyncio.sleep(0.5)
         assert connections(secure) == {"collector"}
@@ -161,8 +161,8 @@ async def test_it_comes_delivers_and_goes(secure, authority, spool):
 
 async def test_when_tls_is_blocked_it_goes_by_wss_and_starts_there_next_time(secure, authority, spool, monkeypatch):
     """The first address is dead, the second one is silent, the third is a WebSocket."""
-    monkeypatch.setattr(connection, "_CONNECT_S", 1.0)
-    collector = Collector(OPERATOR)
+    monkeypatch.setattr(link, "_CONNECT_S", 1.0)
+    collector = FakeCollector(OPERATOR)
     silent = []
 
     async def say_nothing(reader, writer):
@@ -181,7 +181,7 @@ async def test_when_tls_is_blocked_it_goes_by_wss_and_starts_there_next_time(sec
 
 async def test_a_receipt_that_was_missed_is_asked_for_at_the_next_visit(secure, authority, spool):
     """The collector is mute: the segment is sent once, and its receipt fetched when the probe comes again."""
-    collector = Collector(OPERATOR)
+    collector = FakeCollector(OPERATOR)
     collector.mute = True
     settings = config([secure.tls], authority, receipt_wait_s=0.2)
     async with collector.at(secure.core, CORE), delivering(settings, spool) as delivery:
@@ -208,7 +208,7 @@ async def test_while_paused_or_withdrawn_nothing_leaves(secure, authority, spool
     spool.path.with_name(file).write_bytes(b'{"until_ms":null}')
     seen = set()
     settings = config([secure.tls], authority)
-    async with Collector(OPERATOR).at(secure.core, CORE), delivering(settings, spool) as delivery:
+    async with FakeCollector(OPERATOR).at(secure.core, CORE), delivering(settings, spool) as delivery:
         spool.add(run_of(1))
         delivery.measured()
         until = time.monotonic() + 1.0
@@ -221,16 +221,16 @@ async def test_while_paused_or_withdrawn_nothing_leaves(secure, authority, spool
 
 async def test_a_clock_that_is_off_is_flagged_and_rows_keep_their_time(secure, authority, spool):
     """The collector's receipts are two hours older than this clock."""
-    collector, run = Collector(OPERATOR), run_of(1)
+    collector, run = FakeCollector(OPERATOR), run_of(1)
     honest = collector.receipt
 
     def old(probe, states, reason=""):
-        from probe.protocol import envelope as signed
+        from probe.protocol import envelope
         from probe.protocol import receipt as receipts
 
         receipt = receipts.open(honest(probe, states, reason), OPERATOR.id)
         late = msgspec.structs.replace(receipt, issued_ms=receipt.issued_ms - 7_200_000)
-        return signed.seal("R", msgspec.json.encode(late), OPERATOR)
+        return envelope.seal("R", msgspec.json.encode(late), OPERATOR)
 
     collector.receipt = old
     async with collector.at(secure.core, CORE), delivering(config([secure.tls], authority), spool) as delivery:

@@ -90,7 +90,7 @@ class Collector:
 async def test_nothing_else_is_taken(config, answer):
     """Another operator's, a damaged or older one, no answer: the probe keeps what it has, and goes on."""
     taken = []
-    errand = renewal.Renewal(config, Key.create("user"), lambda: HAVE, taken.append)
+    errand = renewal.WatchRenewal(config, Key.create("user"), lambda: HAVE, taken.append)
     assert await errand.do(Collector(answer)) == 1
     assert (taken, renewal.present(config)) == ([], HAVE)
 
@@ -98,7 +98,7 @@ async def test_nothing_else_is_taken(config, answer):
 async def test_the_newer_one_is_in_force_from_the_next_run_on_and_after_a_start(config):
     """And a configured one that is newer still goes before it."""
     probe = agent.Probe(config, agent_network(), HAVE)
-    errand = renewal.Renewal(config, Key.create("user"), lambda: probe._watch, probe._renew)
+    errand = renewal.WatchRenewal(config, Key.create("user"), lambda: probe._watch, probe._renew)
     await errand.do(Collector(signed(TEXT.replace(*LATER))))
     assert probe._watch.expires == "2099-06-01" == renewal.present(config).expires
     newest = TEXT.replace("2099-01-01", "2099-09-01")
@@ -109,9 +109,9 @@ async def test_the_newer_one_is_in_force_from_the_next_run_on_and_after_a_start(
 def agent_network():
     """A network that is never used."""
     from probe.net.network import Network
-    from tests.support.servers import Map
+    from tests.support.servers import MappedDialer
 
-    return Network(Map())
+    return Network(MappedDialer())
 
 
 def test_a_file_of_a_newer_watch_that_was_tampered_with_is_left_aside(config):

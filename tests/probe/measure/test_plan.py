@@ -6,7 +6,7 @@ import collections
 
 import msgspec
 
-from probe.measure.plan import EVERYTHING, SUSPICIONS, Plan, Rounds, chosen, outcome
+from probe.measure.plan import EVERYTHING, SUSPICIONS, RunPlan, RunPlanner, chosen, outcome
 from probe.protocol.measurement import Measurement, Step, Vantage
 from probe.protocol.watch import Endpoint
 
@@ -33,7 +33,7 @@ def ipv6(address):
 
 def light(turn, endpoints=FIVE, has_route=ipv4):
     """The ways of a light run."""
-    return [(e.id, *way) for e, way in chosen(Plan(sweep=False, turn=turn), endpoints, has_route)]
+    return [(e.id, *way) for e, way in chosen(RunPlan(sweep=False, turn=turn), endpoints, has_route)]
 
 
 def test_a_light_run_has_every_datacentre_once():
@@ -96,7 +96,7 @@ class Line:
 
     def __init__(self, sweep_s=100.0):
         self.now = 0.0
-        self.rounds = Rounds(sweep_s, clock=lambda: self.now, turn=0)
+        self.rounds = RunPlanner(sweep_s, clock=lambda: self.now, turn=0)
 
     def run(self, *failed, offline=False, asn=64500):
         """One run a second later in which these targets failed; whether it was a sweep."""
@@ -152,7 +152,7 @@ def test_another_network_is_a_change():
 
 def test_two_probes_do_not_keep_step():
     """A fleet spreads over the ways from its first run on."""
-    assert len({Rounds(100.0).plan().turn for _ in range(20)}) > 10
+    assert len({RunPlanner(100.0).plan().turn for _ in range(20)}) > 10
 
 
 def test_what_only_sweeps_test_is_no_outcome():

@@ -14,8 +14,8 @@ from probe.base.errors import UserError
 from probe.measure import checks, control, registry, run
 from probe.measure.bytes_on_wire import of_step, stream, wire_bytes
 from probe.measure.context import Context
-from probe.measure.loop_lag import Lag
-from probe.measure.plan import Plan, Rounds
+from probe.measure.loop_lag import LoopLag
+from probe.measure.plan import RunPlan, RunPlanner
 from probe.measure.run import measure
 from probe.place import own_names
 from probe.place.vantage import configured
@@ -179,7 +179,7 @@ async def test_a_stalled_loop_is_measured(town, network):
 
 async def test_a_free_loop_is_hardly_late():
     """The watcher adds no lag of its own."""
-    with Lag(1.0) as lag:
+    with LoopLag(1.0) as lag:
         await asyncio.sleep(0.1)
     assert 0 <= lag.worst_ms < 250
 
@@ -213,7 +213,7 @@ async def test_runs_that_are_planned_sweep_first_and_are_light_then(town, networ
     """A light run says so, leaves out what only sweeps test, and takes a tenth of the exchanges of the real thing."""
     web = msgspec.structs.replace(town.watch.surfaces.web, sockets=(CONTROL,))
     watch = msgspec.structs.replace(town.watch, surfaces=msgspec.structs.replace(town.watch.surfaces, web=web))
-    rounds = Rounds(3600.0)
+    rounds = RunPlanner(3600.0)
     first, second = [await measure(watch, network, configured(HERE), rounds=rounds) for _ in range(2)]
     assert {m.sweep for m in first} == {True}
     assert {m.sweep for m in second} == {False}
@@ -224,7 +224,7 @@ async def test_runs_that_are_planned_sweep_first_and_are_light_then(town, networ
 
 async def test_a_light_run_is_light(town, network):
     """15 KB with five datacentres and a public chain, 4 KB more than the tests', with session tickets or without."""
-    rounds = Rounds(3600.0)
+    rounds = RunPlanner(3600.0)
     await measure(town.watch, network, configured(HERE), rounds=rounds)
     light = await measure(town.watch, network, configured(HERE), rounds=rounds)
     steps = [*light[0].steps, *(s for m in light[1:] for s in parts(m, "target"))]
@@ -235,7 +235,7 @@ async def test_a_light_run_is_light(town, network):
 
 async def test_light_runs_take_up_the_session_with_the_control(town, network, authority, stranger):
     """No certificates travel then; whoever is not that server has to show one, and it is judged."""
-    plans = [Plan(sweep=True, turn=0), *(Plan(sweep=False, turn=n) for n in range(2))]
+    plans = [RunPlan(sweep=True, turn=0), *(RunPlan(sweep=False, turn=n) for n in range(2))]
 
     async def shake(plan):
         context = Context(town.watch, network, Clock(), plan)
@@ -260,7 +260,7 @@ async def test_the_control_is_tested_over_both_families_where_there_are_both(tow
     await town.put(CONTROL6, 443, servers.keeps_open, authority.issue(CONTROL))
 
     async def seen(*, sweep, ipv4=True, trouble=()):
-        context = Context(town.watch, network, Clock(), Plan(sweep=sweep, turn=0))
+        context = Context(town.watch, network, Clock(), RunPlan(sweep=sweep, turn=0))
         context.ipv4 = ipv4
         for family in trouble:
             context._trouble[family].set()
@@ -280,7 +280,7 @@ async def test_a_light_run_asks_the_control_for_certificates_when_something_is_w
     """Not where all of the service works; at once where it fails, shows a block page or keeps silent."""
 
     async def shaken():
-        rounds = Rounds(3600.0, turn=0)
+        rounds = RunPlanner(3600.0, turn=0)
         rounds._next_sweep = float("inf")
         made = await measure(town.watch, network, configured(HERE), rounds=rounds)
         assert not any(m.sweep for m in made)

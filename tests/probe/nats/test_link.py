@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from infra.nats import server as nats
+from infra.nats import nats_server
 from probe.base.errors import UserError
 from probe.base.retry import waits
 from probe.nats.link import connect
@@ -17,7 +17,7 @@ KEY = Key.create("user")
 @pytest.fixture
 def server(tmp_path):
     """A server that knows our key."""
-    with nats.running(tmp_path, core_users=[KEY.id]) as running:
+    with nats_server.running(tmp_path, core_users=[KEY.id]) as running:
         yield running
 
 

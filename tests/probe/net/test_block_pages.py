@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from probe.base.errors import UserError
-from probe.net import block_pages as fingerprints
-from probe.net.http1 import Response
+from probe.net import block_pages
+from probe.net.http1 import HttpResponse
 
 HEAD = "name,scope,location_found,pattern_type,pattern,other\n"
 
@@ -18,15 +18,15 @@ def read(tmp_path):
     def rows(*lines, head=HEAD):
         file = tmp_path / "list.csv"
         file.write_text(head + "\n".join(lines) + "\n")
-        fingerprints.read.cache_clear()
-        return fingerprints.read(file)
+        block_pages.read.cache_clear()
+        return block_pages.read(file)
 
     return rows
 
 
 def page(body=b"", **headers):
     """An answer."""
-    return Response(200, {k.replace("_", "-"): v for k, v in headers.items()}, body, complete=True)
+    return HttpResponse(200, {k.replace("_", "-"): v for k, v in headers.items()}, body, complete=True)
 
 
 @pytest.mark.parametrize(
@@ -51,14 +51,14 @@ def page(body=b"", **headers):
 )
 def test_a_pattern_is_sought_in_its_place(read, row, response, matches):
     """In the body or in one header, in one of four ways."""
-    assert fingerprints.match(response, read(row)) == ("a" if matches else "")
+    assert block_pages.match(response, read(row)) == ("a" if matches else "")
 
 
 def test_a_harmless_page_that_looks_like_one_silences_the_others(read):
     """Rows of scope `fp`."""
     rows = read("a,nat,body,contains,blocked", "ok,fp,body,contains,this is a blog about blocking")
-    assert fingerprints.match(page(b"blocked"), rows) == "a"
-    assert fingerprints.match(page(b"blocked? this is a blog about blocking"), rows) == ""
+    assert block_pages.match(page(b"blocked"), rows) == "a"
+    assert block_pages.match(page(b"blocked? this is a blog about blocking"), rows) == ""
 
 
 def test_rows_for_dns_are_left_out(read):
@@ -84,9 +84,9 @@ def test_a_bad_row_is_named(read, lines, head, message):
 def test_a_missing_file_is_named(tmp_path):
     """Before anything is measured."""
     with pytest.raises(UserError, match=r"none\.csv"):
-        fingerprints.read(tmp_path / "none.csv")
+        block_pages.read(tmp_path / "none.csv")
 
 
 def test_the_shipped_list_reads():
     """With a row for the lab's own page."""
-    assert "blockonset.lab_order" in [f.name for f in fingerprints.read()]
+    assert "blockonset.lab_order" in [f.name for f in block_pages.read()]

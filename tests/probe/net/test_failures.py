@@ -8,7 +8,7 @@ import ssl
 import pytest
 
 from probe.net import failures
-from probe.net.failures import Failed
+from probe.net.failures import ProtocolFailure
 
 
 @pytest.mark.parametrize(
@@ -22,7 +22,7 @@ from probe.net.failures import Failed
         (OSError(errno.ETIMEDOUT, "x"), "timed_out"),
         (EOFError(), "eof_error"),
         (ssl.SSLError(1, "x"), "ssl_failed_handshake"),
-        (Failed("dns_nxdomain_error"), "dns_nxdomain_error"),
+        (ProtocolFailure("dns_nxdomain_error"), "dns_nxdomain_error"),
         (ConnectionResetError("no errno"), "unknown_failure: ConnectionResetError: no errno"),
         (OSError(9999, "at 203.0.113.9"), "unknown_failure: OSError: [Errno 9999] at [scrubbed]"),
     ],

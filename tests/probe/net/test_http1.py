@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probe.net import http1
-from probe.net.failures import Failed
+from probe.net.failures import ProtocolFailure
 
 
 def test_a_request_is_as_plain_as_it_can_be():
@@ -59,7 +59,7 @@ def test_a_head_that_is_not_all_there_is_waited_for(raw):
 )
 def test_what_is_no_http_is_a_failed_request(raw):
     """By OONI's name."""
-    with pytest.raises(Failed, match="http_request_failed"):
+    with pytest.raises(ProtocolFailure, match="http_request_failed"):
         http1.parse(raw)
 
 
@@ -69,7 +69,7 @@ def test_no_answer_makes_it_break(tail):
     for raw in (tail, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + tail, b"HTTP/1.1 200 OK\r\n" + tail):
         try:
             response = http1.parse(raw)
-        except Failed:
+        except ProtocolFailure:
             continue
         if response is not None:
             assert http1.facts(response)["length"] == len(response.body)

@@ -7,7 +7,7 @@ import struct
 import pytest
 
 from probe.net import mtproto
-from probe.net.failures import Failed
+from probe.net.failures import ProtocolFailure
 from tests.support.servers import intermediate, res_pq
 
 NONCE = bytes(range(16))
@@ -51,6 +51,6 @@ def test_the_answer_that_echoes_the_nonce_is_right():
 )
 def test_any_other_answer_is_named(message, failure):
     """A middlebox, an error of the transport, somebody else's reply."""
-    with pytest.raises(Failed) as error:
+    with pytest.raises(ProtocolFailure) as error:
         mtproto.check_answer(message, NONCE)
     assert error.value.failure == failure

@@ -13,7 +13,7 @@ import dns.resolver
 import pytest
 
 from probe.base.errors import UserError
-from probe.net.counted_socket import Wire
+from probe.net.counted_socket import CountedSocket
 from probe.net.dialer import RealDialer
 from probe.net.network import Network
 from tests.probe.conftest import LIMIT, PATIENT
@@ -383,10 +383,10 @@ async def test_a_connection_that_stays_unanswered_is_tried_once_more():
             filler.setblocking(False)
             filler.connect_ex(sock.getsockname())
         start = time.monotonic()
-        connecting = asyncio.create_task(Wire.persistent(sock.getsockname(), 0.3))
+        connecting = asyncio.create_task(CountedSocket.persistent(sock.getsockname(), 0.3))
         await asyncio.sleep(0.1)
         stack.enter_context(sock.accept()[0])
         (await connecting).close()
         assert 0.3 <= time.monotonic() - start < 0.95
     with servers.refusing() as port, pytest.raises(ConnectionRefusedError):
-        await Wire.persistent((servers.HERE, port), 0.3)
+        await CountedSocket.persistent((servers.HERE, port), 0.3)

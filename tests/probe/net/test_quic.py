@@ -8,9 +8,9 @@ import pytest
 from aioquic.quic.connection import QuicConnection
 
 from probe.measure.bytes_on_wire import of_step
-from probe.net import quic_process as apart
+from probe.net import quic_process
 from tests.probe.conftest import LIMIT, PATIENT
-from tests.support import quic_server as quics
+from tests.support import quic_server
 from tests.support.authority import Authority
 from tests.support.servers import HERE
 
@@ -22,15 +22,15 @@ def shake(authority, clock):
     """Shake hands with a loopback port, as the process that is made for it does."""
 
     async def to(port: int, name: str = HOST, limit: float = PATIENT):
-        asked = apart.Handshake(target=HOST, address=ADDRESS, name=name, limit_s=limit)
-        return await apart.one(apart.Dialled(asked, (HERE, port)), authority.file, clock)
+        asked = quic_process.QuicHandshake(target=HOST, address=ADDRESS, name=name, limit_s=limit)
+        return await quic_process.one(quic_process.DialledHandshake(asked, (HERE, port)), authority.file, clock)
 
     return to
 
 
 async def test_a_handshake_that_works_shows_the_certificate(shake, authority):
     """As over TLS; and it takes a few kilobytes, since QUIC pads what it begins with to 1,200 bytes."""
-    async with quics.server(authority.write(HOST, "*.other.example")) as port:
+    async with quic_server.server(authority.write(HOST, "*.other.example")) as port:
         step = await shake(port)
     assert (step.op, step.part, step.target, step.via) == ("quic", "target", HOST, HOST)
     assert (step.address, step.failure, step.certificate_failure) == (f"{ADDRESS}:443", None, None)
@@ -42,7 +42,7 @@ async def test_a_handshake_that_works_shows_the_certificate(shake, authority):
 
 async def test_a_certificate_that_is_too_long_for_a_datagram_comes_in_several(shake, tmp_path, authority):
     """An intermediate authority is judged as in TLS."""
-    async with quics.server(Authority(tmp_path, "Between", parent=authority).write(HOST, *_names(40))) as port:
+    async with quic_server.server(Authority(tmp_path, "Between", parent=authority).write(HOST, *_names(40))) as port:
         step = await shake(port)
     assert (step.failure, step.certificate_failure, len(step.names)) == (None, None, 8)
 
@@ -57,14 +57,14 @@ async def test_a_certificate_that_is_too_long_for_a_datagram_comes_in_several(sh
 )
 async def test_a_wrong_certificate_is_a_fact_of_a_handshake_that_worked(request, shake, who, names, days, failure):
     """It comes through to be seen."""
-    async with quics.server(request.getfixturevalue(who).write(*names, days=days)) as port:
+    async with quic_server.server(request.getfixturevalue(who).write(*names, days=days)) as port:
         step = await shake(port)
     assert (step.failure, step.certificate_failure) == (None, failure)
 
 
 async def test_a_server_without_http3_refuses_the_handshake(shake, authority):
     """By an alert of TLS, at once and not when a closing period is over."""
-    async with quics.server(authority.write(HOST), protocol="doq") as port:
+    async with quic_server.server(authority.write(HOST), protocol="doq") as port:
         step = await shake(port)
     assert (step.failure, step.certificate) == ("ssl_failed_handshake", "")
     assert step.end_ms - step.start_ms < 900
@@ -72,14 +72,14 @@ async def test_a_server_without_http3_refuses_the_handshake(shake, authority):
 
 async def test_a_server_of_another_version_is_named(shake):
     """As OONI does."""
-    async with quics.says(quics.another_version) as port:
+    async with quic_server.says(quic_server.another_version) as port:
         assert (await shake(port)).failure == "quic_incompatible_version"
 
 
-@pytest.mark.parametrize("answer", [lambda _: [], quics.noise])
+@pytest.mark.parametrize("answer", [lambda _: [], quic_server.noise])
 async def test_silence_and_noise_are_a_timeout(shake, answer):
     """One datagram of 1,200 bytes is spent on it in the first second."""
-    async with quics.says(answer) as port:
+    async with quic_server.says(answer) as port:
         step = await shake(port, limit=LIMIT)
     assert (step.failure, step.sent) == ("generic_timeout_error", 1200)
     assert LIMIT * 1000 <= step.end_ms - step.start_ms < LIMIT * 3000
@@ -87,7 +87,7 @@ async def test_silence_and_noise_are_a_timeout(shake, answer):
 
 async def test_a_closed_port_refuses(shake):
     """ICMP says so."""
-    with quics.refusing() as port:
+    with quic_server.refusing() as port:
         step = await shake(port)
     assert (step.failure, step.received) == ("connection_refused", 0)
     assert step.end_ms - step.start_ms < 900
@@ -95,7 +95,7 @@ async def test_a_closed_port_refuses(shake):
 
 async def test_a_name_that_a_middle_cuts_goes_unanswered(shake, authority):
     """It reads the name in the Initial, as a censor can; another name before it gets through."""
-    async with quics.server(authority.write(HOST)) as behind, quics.middle(behind, HOST) as port:
+    async with quic_server.server(authority.write(HOST)) as behind, quic_server.middle(behind, HOST) as port:
         before = await shake(port, "harmless.example")
         cut = await shake(port, limit=LIMIT)
         after = await shake(port, "harmless.example", limit=LIMIT)
@@ -108,7 +108,7 @@ async def test_an_answer_that_makes_the_library_stumble_is_a_fact(shake, authori
     def stumbles(*_):
         raise AssertionError
 
-    async with quics.server(authority.write(HOST)) as port:
+    async with quic_server.server(authority.write(HOST)) as port:
         receive = QuicConnection.receive_datagram
         monkeypatch.setattr(
             QuicConnection, "receive_datagram", lambda c, *a, **k: stumbles() if c._is_client else receive(c, *a, **k)
@@ -124,7 +124,7 @@ async def test_an_initial_that_is_lost_is_sent_again(shake, authority):
         lost.append(time.monotonic())
         return []
 
-    async with quics.says(loses) as port:
+    async with quic_server.says(loses) as port:
         step = await shake(port, limit=1.3)
     assert step.sent == 1200 * len(lost)
     assert len(lost) >= 2

@@ -12,9 +12,9 @@ import psutil
 import pytest
 
 from probe.base.clock import Clock
-from probe.net import quic_process as apart
+from probe.net import quic_process
 from tests.probe.conftest import LIMIT, PATIENT
-from tests.support import quic_server as quics
+from tests.support import quic_server
 from tests.support.servers import HERE
 
 ADDRESS, OTHER, HOST = "198.51.100.7", "198.51.100.8", "service.example"
@@ -32,16 +32,16 @@ time.sleep(60)
 
 def asked(address=ADDRESS, limit=PATIENT, **fields):
     """A handshake to make."""
-    return apart.Handshake(target=HOST, address=address, name=HOST, limit_s=limit, **fields)
+    return quic_process.QuicHandshake(target=HOST, address=address, name=HOST, limit_s=limit, **fields)
 
 
 async def test_rows_go_side_by_side_and_what_is_in_one_one_after_the_other(network, dialer, authority):
     """By the run's own clock, so that the steps stand among its others."""
     clock = Clock()
-    async with quics.server(authority.write(HOST)) as port, quics.says(lambda _: []) as silence:
+    async with quic_server.server(authority.write(HOST)) as port, quic_server.says(lambda _: []) as silence:
         dialer.udp_ports |= {(ADDRESS, 443): port, (OTHER, 443): silence}
         before = clock()
-        beside, first, second = await apart.handshakes(
+        beside, first, second = await quic_process.handshakes(
             [[asked(OTHER, LIMIT)], [asked(), asked(part="contrast")]], network, clock
         )
         after = clock()
@@ -54,7 +54,7 @@ async def test_rows_go_side_by_side_and_what_is_in_one_one_after_the_other(netwo
 
 async def test_where_nothing_speaks_quic_nothing_is_tested(network, dialer, clock):
     """As in the lab: no step, and no process is started for it."""
-    assert await apart.handshakes([[asked()], []], network, clock) == []
+    assert await quic_process.handshakes([[asked()], []], network, clock) == []
     assert dialer.dialed == []
 
 
@@ -68,9 +68,9 @@ def test_a_probe_loads_nothing_of_it():
 
 async def test_no_process_is_left(network, dialer, clock):
     """Neither after a run that was cancelled, nor after its time was over."""
-    async with quics.says(lambda _: []) as silence:
+    async with quic_server.says(lambda _: []) as silence:
         dialer.udp_ports[ADDRESS, 443] = silence
-        task = asyncio.create_task(apart.handshakes([[asked(limit=60)]], network, clock))
+        task = asyncio.create_task(quic_process.handshakes([[asked(limit=60)]], network, clock))
         while not (children := ours()):  # noqa: ASYNC110 - another process sets no event
             await asyncio.sleep(0.01)
         task.cancel()
@@ -81,10 +81,10 @@ async def test_no_process_is_left(network, dialer, clock):
 
 async def test_a_process_that_takes_too_long_is_ended_and_tells_nothing(network, dialer, clock, monkeypatch):
     """This machine's trouble is no fact about the network."""
-    monkeypatch.setattr(apart, "_TO_START_S", -0.3)
-    async with quics.says(lambda _: []) as silence:
+    monkeypatch.setattr(quic_process, "_TO_START_S", -0.3)
+    async with quic_server.says(lambda _: []) as silence:
         dialer.udp_ports[ADDRESS, 443] = silence
-        assert await apart.handshakes([[asked(limit=LIMIT)]], network, clock) == []
+        assert await quic_process.handshakes([[asked(limit=LIMIT)]], network, clock) == []
     assert ours() == []
 
 
@@ -93,18 +93,18 @@ async def test_a_machine_that_can_not_load_it_tells_nothing(network, dialer, clo
     (tmp_path / "aioquic").mkdir()
     (tmp_path / "aioquic" / "__init__.py").write_text("raise ImportError")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    async with quics.says(lambda _: []) as silence:
+    async with quic_server.says(lambda _: []) as silence:
         dialer.udp_ports[ADDRESS, 443] = silence
-        assert await apart.handshakes([[asked()]], network, clock) == []
+        assert await quic_process.handshakes([[asked()]], network, clock) == []
         monkeypatch.setattr(sys, "executable", str(tmp_path / "nothing"))
-        assert await apart.handshakes([[asked()]], network, clock) == []
+        assert await quic_process.handshakes([[asked()]], network, clock) == []
 
 
 def test_it_ends_when_the_probe_is_killed(authority):
     """`panic` kills the probe: nothing may be sent from then on."""
-    with quics.silent() as port:
-        dialled = apart.Dialled(asked(limit=60), (HERE, port))
-        order = apart.Order([[dialled]], str(authority.file), time.monotonic())
+    with quic_server.silent() as port:
+        dialled = quic_process.DialledHandshake(asked(limit=60), (HERE, port))
+        order = quic_process.QuicOrder([[dialled]], str(authority.file), time.monotonic())
         command = [sys.executable, "-c", PROBE, msgspec.json.encode(order).decode()]
         parent = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         child = psutil.Process(int(parent.stdout.readline()))

@@ -13,21 +13,18 @@ import structlog
 from probe import panic
 from probe.base.clock import now_ms
 from probe.base.errors import UserError
-from probe.cli import main as parts
+from probe.cli import main
 from probe.custody import withdrawal_delivery
-from probe.home import consent, files
+from probe.home import consent, files, notebook
 from probe.home import files as home
-from probe.home import notebook as state
 from probe.home import texts as messages
 from probe.home.config import load
-from probe.measure import data_use as projection
-from probe.owner import ask_network as introduction
-from probe.owner import setup
-from probe.owner.service import install as service
+from probe.measure import data_use
+from probe.owner import ask_network, setup
+from probe.owner.service import install
 from probe.place import this_network
 from probe.place.this_network import Here
-from probe.protocol import invite, watch_file, withdrawal
-from probe.protocol import signed_text as oneline
+from probe.protocol import invite, signed_text, watch_file, withdrawal
 from probe.protocol.keys import Key
 from tests.support.fake_collector import WATCH
 from tests.support.honest_internet import WATCH as TOWN
@@ -76,7 +73,7 @@ def line(place):
 def run(capsys, *words):
     """The exit code, stdout and stderr of `blockonset probe …`."""
     try:
-        parts.main(["probe", *map(str, words)])
+        main.main(["probe", *map(str, words)])
     except SystemExit as e:
         code = e.code or 0
     else:
@@ -99,10 +96,13 @@ def test_an_invite_says_what_was_put_in_with_the_transports_in_order(line):
         (lambda t: t[:30] + ("A" if t[30] != "A" else "B") + t[31:], "damaged"),
         (lambda t: "x" * 9000, "copied whole"),
         (lambda t: "", "copied whole"),
-        (lambda _: oneline.seal("blockonset1", b'{"nats":[],"watch":"w"}', OPERATOR), "length >= 1"),
-        (lambda _: oneline.seal("blockonset1", b'{"nats":["http://x"],"watch":"w"}', OPERATOR), "must begin with"),
-        (lambda _: oneline.seal("blockonset1", b'{"nats":["tls://x"],"watch":""}', OPERATOR), "where the signed watch"),
-        (lambda _: oneline.seal("blockonset1", b"\xff{", OPERATOR), "invite: "),
+        (lambda _: signed_text.seal("blockonset1", b'{"nats":[],"watch":"w"}', OPERATOR), "length >= 1"),
+        (lambda _: signed_text.seal("blockonset1", b'{"nats":["http://x"],"watch":"w"}', OPERATOR), "must begin with"),
+        (
+            lambda _: signed_text.seal("blockonset1", b'{"nats":["tls://x"],"watch":""}', OPERATOR),
+            "where the signed watch",
+        ),
+        (lambda _: signed_text.seal("blockonset1", b"\xff{", OPERATOR), "invite: "),
     ],
 )
 def test_a_bad_invite_is_told_from_a_forged_one(line, change, says):
@@ -117,7 +117,9 @@ def test_a_forged_invite_has_a_right_checksum_and_a_wrong_signature(line):
 
     what, rest = line.split(":", 1)
     body, proof, _ = rest.split(".")
-    other = oneline.seal("blockonset1", b'{"nats":["tls://evil"],"watch":"w"}', Key.create("operator")).split(":")[1]
+    other = signed_text.seal("blockonset1", b'{"nats":["tls://evil"],"watch":"w"}', Key.create("operator")).split(":")[
+        1
+    ]
     text = f"{what}:{other.split('.')[0]}.{proof}"
     with pytest.raises(UserError, match="signature is wrong"):
         invite.read(f"{text}.{binascii.crc32(text.encode()):08x}")
@@ -177,7 +179,7 @@ def test_with_consent_it_is_set_up_and_can_run(capsys, place, line):
     settings = load(place / "home" / home.CONFIG, {})
     assert settings.nats == ("tls://c.example:443", "wss://c.example")
     assert settings.vantage.access == "unknown"  # it holds in this network, not everywhere
-    known = introduction.of(place / "home").find(HOME)
+    known = ask_network.of(place / "home").find(HOME)
     assert (known.access, known.access_how, known.line) == ("fixed", "declared", "a")
     record = consent.read(place / "home")
     assert (record.version, record.sha256, record.how) == (EN.version, EN.digest, "--accept-risk")
@@ -244,11 +246,11 @@ def test_a_watch_of_another_operator_is_refused(capsys, place, line):
 def test_the_service_is_written_and_started_on_yes_and_removed_with_everything(capsys, place, line):
     """A systemd user unit; uninstall stops it, removes all files and lists what remains."""
     code, _, _ = run(capsys, "setup", line, "--accept-risk", EN.version, "--service")
-    unit = place / "config" / "systemd" / "user" / service.UNIT
+    unit = place / "config" / "systemd" / "user" / install.UNIT
     assert code == 0
     assert f"ExecStart={sys.executable} -m probe probe run --config {place}/home/probe.toml" in unit.read_text()
     assert (place / "told").read_text().splitlines() == [
-        "--user daemon-reload", f"--user enable --now {service.UNIT}",
+        "--user daemon-reload", f"--user enable --now {install.UNIT}",
     ]  # fmt: skip
     (place / "home" / "mine.txt").write_text("not the probe's")
     assert run(capsys, "uninstall")[0] == 2
@@ -258,7 +260,7 @@ def test_the_service_is_written_and_started_on_yes_and_removed_with_everything(c
     assert not unit.exists()
     assert [f.name for f in (place / "home").iterdir()] == ["mine.txt"]
     assert "mine.txt" in out.split("What remains")[1]
-    assert f"--user disable --now {service.UNIT}" in (place / "told").read_text()
+    assert f"--user disable --now {install.UNIT}" in (place / "told").read_text()
 
 
 @pytest.mark.parametrize("platform", ["linux", "darwin", "win32"])
@@ -266,8 +268,8 @@ def test_every_managers_text_is_filled_in_and_well_formed(place, platform):
     """XML that parses, with odd characters in the path."""
     from xml.etree import ElementTree as ET
 
-    found = service.here(platform)
-    text = service.text(found, place / "a & b" / "probe.toml")
+    found = install.here(platform)
+    text = install.text(found, place / "a & b" / "probe.toml")
     assert "%{" not in text
     if platform != "linux":
         words = " ".join(t.text or "" for t in ET.fromstring(text.split("?>", 1)[1]).iter())
@@ -281,8 +283,8 @@ def test_pause_and_resume(capsys, place, line):
     run(capsys, "setup", line, "--accept-risk", EN.version)
     directory = place / "home"
     assert run(capsys, "pause", "2h")[0] == 0
-    assert state.held(directory).startswith("paused until")
-    assert state.paused(directory, now_ms() + 3 * 3_600_000) is None
+    assert notebook.held(directory).startswith("paused until")
+    assert notebook.paused(directory, now_ms() + 3 * 3_600_000) is None
     assert run(capsys, "pause")[1].startswith("Paused until you say")
     assert "Measuring goes on" in run(capsys, "resume")[1]
     assert "was not paused" in run(capsys, "resume")[1]
@@ -302,7 +304,7 @@ def test_a_withdrawal_is_signed_and_waits_where_no_collector_answers(capsys, pla
     asked = withdrawal.read(said["withdrawal"])
     assert (code, asked.probe) == (0, Key.load(directory / "probe.key", "user").id)
     assert (said["confirmed_ms"], "127.0.0.1:1" in said["error"]) == (None, True)
-    assert state.held(directory)
+    assert notebook.held(directory)
     code, out, _ = run(capsys, "withdraw")
     assert said["withdrawal"] in out
     assert "not confirmed it yet" in out
@@ -311,7 +313,7 @@ def test_a_withdrawal_is_signed_and_waits_where_no_collector_answers(capsys, pla
     assert "Start it with" not in out
     code, _, err = run(capsys, "setup", line, "--accept-risk", EN.version)
     assert (code, "a new key" in err) == (2, True)
-    forged = oneline.seal(withdrawal.WHAT, msgspec.json.encode(asked), Key.create("user"))
+    forged = signed_text.seal(withdrawal.WHAT, msgspec.json.encode(asked), Key.create("user"))
     with pytest.raises(UserError, match="speaks for"):
         withdrawal.read(forged)
 
@@ -319,7 +321,7 @@ def test_a_withdrawal_is_signed_and_waits_where_no_collector_answers(capsys, pla
 def test_a_new_network_is_answered_for_by_a_command(capsys, place, line, monkeypatch):
     """Without a terminal by flags, and only where something tells the network from others."""
     run(capsys, "setup", line, "--accept-risk", EN.version)
-    known = introduction.of(place / "home")
+    known = ask_network.of(place / "home")
     assert known.is_new(HOME)
     assert run(capsys, "network")[0] == 2
     code, out, _ = run(capsys, "network", "--access", "fixed", "--line-kind", "work")
@@ -337,13 +339,13 @@ def test_a_person_is_asked_for_what_was_not_said_and_a_phone_is_recognised():
     def answer(said):
         return lambda question: asked.append(question) or said.pop(0)
 
-    found = introduction.ask(EN, answer(["", ""]), PHONE)
+    found = ask_network.ask(EN, answer(["", ""]), PHONE)
     assert (found.access, found.line_kind, found.access_how) == ("mobile", "hotspot", "declared")
     assert "(Enter: mobile)" in asked[0]
-    found = introduction.ask(EN, answer(["fixed", "castle"]), HOME)
+    found = ask_network.ask(EN, answer(["fixed", "castle"]), HOME)
     assert (found.access, found.line_kind, found.line_kind_how) == ("fixed", "unknown", "unknown")
     before = len(asked)
-    assert introduction.ask(EN, answer(["Home"]), HOME, introduction.declared("fixed", "unknown", "a")).line == "a"
+    assert ask_network.ask(EN, answer(["Home"]), HOME, ask_network.declared("fixed", "unknown", "a")).line == "a"
     assert len(asked) == before + 1
 
 
@@ -351,14 +353,14 @@ def test_run_asks_about_a_new_network_once_at_a_terminal(capsys, place, line):
     """And never where nobody is there, or where the configuration says it."""
     run(capsys, "setup", line, "--accept-risk", EN.version)
     settings, asked = load(place / "home" / home.CONFIG, {}), []
-    assert not introduction.offer(settings, EN, None)
-    assert introduction.offer(settings, EN, lambda question: asked.append(question) or "unknown")
+    assert not ask_network.offer(settings, EN, None)
+    assert ask_network.offer(settings, EN, lambda question: asked.append(question) or "unknown")
     assert "not known yet" in asked[0]
-    assert not introduction.offer(settings, EN, lambda question: asked.append(question) or "fixed")
+    assert not ask_network.offer(settings, EN, lambda question: asked.append(question) or "fixed")
     assert len(asked) == 2
     (place / "home" / files.NETWORKS).unlink()
     fixed = msgspec.structs.replace(settings, vantage=msgspec.structs.replace(settings.vantage, access="fixed"))
-    assert not introduction.offer(fixed, EN, lambda _: "fixed")
+    assert not ask_network.offer(fixed, EN, lambda _: "fixed")
 
 
 def test_where_networks_cannot_be_told_apart_setup_says_it_in_the_configuration(capsys, place, line, monkeypatch):
@@ -374,7 +376,7 @@ def test_the_projection_grows_with_the_cadence_and_counts_sweeps():
     """Twice as often costs about twice as much; a sweep costs more than a light round."""
 
     def of(cadence_s):
-        return projection.of(watch_file.read(WATCH.format(cadence_s=cadence_s).encode(), "test"), 1800)
+        return data_use.of(watch_file.read(WATCH.format(cadence_s=cadence_s).encode(), "test"), 1800)
 
     assert 1.7 < (of(300).day - 48 * 7500) / (of(600).day - 48 * 7500) < 2.1
     assert of(600).sweep >= of(600).round
@@ -384,10 +386,10 @@ def test_the_projection_grows_with_the_cadence_and_counts_sweeps():
 def test_the_projection_counts_quic_where_it_is_tested():
     """In sweeps alone: the name, the control and the contrast where there is one."""
     watch = msgspec.structs.replace(watch_file.read(TOWN.encode(), "test"), cadence_s=600.0)
-    without, with_it = (projection.of(watch, 1800, http3=there) for there in (False, True))
+    without, with_it = (data_use.of(watch, 1800, http3=there) for there in (False, True))
     assert with_it.round == without.round
-    assert with_it.sweep - without.sweep == 3 * projection.QUIC
-    assert with_it.day - without.day == pytest.approx(4 * 3 * projection.QUIC, abs=1)
+    assert with_it.sweep - without.sweep == 3 * data_use.QUIC
+    assert with_it.day - without.day == pytest.approx(4 * 3 * data_use.QUIC, abs=1)
 
 
 def test_panic_needs_nothing_but_the_standard_library_and_nothing_in_order(place):

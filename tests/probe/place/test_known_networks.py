@@ -5,16 +5,15 @@ from __future__ import annotations
 import pytest
 
 from probe.base.errors import UserError
-from probe.place import known_networks as networks
-from probe.place import this_network
-from probe.place.known_networks import Networks
-from probe.place.this_network import Here, Known
+from probe.place import known_networks, this_network
+from probe.place.known_networks import KnownNetworks
+from probe.place.this_network import Here, KnownNetwork
 from probe.protocol.keys import Key
 from probe.protocol.measurement import Vantage
 
 HOME = Here("wlan0", "192.168.1.1", "02:00:5e:10:20:30", 64500)
 PHONE = Here("wlan0", "192.168.43.1", "02:00:5e:00:00:01", 0)
-SAID = Known(access="fixed", access_how="declared", line_kind="home", line_kind_how="declared")
+SAID = KnownNetwork(access="fixed", access_how="declared", line_kind="home", line_kind_how="declared")
 
 
 @pytest.fixture(scope="module")
@@ -26,17 +25,17 @@ def key():
 def test_a_new_network_is_asked_about_once(tmp_path, key):
     """What was said is there in the probe's next life."""
     file = tmp_path / "networks.json"
-    known = Networks(file, key)
+    known = KnownNetworks(file, key)
     assert known.find(HOME) is None
     known.remember(HOME, SAID)
-    assert Networks(file, key).find(HOME) == SAID
+    assert KnownNetworks(file, key).find(HOME) == SAID
     assert file.stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.parametrize("other", [HOME._replace(gateway_mac="02:00:5e:10:20:31"), HOME._replace(asn=64501)])
 def test_another_router_or_provider_is_another_network(tmp_path, key, other):
     """Most homes have the same address for their gateway."""
-    known = Networks(tmp_path / "networks.json", key)
+    known = KnownNetworks(tmp_path / "networks.json", key)
     known.remember(HOME, SAID)
     assert known.find(other) is None
 
@@ -44,7 +43,7 @@ def test_another_router_or_provider_is_another_network(tmp_path, key, other):
 def test_the_file_names_no_network(tmp_path, key):
     """Neither address nor number stands in it, and another probe calls the same network something else."""
     file = tmp_path / "networks.json"
-    Networks(file, key).remember(HOME, SAID)
+    KnownNetworks(file, key).remember(HOME, SAID)
     text = file.read_text()
     assert not any(word in text for word in (HOME.gateway, HOME.gateway_mac, "64500", "wlan0"))
     assert HOME.name(key) in text
@@ -53,19 +52,19 @@ def test_the_file_names_no_network(tmp_path, key):
 
 def test_what_was_said_before_the_number_is_known_holds_for_the_first_number_seen(tmp_path, key):
     """Setup answers before anybody told the number. A line that fails over to another one later is another network."""
-    known = Networks(tmp_path / "networks.json", key)
+    known = KnownNetworks(tmp_path / "networks.json", key)
     known.remember(HOME._replace(asn=0), SAID)
     assert known.find(HOME) == SAID
     assert known.find(HOME._replace(asn=0)) == SAID
     assert known.is_new(HOME._replace(asn=64501))
-    spare = Known(access="mobile", access_how="declared")
+    spare = KnownNetwork(access="mobile", access_how="declared")
     known.remember(HOME._replace(asn=64501), spare)
     assert (known.find(HOME), known.find(HOME._replace(asn=64501))) == (SAID, spare)
 
 
 def test_nowhere_is_not_remembered(tmp_path, key):
     """Without a gateway and a number nothing tells it from others."""
-    known = Networks(tmp_path / "networks.json", key)
+    known = KnownNetworks(tmp_path / "networks.json", key)
     assert not known.remember(Here("", "", "", 0), SAID)
     assert not known.remember(Here("tun0", "", "", 64500), SAID)
     assert not known.is_new(Here("tun0", "", "", 64500))
@@ -94,7 +93,7 @@ def test_a_laptop_behind_a_phone_is_mobile(at, access, line_kind):
 def test_what_was_said_goes_before_a_guess(tmp_path, key):
     """Some home routers have a phone's address."""
     phone_like = PHONE
-    known = Networks(tmp_path / "networks.json", key)
+    known = KnownNetworks(tmp_path / "networks.json", key)
     assert known.of(phone_like).access == "mobile"
     known.remember(phone_like, SAID)
     assert known.of(phone_like) == SAID
@@ -103,7 +102,7 @@ def test_what_was_said_goes_before_a_guess(tmp_path, key):
 def test_a_configured_vantage_is_left_as_it_is():
     """What is known of the network fills only what was left open, each with how it is known."""
     vantage = Vantage(access="mobile", access_how="configured")
-    found = networks.applied(vantage, SAID)
+    found = known_networks.apply(vantage, SAID)
     assert (found.access, found.access_how) == ("mobile", "configured")
     assert (found.line_kind, found.line_kind_how) == ("home", "declared")
 
@@ -113,4 +112,4 @@ def test_a_spoiled_file_is_named(tmp_path, key):
     file = tmp_path / "networks.json"
     file.write_text("{")
     with pytest.raises(UserError, match=r"networks\.json.*Delete it"):
-        Networks(file, key).find(HOME)
+        KnownNetworks(file, key).find(HOME)

@@ -14,15 +14,15 @@ from pathlib import Path
 import pytest
 
 from probe.agent import agent
-from probe.place.network_changes import Moves, Seen, differs
+from probe.place.network_changes import NetworkChanges, SeenNetwork, differs
 from probe.protocol import watch_file
 from probe.protocol.keys import Key
 from tests.support.fake_collector import WATCH
 
 ROOT = Path(__file__).parents[3]
-HOME = Seen((("wlan0", "192.168.1.1", "192.168.1.7"),), "02:00:5e:10:20:30")
-WORK = Seen((("wlan0", "10.0.0.1", "10.0.0.7"),), "02:00:5e:10:20:31")
-OFFLINE = Seen((), "")
+HOME = SeenNetwork((("wlan0", "192.168.1.1", "192.168.1.7"),), "02:00:5e:10:20:30")
+WORK = SeenNetwork((("wlan0", "10.0.0.1", "10.0.0.7"),), "02:00:5e:10:20:31")
+OFFLINE = SeenNetwork((), "")
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ class World:
 
     def __init__(self):
         self.seen, self.slept = HOME, 0.0
-        self.moves = Moves(
+        self.moves = NetworkChanges(
             lambda: self.seen, every_s=0.02, settle_s=(0.02, 0.04), always=lambda: time.monotonic() + self.slept
         )
 
@@ -98,7 +98,7 @@ async def test_a_network_that_flaps_costs_only_so_many_runs_a_day(monkeypatch):
             self.count += 1
             super().set()
 
-    monkeypatch.setattr(agent, "Moves", Flapping)
+    monkeypatch.setattr(agent, "NetworkChanges", Flapping)
     monkeypatch.setattr(agent, "EARLY_A_DAY", 3)
     moved = Counting()
     watching = asyncio.create_task(agent._watch_moves(moved))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from probe.place import resolver_kind as resolvers
+from probe.place import resolver_kind
 from probe.protocol.prefix_table import PrefixTable
 
 
@@ -39,18 +39,18 @@ def table(tmp_path):
 )
 def test_a_resolver_is_the_providers_when_the_table_says_so(table, address, line_asn, kind):
     """Known filters and open resolvers by their address, all others by whose network they are in."""
-    assert resolvers.kind(address, line_asn, table) == kind
+    assert resolver_kind.kind(address, line_asn, table) == kind
 
 
 def test_without_a_table_nobody_elses_resolver_is_taken_for_the_providers():
     """It is not known."""
-    assert resolvers.kind("203.0.113.2", 64500) == "unknown"
+    assert resolver_kind.kind("203.0.113.2", 64500) == "unknown"
 
 
 def test_a_stub_tells_whom_it_asks(tmp_path, monkeypatch):
     """systemd-resolved listens on loopback and writes down the real one."""
     file = tmp_path / "resolv.conf"
-    monkeypatch.setattr(resolvers, "_STUB_OF", file)
-    assert resolvers.kind("127.0.0.53", 0) == "unknown"
+    monkeypatch.setattr(resolver_kind, "_STUB_OF", file)
+    assert resolver_kind.kind("127.0.0.53", 0) == "unknown"
     file.write_text("# comment\nnameserver 9.9.9.9\nsearch lan\n")
-    assert resolvers.kind("127.0.0.53", 0) == "filter"
+    assert resolver_kind.kind("127.0.0.53", 0) == "filter"

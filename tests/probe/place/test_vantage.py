@@ -6,26 +6,25 @@ import pytest
 import structlog.testing
 
 from probe.net.dialer import RealDialer
-from probe.place import routes as route
-from probe.place import this_network
-from probe.place.known_networks import Networks
-from probe.place.rtnetlink import Way
-from probe.place.this_network import Here, Known
-from probe.place.vantage import Whereabouts, configured
+from probe.place import routes, this_network
+from probe.place.known_networks import KnownNetworks
+from probe.place.rtnetlink import Route
+from probe.place.this_network import Here, KnownNetwork
+from probe.place.vantage import VantageSource, configured
 from probe.place.whoami import Whoami
-from probe.protocol import prefix_table as prefixes
+from probe.protocol import prefix_table
 from probe.protocol.keys import Key
 from probe.protocol.measurement import Vantage
 from tests.support import servers
 from tests.support.aggregators import TEST_WATCH
-from tests.support.servers import Map
+from tests.support.servers import MappedDialer
 
 TABLE = "# date: 2026-05-01\nprefix,asn,country\n203.0.113.0/24,64500,ZZ\n2001:db8:1::/48,64500,ZZ\n"
 TABLE += "2001:db8:2::/48,64999,ZZ\n198.51.100.0/24,64999,ZZ\n"
-LINE = Way(4, "wlan0", "192.168.1.1", "192.168.1.7")
+LINE = Route(4, "wlan0", "192.168.1.1", "192.168.1.7")
 PUBLIC = LINE._replace(source="203.0.113.77")
 ELSEWHERE = LINE._replace(source="198.51.100.77")
-LINE6 = Way(6, "wlan0", "fe80::1", "2001:db8:1::7")
+LINE6 = Route(6, "wlan0", "fe80::1", "2001:db8:1::7")
 BROKER6 = LINE6._replace(source="2001:db8:2::7")
 SPLIT = LINE._replace(interface="eth1")
 CONTROL, RESOLVER, ENDPOINT = "203.0.113.9", "203.0.113.53", "203.0.113.1"
@@ -49,9 +48,9 @@ def key():
 def kernel(monkeypatch):
     """What the kernel says of the way to an address; everything leaves over the line unless a test says otherwise."""
     ways = {}
-    monkeypatch.setattr(route, "_way", lambda address: ways.get(address, ways.get("*", LINE)))
+    monkeypatch.setattr(routes, "_way", lambda address: ways.get(address, ways.get("*", LINE)))
     monkeypatch.setattr(this_network, "here", lambda asn=0: Here("wlan0", "192.168.1.1", "02:00:5e:10:20:30", asn))
-    monkeypatch.setattr(route, "_PROXY_VARIABLES", ())
+    monkeypatch.setattr(routes, "_PROXY_VARIABLES", ())
     return ways
 
 
@@ -60,13 +59,13 @@ def table(tmp_path):
     """A prefix table with two networks."""
     file = tmp_path / "prefixes.csv"
     file.write_text(TABLE)
-    return prefixes.read(file)
+    return prefix_table.read(file)
 
 
 def at(tmp_path, key, base, table=None, dialer=None):
     """A probe's whereabouts."""
-    file = Networks(tmp_path / "networks.json", key)
-    return Whereabouts(base, lambda: TEST_WATCH, dialer or Dialer(), file, table)
+    file = KnownNetworks(tmp_path / "networks.json", key)
+    return VantageSource(base, lambda: TEST_WATCH, dialer or Dialer(), file, table)
 
 
 @pytest.mark.parametrize(
@@ -126,8 +125,8 @@ async def test_what_was_said_of_a_network_is_applied_and_a_new_one_is_noticed(tm
     found = at(tmp_path, key, configured(Vantage(asn=64500)))
     assert (await found()).access == "unknown"
     assert found.is_new
-    said = Known(access="fixed", access_how="declared", line_kind="home", line_kind_how="declared", line="a")
-    Networks(tmp_path / "networks.json", key).remember(this_network.here(), said)
+    said = KnownNetwork(access="fixed", access_how="declared", line_kind="home", line_kind_how="declared", line="a")
+    KnownNetworks(tmp_path / "networks.json", key).remember(this_network.here(), said)
     here = await found()
     assert (here.access, here.access_how, here.line_kind, here.line) == ("fixed", "declared", "home", "a")
     assert not found.is_new
@@ -143,7 +142,7 @@ async def test_what_is_configured_is_not_asked_about(tmp_path, key, kernel):
     fixed = Vantage(access="fixed", access_how="configured")
     found = at(tmp_path, key, configured(fixed))
     assert ((await found()).access, found.is_new) == ("fixed", False)
-    lab = at(tmp_path, key, configured(Vantage()), dialer=Map())
+    lab = at(tmp_path, key, configured(Vantage()), dialer=MappedDialer())
     assert (await lab() == Vantage(), lab.is_new) == (True, False)
 
 

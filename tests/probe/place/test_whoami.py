@@ -7,10 +7,10 @@ import structlog.testing
 
 from probe.base.errors import UserError
 from probe.place import vantage, whoami
-from probe.place.routes import Look
+from probe.place.routes import RouteCheck
 from probe.place.vantage import configured
 from probe.place.whoami import Whoami
-from probe.protocol import prefix_table as prefixes
+from probe.protocol import prefix_table
 from probe.protocol.measurement import Vantage
 from tests.support import servers
 
@@ -123,8 +123,8 @@ def test_an_address_that_is_none_is_named(url):
 
 def test_a_detour_is_told_once_and_its_end_too():
     """Never by an interface's name or an address."""
-    look = {p: Look((), p) for p in ("direct", "vpn", "unknown")}
-    notice = vantage._Notice()
+    look = {p: RouteCheck((), p) for p in ("direct", "vpn", "unknown")}
+    notice = vantage.PathNotice()
     with structlog.testing.capture_logs() as said:
         for path in ("direct", "vpn", "vpn", "unknown", "vpn", "direct", "direct"):
             notice.path(path)
@@ -151,6 +151,6 @@ async def test_an_offline_table_tells_the_network_of_an_address_that_the_interne
     source[0] = address
     file = tmp_path / "prefixes.csv"
     file.write_text("# date: 2026-05-01\nprefix,asn,country\n203.0.113.0/24,64500,ZZ\n")
-    found = await vantage.by_table(configured(base), prefixes.read(file))()
+    found = await vantage.by_table(configured(base), prefix_table.read(file))()
     assert (found.asn, found.asn_how) == (asn, how)
     assert "203.0.113.7" not in repr(found)

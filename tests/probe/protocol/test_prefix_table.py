@@ -6,8 +6,8 @@ import sys
 import pytest
 
 from probe.base.errors import UserError
-from probe.protocol import prefix_table as prefixes
-from probe.protocol.prefix_table import Network, PrefixTable
+from probe.protocol import prefix_table
+from probe.protocol.prefix_table import Origin, PrefixTable
 
 HEAD = "# date: 2026-05-01\nprefix,asn,country\n"
 
@@ -27,17 +27,17 @@ def table(tmp_path):
 def test_the_longest_prefix_wins(table):
     """Of all prefixes around an address the most specific one says whose it is, whatever their order."""
     found = table("203.0.113.128/25,64502,XO\n203.0.0.0/16,64500,XA\n203.0.113.0/24,64501,XB\n")
-    assert found.find("203.0.113.200") == Network(64502, "XO")
-    assert found.find("203.0.113.127") == Network(64501, "XB")
-    assert found.find("203.0.1.1") == Network(64500, "XA")
+    assert found.find("203.0.113.200") == Origin(64502, "XO")
+    assert found.find("203.0.113.127") == Origin(64501, "XB")
+    assert found.find("203.0.1.1") == Origin(64500, "XA")
     assert found.find("198.51.100.1") is None
 
 
 def test_both_versions_are_found_and_kept_apart(table):
     """IPv6 has prefixes of its own; an IPv4 address in IPv6 clothes is an IPv4 address."""
     found = table("2001:db8::/32,64510,XO\n0.0.0.0/0,64511,XA\n")
-    assert found.find("2001:db8::1") == Network(64510, "XO")
-    assert found.find("::ffff:192.0.2.1") == Network(64511, "XA")
+    assert found.find("2001:db8::1") == Origin(64510, "XO")
+    assert found.find("::ffff:192.0.2.1") == Origin(64511, "XA")
     assert found.find("2001:db9::1") is None
 
 
@@ -105,8 +105,8 @@ def test_a_maxmind_database_is_read(tmp_path):
     pytest.importorskip("maxminddb")
     file = tmp_path / "asn.mmdb"
     file.write_bytes(mmdb(0xCB007100, 24, {"autonomous_system_number": 64500, "autonomous_system_organization": "Z"}))
-    table = prefixes.read(file)
-    assert table.find("203.0.113.9") == Network(64500, "")
+    table = prefix_table.read(file)
+    assert table.find("203.0.113.9") == Origin(64500, "")
     assert table.find("198.51.100.1") is None
     assert table.date == dt.datetime.fromtimestamp(1_780_000_000, dt.UTC).date()
     with pytest.raises(ValueError):
@@ -118,11 +118,11 @@ def test_a_spoiled_database_is_named(tmp_path):
     pytest.importorskip("maxminddb")
     (tmp_path / "asn.mmdb").write_bytes(b"no database")
     with pytest.raises(UserError, match=r"asn\.mmdb"):
-        prefixes.read(tmp_path / "asn.mmdb")
+        prefix_table.read(tmp_path / "asn.mmdb")
 
 
 def test_without_the_package_the_extra_is_named(tmp_path, monkeypatch):
     """The base install has none."""
     monkeypatch.setitem(sys.modules, "maxminddb", None)
     with pytest.raises(UserError, match=r"blockonset\[table\]"):
-        prefixes.read(tmp_path / "asn.mmdb")
+        prefix_table.read(tmp_path / "asn.mmdb")

@@ -8,8 +8,8 @@ import socket
 import pytest
 
 from probe.place import own_names
-from probe.protocol import privacy as scrub
-from probe.protocol.measurement import Measurement, Reply, Step, Vantage
+from probe.protocol import privacy
+from probe.protocol.measurement import DnsReply, Measurement, Step, Vantage
 
 
 def measurement(step=None, **fields):
@@ -35,7 +35,7 @@ def measurement(step=None, **fields):
     [
         {"address": "149.154.167.51:443"},
         {"address": "[2001:67c:4e8:f002::a]:443"},
-        {"answers": ("10.10.34.34", "149.154.167.99"), "replies": (Reply(ms=1.0, rcode=0, answers=("::1",)),)},
+        {"answers": ("10.10.34.34", "149.154.167.99"), "replies": (DnsReply(ms=1.0, rcode=0, answers=("::1",)),)},
         {"failure": "unknown_failure: MTProto transport error -404"},
         {"location": "http://203.0.113.9"},
         {"names": ("*.web.telegram.org", "web.telegram.org")},
@@ -44,7 +44,7 @@ def measurement(step=None, **fields):
 )
 def test_facts_about_the_service_pass(step):
     """Its addresses, what resolvers answered, where a block page leads."""
-    assert scrub.identifying(measurement(step)) is None
+    assert privacy.identifying(measurement(step)) is None
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_facts_about_the_service_pass(step):
         ({"address": "100.64.3.2:443"}, "address"),
         ({"address": "router.lan:443"}, "address"),
         ({"answers": ("my-laptop",)}, "answers"),
-        ({"replies": (Reply(ms=1.0, rcode=0, answers=("someone@example.org",)),)}, "answers"),
+        ({"replies": (DnsReply(ms=1.0, rcode=0, answers=("someone@example.org",)),)}, "answers"),
         ({"failure": "unknown_failure: from 203.0.113.9"}, "failure"),
         ({"failure": "unknown_failure: fe80::1%eth0"}, "failure"),
         ({"failure": "unknown_failure: /home/someone/x"}, "failure"),
@@ -69,7 +69,7 @@ def test_facts_about_the_service_pass(step):
 )
 def test_what_points_at_a_line_is_named(step, field):
     """By the field it stands in."""
-    assert scrub.identifying(measurement(step)) == f"steps[0].{field}"
+    assert privacy.identifying(measurement(step)) == f"steps[0].{field}"
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_what_points_at_a_line_is_named(step, field):
 )
 def test_fields_beside_the_steps_are_looked_at_too(fields, field):
     """The vantage's words most of all."""
-    assert scrub.identifying(measurement(**fields)) == field
+    assert privacy.identifying(measurement(**fields)) == field
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_the_machines_own_names_are_found_however_they_are_written(monkeypatch, 
     monkeypatch.setattr(socket, "gethostname", lambda: "volunteers-laptop")
     own = own_names.own_names()
     assert own.search(text)
-    assert scrub.identifying(measurement({"location": f"http://{text}"}), own) == "steps[0].location"
+    assert privacy.identifying(measurement({"location": f"http://{text}"}), own) == "steps[0].location"
 
 
 def test_other_addresses_are_not_taken_for_ones_own(monkeypatch):
@@ -145,9 +145,9 @@ def test_this_machines_address_is_learned_without_a_packet():
 )
 def test_text_about_an_error_is_blanked(raw, clean):
     """And stays readable."""
-    assert scrub.text(raw) == clean
+    assert privacy.text(raw) == clean
 
 
 def test_text_about_an_error_is_short():
     """64 characters at most."""
-    assert len(scrub.text("x" * 1000)) == 64
+    assert len(privacy.text("x" * 1000)) == 64

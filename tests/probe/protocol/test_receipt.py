@@ -2,7 +2,7 @@
 
 import pytest
 
-from probe.protocol import envelope as signed
+from probe.protocol import envelope
 from probe.protocol import receipt as receipts
 from probe.protocol.keys import Key
 from probe.protocol.measurement import Receipt, ReceiptEntry
@@ -41,4 +41,4 @@ def test_a_changed_receipt_is_refused():
 def test_a_signed_body_of_another_shape_is_refused(body):
     """Even the operator's own mistake is an error with a name."""
     with pytest.raises(ReceiptError):
-        receipts.open(signed.seal("R", body, OPERATOR), OPERATOR.id)
+        receipts.open(envelope.seal("R", body, OPERATOR), OPERATOR.id)

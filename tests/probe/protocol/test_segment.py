@@ -6,8 +6,7 @@ import zlib
 import msgspec
 import pytest
 
-from probe.protocol import envelope as signed
-from probe.protocol import segment
+from probe.protocol import envelope, segment
 from probe.protocol.keys import Key
 from probe.protocol.measurement import Segment
 from probe.protocol.segment import SegmentError
@@ -28,7 +27,7 @@ def body(**changes):
 def packed(table, key=KEY):
     """A table (or raw bytes) as a rightly signed envelope."""
     text = table if isinstance(table, bytes) else json.dumps(table).encode()
-    return signed.seal("S", zlib.compress(text), key)
+    return envelope.seal("S", zlib.compress(text), key)
 
 
 def with_measurement(**changes):
@@ -79,7 +78,7 @@ def test_no_byte_can_be_changed():
 @pytest.mark.parametrize("kind", ["R", "W"])
 def test_another_signed_thing_is_no_segment(kind):
     """The kind is part of what is signed."""
-    raw = signed.seal(kind, b"", KEY)
+    raw = envelope.seal(kind, b"", KEY)
     assert reason(raw) == "envelope"
     assert reason(raw[:3] + b"S" + raw[4:]) == "signature"
 
@@ -90,10 +89,10 @@ def test_another_signed_thing_is_no_segment(kind):
         (b"", "envelope"),
         (b"BO1S" + bytes(50), "envelope"),
         (bytes(segment.MAX_BYTES + 1), "size"),
-        (signed.seal("S", b"not zlib", KEY), "compression"),
-        (signed.seal("S", zlib.compress(b"{}")[:-4], KEY), "compression"),
-        (signed.seal("S", zlib.compress(b"{}") + b"more", KEY), "compression"),
-        (signed.seal("S", zlib.compress(b" " * (segment.MAX_JSON_BYTES + 1)), KEY), "compression"),
+        (envelope.seal("S", b"not zlib", KEY), "compression"),
+        (envelope.seal("S", zlib.compress(b"{}")[:-4], KEY), "compression"),
+        (envelope.seal("S", zlib.compress(b"{}") + b"more", KEY), "compression"),
+        (envelope.seal("S", zlib.compress(b" " * (segment.MAX_JSON_BYTES + 1)), KEY), "compression"),
         (packed(b"{"), "shape"),
         (packed(b'{"format": 1, "probe": "\xff"}'), "shape"),
         (packed(b'{"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}"), "shape"),

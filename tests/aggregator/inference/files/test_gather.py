@@ -11,23 +11,23 @@ import numpy as np
 import pytest
 
 from aggregator.inference.files import gather
-from aggregator.inference.files.fields import Row
+from aggregator.inference.files.fields import FileRow
 
 ROOT = Path(__file__).parents[4]
 
 
-def rows(providers: int, each: int) -> Iterator[Row]:
+def rows(providers: int, each: int) -> Iterator[FileRow]:
     """Rows of many providers, in turn."""
     for i in range(providers * each):
         p = i % providers
-        yield Row("w", f"p{p}", "", f"probe{p}", f"line{p}", i, i + 1, i % 3, "", 0.5, float("nan"), 0, 2)
+        yield FileRow("w", f"p{p}", "", f"probe{p}", f"line{p}", i, i + 1, i % 3, "", 0.5, float("nan"), 0, 2)
 
 
 def test_groups_come_back_whole_and_sorted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows that come in turn from many providers, over many blocks and on disk, are each provider's own again."""
     monkeypatch.setattr(gather, "BLOCK", 100)
     monkeypatch.setattr(gather, "IN_MEMORY", 1000)
-    found = list(gather.Gathered(rows(7, 150)))
+    found = list(gather.GatheredRows(rows(7, 150)))
     assert [r.provider for r in found] == sorted(f"p{i}" for i in range(7))
     for r in found:
         number = int(r.provider[1:])
@@ -42,9 +42,9 @@ def test_five_thousand_providers_fit_in_little_memory() -> None:
     program = (
         "import re, resource\n"
         "from pathlib import Path\n"
-        "from aggregator.inference.files.gather import Gathered\n"
+        "from aggregator.inference.files.gather import GatheredRows\n"
         "from tests.aggregator.inference.files.test_gather import rows\n"
-        "n = sum(r.at.size for r in Gathered(rows(5000, 60)))\n"
+        "n = sum(r.at.size for r in GatheredRows(rows(5000, 60)))\n"
         "own = Path('/proc/self/status')\n"
         "high = re.search(r'VmHWM:\\s+(\\d+) kB', own.read_text())[1] if own.exists() else 0\n"
         "print(n, high or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"

@@ -9,7 +9,7 @@ import pytest
 
 from aggregator.inference.onset import infer
 from aggregator.inference.rows.parameters import Parameters
-from tests.support.measured_fleet import BASE, Made, make, seconds
+from tests.support.measured_fleet import BASE, FleetSpec, make, seconds
 
 HOUR, DAY = 3600.0, 86400.0
 MIDNIGHT = DAY - BASE / 1000 % DAY
@@ -19,7 +19,7 @@ MIDNIGHT = DAY - BASE / 1000 % DAY
 def test_two_blocks_are_two_episodes() -> None:
     """Each of two blocks has an onset and a lift of its own, and the first is the answer's."""
     blocks = ((2 * DAY, 2.7 * DAY), (5 * DAY, 5.5 * DAY))
-    answer = infer(make(Made(cadence=600, length=8 * DAY, blocks=blocks)), Parameters(cadence_s=600))
+    answer = infer(make(FleetSpec(cadence=600, length=8 * DAY, blocks=blocks)), Parameters(cadence_s=600))
     assert (answer.state, answer.pattern) == ("lifted", "intermittent")
     assert len(answer.episodes) == 2
     assert (answer.onset, answer.lift) == (answer.episodes[0].onset, answer.episodes[0].lift)
@@ -32,7 +32,7 @@ def test_two_blocks_are_two_episodes() -> None:
 def test_last_episode_may_last() -> None:
     """The state is that at the end of the window."""
     blocks = ((2 * DAY, 2.7 * DAY), (5 * DAY, 1e9))
-    answer = infer(make(Made(cadence=600, length=8 * DAY, blocks=blocks)), Parameters(cadence_s=600))
+    answer = infer(make(FleetSpec(cadence=600, length=8 * DAY, blocks=blocks)), Parameters(cadence_s=600))
     assert (answer.state, len(answer.episodes)) == ("blocked", 2)
     assert answer.episodes[1].lift is None
 
@@ -42,7 +42,7 @@ def test_daily_windows_are_a_schedule(timezone: str, windows: tuple[str, str]) -
     """Blocks at the same hours on several days are scheduled, the hours told in the watch's time zone."""
     days = [MIDNIGHT + d * DAY for d in range(1, 6)]
     blocks = tuple(w for d in days for w in ((d + 7 * HOUR, d + 10 * HOUR), (d + 13 * HOUR, d + 16 * HOUR)))
-    rows = make(Made(cadence=600, length=8 * DAY, blocks=blocks))
+    rows = make(FleetSpec(cadence=600, length=8 * DAY, blocks=blocks))
     answer = infer(rows, Parameters(cadence_s=600, lag_s=60, timezone=timezone))
     assert answer.pattern == "scheduled"
     assert len(answer.episodes) == 10
@@ -54,14 +54,14 @@ def test_daily_windows_are_a_schedule(timezone: str, windows: tuple[str, str]) -
 def test_short_outage_beside_a_block_is_no_episode() -> None:
     """Half an hour in which all fails is told as an outage, not as a block of its own."""
     blocks = ((2 * DAY, 2 * DAY + 1800), (5 * DAY, 1e9))
-    answer = infer(make(Made(cadence=600, length=8 * DAY, blocks=blocks)), Parameters(cadence_s=600))
+    answer = infer(make(FleetSpec(cadence=600, length=8 * DAY, blocks=blocks)), Parameters(cadence_s=600))
     assert len(answer.episodes) == 1
     assert abs(seconds(answer.episodes[0].onset.estimate) - 5 * DAY) < 600
 
 
 def test_a_lines_own_trouble_before_a_block_is_no_episode() -> None:
     """One line of three fails for half a day by itself; days later all are blocked: one block, where all saw it."""
-    rows = make(Made(cadence=600, length=8 * DAY, blocks=((5 * DAY, 1e9),)))
+    rows = make(FleetSpec(cadence=600, length=8 * DAY, blocks=((5 * DAY, 1e9),)))
     own = (
         (rows.line == np.unique(rows.line)[0])
         & (rows.at >= BASE + 2 * DAY * 1000)

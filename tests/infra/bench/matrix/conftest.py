@@ -7,22 +7,22 @@ from __future__ import annotations
 
 import pytest
 
-from infra.bench.matrix import namespaces as beds
-from infra.bench.matrix.court import Court
+from infra.bench.matrix import namespaces
+from infra.bench.matrix.judge import Judge
 
 
 @pytest.fixture(scope="module")
 def bed(tmp_path_factory):
     """A line, a router and a world."""
-    if lacking := beds.missing():
+    if lacking := namespaces.missing():
         pytest.skip(f"THE TEST BED OF NETWORK NAMESPACES IS NOT TESTED: {lacking}")
-    with beds.Bed(tmp_path_factory.mktemp("bed")) as made:
+    with namespaces.NamespaceBed(tmp_path_factory.mktemp("bed")) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
 def court(tmp_path_factory):
     """A store and the rules in force."""
-    opened = Court(tmp_path_factory.mktemp("court") / "store")
+    opened = Judge(tmp_path_factory.mktemp("court") / "store")
     yield opened
     opened.close()

@@ -9,9 +9,9 @@ import time
 import msgspec
 import pytest
 
-from infra.bench.matrix import __main__ as probe_matrix
 from infra.bench.matrix import cases
 from infra.bench.matrix.addresses import watch_text
+from infra.bench.matrix.namespaces import NamespaceBed
 from probe.protocol.measurement import Measurement
 
 CASES = {c.id: c for c in cases.cases()}
@@ -81,7 +81,7 @@ def test_nothing_is_left_behind(bed, tmp_path):
     def named():
         return subprocess.run(["ip", "netns"], capture_output=True, text=True, check=True).stdout
 
-    with probe_matrix.Bed(tmp_path) as other:
+    with NamespaceBed(tmp_path) as other:
         ends = (other.line, other.router, other.world)
         assert all(end in named() for end in ends)
     assert not any(end in named() for end in ends)

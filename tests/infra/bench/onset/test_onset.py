@@ -10,16 +10,16 @@ import pytest
 from infra.bench.onset import online, report
 from infra.bench.onset.rivals import RIVALS
 from infra.bench.onset.score import Guess, score
-from infra.bench.onset.simulate import CLEAN, STRESS, Fleet, Truth, provider, simulate
+from infra.bench.onset.simulate import CLEAN, STRESS, Fleet, SimulatedTruth, provider, simulate
 
 SMALL = replace(CLEAN, providers=3, days=4.0, cadences=(1800.0,), probes=(3, 3), hidden_outages=0.0, outages=0.0)
 HOUR = 3_600_000
 
 
-def truth(onset: int | None, lines: int = 3, showing: int = 3) -> Truth:
+def truth(onset: int | None, lines: int = 3, showing: int = 3) -> SimulatedTruth:
     """A provider that blocks at `onset`, probed hourly for ten days."""
     blocks = () if onset is None else ((onset, None),)
-    return Truth("lasting" if blocks else "none", blocks, HOUR, 20, 20, lines, showing, 10.0)
+    return SimulatedTruth("lasting" if blocks else "none", blocks, HOUR, 20, 20, lines, showing, 10.0)
 
 
 def test_same_seed_same_fleet() -> None:
@@ -78,7 +78,7 @@ def test_page_has_a_table_for_each_fleet() -> None:
     cases = simulate(replace(SMALL, shapes={"none": 1.0, "lasting": 2.0}), 1)
     found = score([(c.truth, Guess(None)) for c in cases])
     tests = {"t": online.online([online.cusum(c) for c in cases])}
-    page = report.text([report.Table(SMALL, [report.Line("a method", found, [0.1])], tests)], [7], 3)
+    page = report.text([report.FleetTable(SMALL, [report.MethodRow("a method", found, [0.1])], tests)], [7], 3)
     assert "## clean" in page
     assert "| a method |" in page
     assert "seeds 7" in page

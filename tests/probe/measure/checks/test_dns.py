@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from probe.measure.checks import dns
 from probe.measure.context import Context
-from probe.measure.plan import Plan
+from probe.measure.plan import RunPlan
 from tests.support.honest_internet import FORGED, HOST, WEB
 
 
@@ -42,10 +42,10 @@ async def test_a_line_with_ipv6_asks_for_ipv6_addresses_too(town, network, clock
     assert [s.answers for s in (await dns.check(context))[2:]] == [("2001:db8:f::80",)] * 2
     assert await context.web_addresses() == (WEB, "2001:db8:f::80")
     assert not await context.web_address6()
-    context.plan = Plan(sweep=False, turn=0)
+    context.plan = RunPlan(sweep=False, turn=0)
     assert await context.web_addresses() == (WEB,)
     assert await context.web_address6() == "2001:db8:f::80"
-    light = Context(town.watch, network, clock, Plan(sweep=False, turn=0))
+    light = Context(town.watch, network, clock, RunPlan(sweep=False, turn=0))
     assert [s.via for s in await dns.check(light)] == ["system", "second", "system6"]
     context.ipv4 = False
     assert await context.web_addresses() == ("2001:db8:f::80",)

@@ -13,18 +13,21 @@ from probe.measure import registry, run
 from probe.measure.bytes_on_wire import of_step, wire_bytes
 from probe.measure.checks import http3
 from probe.measure.context import Context, NotAllowedError
-from probe.measure.plan import Rounds, outcome
-from probe.net import quic_process as apart
+from probe.measure.plan import RunPlanner, outcome
+from probe.net import quic_process
 from probe.owner.doctor.questions import http3 as diagnosed
 from probe.protocol.measurement import Measurement, Step, Vantage
-from tests.support import quic_server as quics
+from tests.support import quic_server
 from tests.support.honest_internet import CONTRAST, CONTROL, CONTROL_ADDRESS, HOST, WEB
 
 
 @pytest.fixture
 async def spoken(town, authority):
     """The service speaks QUIC, and the control."""
-    async with quics.server(authority.write(HOST)) as service, quics.server(authority.write(CONTROL)) as control:
+    async with (
+        quic_server.server(authority.write(HOST)) as service,
+        quic_server.server(authority.write(CONTROL)) as control,
+    ):
         town.dialer.udp_ports |= {(WEB, 443): service, (CONTROL_ADDRESS, 443): control}
         yield town
 
@@ -34,9 +37,9 @@ def _here(monkeypatch):
     """Handshakes are made in this process: tests/probe/test_apart.py has the other."""
 
     async def here(order, _):
-        return await apart.carry_out(order)
+        return await quic_process.carry_out(order)
 
-    monkeypatch.setattr(apart, "_elsewhere", here)
+    monkeypatch.setattr(quic_process, "_elsewhere", here)
 
 
 def told(steps):
@@ -58,7 +61,7 @@ async def test_both_names_and_the_control_are_tested(spoken, context):
 
 async def test_a_cut_name_spares_the_contrast_and_the_control(spoken, context):
     """Which together say what was cut, for who reads the facts."""
-    async with quics.middle(spoken.dialer.udp_ports[WEB, 443], HOST) as port:
+    async with quic_server.middle(spoken.dialer.udp_ports[WEB, 443], HOST) as port:
         spoken.dialer.udp_ports[WEB, 443] = port
         steps = await http3.check(context)
     assert [s.failure for s in steps] == [None, "generic_timeout_error", None]
@@ -108,7 +111,7 @@ async def test_only_sweeps_test_it(spoken, network):
     async def here():
         return Vantage(asn=64500)
 
-    rounds = Rounds(3600.0)
+    rounds = RunPlanner(3600.0)
     sweep = await run.measure(spoken.watch, network, here, rounds=rounds)
     light = await run.measure(spoken.watch, network, here, rounds=rounds)
     assert ["http3" in [m.check for m in r] for r in (sweep, light)] == [True, False]
@@ -121,13 +124,13 @@ async def test_a_network_that_drops_quic_is_no_reason_to_look_closer(town, netwo
     async def here():
         return Vantage(asn=64500)
 
-    with quics.refusing() as port:
+    with quic_server.refusing() as port:
         town.dialer.udp_ports |= {(WEB, 443): port, (CONTROL_ADDRESS, 443): port}
         made = await run.measure(town.watch, network, here)
     (m,) = [m for m in made if m.check == "http3"]
     assert {s.failure for s in m.steps if s.op == "quic"} == {"connection_refused"}
     assert outcome([m]) == outcome([msgspec.structs.replace(m, steps=())])
-    rounds = Rounds(3600.0, swept=True)
+    rounds = RunPlanner(3600.0, swept=True)
     rounds.learn([m, *made])
     assert rounds._before is not None
 

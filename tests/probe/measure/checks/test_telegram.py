@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from probe.measure.checks import telegram
-from probe.measure.plan import Plan
+from probe.measure.plan import RunPlan
 from probe.protocol.watch import Endpoint
 from tests.support import servers
 from tests.support.honest_internet import ENDPOINTS
@@ -56,7 +56,7 @@ async def test_a_light_run_is_one_exchange_a_datacentre(context):
     """Whose transport changes with the turn."""
     first, second = [], []
     for turn, seen in ((0, first), (1, second)):
-        context.plan = Plan(sweep=False, turn=turn)
+        context.plan = RunPlan(sweep=False, turn=turn)
         seen += [(s.target, s.via) for s in await telegram.check(context) if s.op == "exchange"]
     assert [target for target, _ in first] == ["dc1", "dc2", "dc3"]
     assert all(a != b for a, b in zip(first, second, strict=True))
@@ -71,7 +71,7 @@ async def test_one_failure_over_ipv6_makes_a_light_run_look_at_all_of_it(context
     surfaces = msgspec.structs.replace(context.watch.surfaces, app=msgspec.structs.replace(app, endpoints=dual))
     context.watch = msgspec.structs.replace(context.watch, surfaces=surfaces)
     town.dialer.ipv6 = True
-    context.plan = Plan(sweep=False, turn=7)
+    context.plan = RunPlan(sweep=False, turn=7)
 
     async def six():
         steps = await telegram.check(context)

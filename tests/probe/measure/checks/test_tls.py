@@ -9,7 +9,7 @@ import msgspec
 
 from probe.measure.checks import tls
 from probe.measure.context import Context
-from probe.measure.plan import Plan
+from probe.measure.plan import RunPlan
 from tests.support import servers
 from tests.support.honest_internet import CONTRAST, FORGED, HOST, WEB
 
@@ -75,7 +75,7 @@ async def test_a_watch_without_a_contrast_has_none_tested(town, network, clock):
 
 async def test_a_light_run_offers_the_contrast_only_beside_a_failure(context, town):
     """A handshake is the dearest thing in it."""
-    context.plan = Plan(sweep=False, turn=0)
+    context.plan = RunPlan(sweep=False, turn=0)
     steps = await tls.check(context)
     assert [(s.part, s.op) for s in steps] == [("target", op) for op in ("connect", "hold", "handshake")]
     await town.put(WEB, 443, servers.resets_after_reading)
@@ -98,14 +98,14 @@ async def test_a_light_run_only_connects_over_ipv6_where_the_line_has_both(town,
     town.dialer.ipv6 = True
     town.names[HOST] = (WEB, "2001:db8:f::80")
     await town.put("2001:db8:f::80", 443, servers.silent)
-    steps = await tls.check(Context(town.watch, network, clock, Plan(sweep=False, turn=0)))
+    steps = await tls.check(Context(town.watch, network, clock, RunPlan(sweep=False, turn=0)))
     assert [s.op for s in steps if s.address == "[2001:db8:f::80]:443"] == ["connect", "hold"]
     assert [h[:3] for h in handshakes(steps)] == [("target", HOST, None)]
 
 
 async def test_a_contrast_that_is_offered_again_takes_up_its_session(context, town, authority):
     """Its certificate is never for its name, and is not what it is there for."""
-    context.plan = Plan(sweep=False, turn=0)
+    context.plan = RunPlan(sweep=False, turn=0)
     town.names[HOST] = (WEB,)
 
     async def contrast():

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from probe.home import texts as messages
+from probe.home import texts
 from probe.net.network import Network
-from probe.owner.doctor import questions as diagnosis
-from probe.owner.doctor import tls_interception as interception
+from probe.owner.doctor import questions, tls_interception
 from tests.support import servers
 from tests.support.authority import Authority
 from tests.support.honest_internet import CONTROL, CONTROL_ADDRESS
 from tests.support.servers import refusing
 
-EN = messages.load("en")
+EN = texts.load("en")
 # What the products' own documentation and their users' questions show as the issuer
 ISSUERS = {
     "Avast Web/Mail Shield Root": "web/mail shield",
@@ -34,7 +33,7 @@ async def test_a_product_that_this_machine_trusts_is_found_by_its_name(tmp_path,
     """A real handshake: the certificate is for the right name and verifies, and still it is not the site's own."""
     product = Authority(tmp_path, issuer)
     await town.put(CONTROL_ADDRESS, 443, servers.keeps_open, product.issue(CONTROL))
-    found = await diagnosis.interception(town.watch, Network(dialer, product.file))
+    found = await questions.interception(town.watch, Network(dialer, product.file))
     assert (found.mark, found.values["failure"]) == ("bad", word)
     assert EN.text("doctor", found.fix)
 
@@ -44,26 +43,26 @@ async def test_a_product_that_shows_an_intermediate_certificate_is_found_by_that
     root = Authority(tmp_path / "root", "Sophos SSL CA_C0123")
     between = Authority(tmp_path / "between", "Issuing 7", root)
     await town.put(CONTROL_ADDRESS, 443, servers.keeps_open, between.issue(CONTROL))
-    found = await diagnosis.interception(town.watch, Network(dialer, root.file))
+    found = await questions.interception(town.watch, Network(dialer, root.file))
     assert found.values["failure"] == "sophos"
 
 
 async def test_an_unknown_one_is_found_where_it_does_not_verify(town, stranger, network):
     """A filter whose root nobody trusts."""
     await town.put(CONTROL_ADDRESS, 443, servers.keeps_open, stranger.issue(CONTROL))
-    found = await diagnosis.interception(town.watch, network)
+    found = await questions.interception(town.watch, network)
     assert (found.mark, found.values["failure"]) == ("bad", "ssl_unknown_authority")
 
 
 async def test_an_honest_site_is_in_order_and_a_dead_one_says_nothing(town, dialer, network):
     """No word about a line without an answer."""
-    assert (await diagnosis.interception(town.watch, network)).mark == "ok"
+    assert (await questions.interception(town.watch, network)).mark == "ok"
     with refusing() as port:
         dialer.ports[CONTROL_ADDRESS, 443] = port
-        found = await diagnosis.interception(town.watch, network)
+        found = await questions.interception(town.watch, network)
     assert (found.mark, found.says, found.values["failure"]) == ("note", "interception_unknown", "connection_refused")
 
 
 def test_the_words_are_in_lower_case():
     """They are compared with text in lower case."""
-    assert all(word == word.lower() and len(word) > 4 for word in interception.OPENERS)
+    assert all(word == word.lower() and len(word) > 4 for word in tls_interception.OPENERS)

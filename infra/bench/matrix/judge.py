@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from aggregator.intake.ingest import Incoming, Ingest
-from aggregator.judging import rule_set as rules
+from aggregator.intake.ingest import IncomingSegment, Ingest
+from aggregator.judging import rule_set
 from aggregator.store.store import Store
 from probe.protocol import segment
 from probe.protocol.keys import Key
@@ -26,7 +26,7 @@ _NEAR_MS = 600_000
 """How near a reference's run must be to speak for the service, as wide as the shipped watch's cadence."""
 
 
-class Said(NamedTuple):
+class RunVerdict(NamedTuple):
     """What was said of one run and surface."""
 
     surface: str
@@ -35,12 +35,12 @@ class Said(NamedTuple):
     rule: str
 
 
-class Court:
+class Judge:
     """A store of its own in `folder`, for as long as it is entered."""
 
     def __init__(self, folder: Path) -> None:
         self._store = Store.open(f"chdb://{folder.absolute()}")
-        self.rule_set = rules.load(rules.newest())
+        self.rule_set = rule_set.load(rule_set.newest())
         self._operator = Key.create("operator")
 
     def close(self) -> None:
@@ -49,7 +49,7 @@ class Court:
 
     def judge(
         self, watch: Watch, runs: Sequence[Run], references: Sequence[Run] = (), provider: str = ""
-    ) -> list[Said]:
+    ) -> list[RunVerdict]:
         """What is said of each of these runs, which are of one provider: by default the watch's first.
 
         Raises StoreError; ValueError when a segment was refused.
@@ -66,7 +66,7 @@ class Court:
             raise ValueError(f"{watch.id}: {len(found)} verdicts on {len(wanted)} runs")
         return found
 
-    def _said(self, watch: Watch, provider: str, surface: str, wanted: Collection[str]) -> Iterator[Said]:
+    def _said(self, watch: Watch, provider: str, surface: str, wanted: Collection[str]) -> Iterator[RunVerdict]:
         """What was said of these runs on one surface, beside the references of their time."""
         rows = self._store.read(
             "series", watch=watch.id, provider=provider, surface=surface, rule_set=self.rule_set.version,
@@ -75,9 +75,9 @@ class Court:
         for row in rows:
             if row["run"] in wanted:
                 method = row["method"] if row["outcome"] == "blocked" else ""
-                yield Said(surface, row["outcome"], method, row["rule"])
+                yield RunVerdict(surface, row["outcome"], method, row["rule"])
 
 
-def _sealed(runs: Sequence[Run], probe: Key) -> Iterator[Incoming]:
+def _sealed(runs: Sequence[Run], probe: Key) -> Iterator[IncomingSegment]:
     for number, run in enumerate(runs, 1):
-        yield Incoming(probe.id, segment.seal(run, probe, number, run[0].at_ms).raw)
+        yield IncomingSegment(probe.id, segment.seal(run, probe, number, run[0].at_ms).raw)

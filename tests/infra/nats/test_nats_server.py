@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from infra.nats import server as nats
+from infra.nats import nats_server
 from probe.base.errors import UserError
 from probe.nats.link import connect
-from probe.protocol import receipt as receipts
+from probe.protocol import receipt
 from probe.protocol.keys import Key
 from tests.support.fake_collector import eventually
 
@@ -24,7 +24,7 @@ CORE, PROBE, OTHER = (Key.create("user") for _ in range(3))
 @pytest.fixture
 def server(tmp_path):
     """A server with a core user and two probes."""
-    with nats.running(tmp_path / "nats", core_users=[CORE.id], probes=[PROBE.id, OTHER.id]) as running:
+    with nats_server.running(tmp_path / "nats", core_users=[CORE.id], probes=[PROBE.id, OTHER.id]) as running:
         yield running
 
 
@@ -148,8 +148,8 @@ async def test_a_reply_subject_brings_another_probe_an_acknowledgement_at_most(s
     await client.flush()
     await asyncio.sleep(0.2)
     assert got == [b'{"stream":"MEASUREMENTS","seq":2}']
-    with pytest.raises(receipts.ReceiptError):
-        receipts.open(got[0], Key.create("operator").id)
+    with pytest.raises(receipt.ReceiptError):
+        receipt.open(got[0], Key.create("operator").id)
     await other.close()
 
 
@@ -166,8 +166,8 @@ async def test_a_stranger_and_an_impostor_are_not_let_in(server):
 async def test_a_new_probe_is_let_in_without_a_restart(server, probe):
     """The list of probes is read again, and those connected stay so."""
     new = Key.create("user")
-    nats.write_probes(server.config.parent, [PROBE.id, OTHER.id, new.id])
-    nats.reload(server.pid)
+    nats_server.write_probes(server.config.parent, [PROBE.id, OTHER.id, new.id])
+    nats_server.reload(server.pid)
     connection = await connect([server.url], new, "new", within_s=5)
     assert probe.is_up
     await connection.close()
@@ -189,21 +189,21 @@ def test_a_port_in_use_is_told(tmp_path):
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        config = nats.write_config(tmp_path, core_users=[CORE.id], probes=[], port=port)
+        config = nats_server.write_config(tmp_path, core_users=[CORE.id], probes=[], port=port)
         with pytest.raises(UserError, match=r"address already in use.*nats-server.log"):
-            nats.Server(config).start()
+            nats_server.Server(config).start()
 
 
 @pytest.mark.parametrize("user", ["", "U", PROBE.id.lower(), 'U", permissions: {}', Key.create("operator").id])
 def test_nothing_but_keys_gets_into_the_configuration(tmp_path, user):
     """What isn't a user's key is refused by name."""
     with pytest.raises(UserError, match="not a user key"):
-        nats.write_config(tmp_path, core_users=[], probes=[user])
+        nats_server.write_config(tmp_path, core_users=[], probes=[user])
 
 
 PARENT = """
 import sys, pathlib
-from infra.nats import server
+from infra.nats import nats_server as server
 s = server.Server(server.write_config(pathlib.Path(sys.argv[1]), core_users=[], probes=[]))
 s.start()
 print(s.pid, flush=True)
