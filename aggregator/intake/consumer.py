@@ -32,7 +32,7 @@ from aggregator.store.store import StoreError
 from probe.base.errors import UserError
 from probe.base.retry import waits
 from probe.protocol.keys import is_id
-from probe.protocol.questions import Question
+from probe.protocol.questions import Question, WatchRequest, WithdrawalRequest
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -53,8 +53,6 @@ DURABLE = "aggregator"
 BATCH = 256
 """Messages taken at once, at most: 16,384 measurements, one block."""
 MAX_MESSAGE_BYTES = 64 * 1024
-MOST_IDS = 1024
-"""Segments that a probe may ask about at once."""
 
 _ACK_WAIT_S = 5.0
 _STILL_AT_IT_S = 1.5
@@ -242,23 +240,16 @@ class Consumer:
         """What answers a question; None for one that makes no sense."""
         try:
             asked = msgspec.json.decode(data, type=Question)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
         if not is_id(probe, "user"):
             return None
-        if asked.withdrawal:
-            return partial(self._ingest.withdraw, probe, asked.withdrawal)
-        if asked.watch:
+        if isinstance(asked, WithdrawalRequest):
+            return partial(self._ingest.withdraw, probe, asked.line)
+        if isinstance(asked, WatchRequest):
             return partial(self._ingest.renewal, asked.watch, asked.digest)
-        ids = asked.segments
-        if not 0 < len(ids) <= MOST_IDS or not all(_is_segment_id(i) for i in ids):
-            return None
         sure = time.monotonic() - self._caught_up < _UP_TO_DATE_S
-        return partial(self._ingest.answer, probe, ids, sure=sure)
-
-
-def _is_segment_id(text: str) -> bool:
-    return len(text) == 32 and all(c in "0123456789abcdef" for c in text)
+        return partial(self._ingest.answer, probe, asked.segments, sure=sure)
 
 
 async def _until(stop: asyncio.Event, work: Awaitable[T]) -> T | None:

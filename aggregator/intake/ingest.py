@@ -21,7 +21,7 @@ from aggregator.judging.judge import judge
 from probe.base.errors import UserError
 from probe.protocol import envelope, privacy, receipt, segment, watch_file, withdrawal
 from probe.protocol.keys import is_id
-from probe.protocol.measurement import Receipt, ReceiptEntry
+from probe.protocol.receipt import KeptWithdrawal, Receipt, SegmentFate
 from probe.protocol.segment import SegmentError
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ class Ingest:
             row = {"probe": probe, "asked": asked.asked_ms, "received": self._now_ms(), "line": line}
             self._store.insert("withdrawals", {name: [value] for name, value in row.items()})
             log.warning("a probe has withdrawn: its rows are shown no more", probe=probe)
-        entry = ReceiptEntry(segment=withdrawal.id_of(line), state="stored")
+        entry = KeptWithdrawal(subject=withdrawal.id_of(line))
         return receipt.sign(Receipt(probe=probe, issued_ms=self._now_ms(), entries=(entry,)), self._operator)
 
     def renewal(self, name: str, digest: str) -> bytes:
@@ -244,7 +244,7 @@ class Ingest:
     def _receipts(
         self, opened: Mapping[str, VerifiedSegment], refused: Mapping[str, Refusal], fates: Mapping[str, Fate]
     ) -> dict[str, bytes]:
-        entries: dict[str, list[ReceiptEntry]] = {}
+        entries: dict[str, list[SegmentFate]] = {}
         for i, v in opened.items():
             entries.setdefault(v.segment.probe, []).append(_entry(i, fates.get(i, Fate("stored", "", 0))))
         for i, r in refused.items():
@@ -278,10 +278,10 @@ def _rejected(refusals: Sequence[Refusal], received_ms: int) -> columns.Columns:
     }
 
 
-def _entry(segment_id: str, fate: Fate | None) -> ReceiptEntry:
+def _entry(segment_id: str, fate: Fate | None) -> SegmentFate:
     if fate is None:
-        return ReceiptEntry(segment=segment_id, state="unknown")
-    return ReceiptEntry(segment=segment_id, state=fate.state, reason=fate.reason)
+        return SegmentFate(subject=segment_id, state="unknown")
+    return SegmentFate(subject=segment_id, state=fate.state, reason=fate.reason)
 
 
 def _count(new: Mapping[str, VerifiedSegment], again: int, refused: Iterable[Refusal]) -> None:

@@ -1,7 +1,7 @@
 """From the spool to JetStream, and receipts back.
 
 NATS' acknowledgement says that a segment is on its way, and frees nothing. The operator's signed receipt on
-`r.<probe>` does. When none comes, the probe asks on `q.<probe>`, with `{"segments": [id, …]}`, and is answered with a
+`r.<probe>` does. When none comes, the probe asks on `q.<probe>` (see `probe.protocol.questions`) and is answered with a
 receipt. `unknown` in it means: send again, under a new message id, since JetStream swallows one it has just seen; the
 aggregator tells copies by the segment's id.
 """
@@ -24,7 +24,8 @@ from probe.home.notebook import CLOCK_TOLERANCE_MS
 from probe.nats.link import connect
 from probe.protocol import receipt as receipts
 from probe.protocol.measurement import EARLIEST_MS
-from probe.protocol.questions import Question
+from probe.protocol.questions import FatesRequest
+from probe.protocol.receipt import SegmentFate
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Sequence
@@ -131,7 +132,7 @@ class Publisher:
         overdue = await call(self._spool.overdue, now_ms(), round(timeout_s * 1000))
         if not overdue:
             return 0
-        question = msgspec.json.encode(Question(tuple(overdue)))
+        question = msgspec.json.encode(FatesRequest(segments=tuple(overdue)))
         answer = await connection.request(f"q.{self._key.id}", question, timeout_s=self._config.ack_timeout_s)
         for segment_id in overdue:
             await call(self._spool.mark_sent, segment_id, now_ms())  # not asked for again before its time
@@ -158,8 +159,8 @@ class Publisher:
         self.settled.set()
         await self._compare_clocks(receipt.issued_ms)
         for entry in receipt.entries:
-            if entry.state == "rejected":
-                log.warning("a segment was rejected", segment=entry.segment, reason=entry.reason)
+            if isinstance(entry, SegmentFate) and entry.state == "rejected":
+                log.warning("a segment was rejected", segment=entry.subject, reason=entry.reason)
 
     async def _compare_clocks(self, issued_ms: int) -> None:
         """Note how far this clock is off. A receipt is under way for less than the tolerance."""

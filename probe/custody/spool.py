@@ -25,13 +25,14 @@ from probe.custody import spool_statements
 from probe.measure.bytes_on_wire import wire_bytes
 from probe.protocol import segment
 from probe.protocol.measurement import Measurement
+from probe.protocol.receipt import SegmentFate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from probe.protocol.keys import Key
-    from probe.protocol.measurement import Receipt
+    from probe.protocol.receipt import Receipt
     from probe.protocol.segment import SealedSegment
 
 log = structlog.get_logger()
@@ -140,19 +141,22 @@ class Spool:
             return [i for (i,) in self._db.execute(spool_statements.OVERDUE, (now_ms, timeout_ms, limit))]
 
     def settle(self, receipt: Receipt, now_ms: int) -> list[str]:
-        """Free what a receipt says is stored or rejected, and send again what it says is unknown. Returns the freed."""
+        """Free the segments that a receipt calls stored or rejected; those it calls unknown are sent again.
+
+        Returns the ids of the freed ones. Entries about anything but segments are ignored.
+        """
         freed = []
         with self._transaction():
-            for entry in receipt.entries:
+            for entry in (e for e in receipt.entries if isinstance(e, SegmentFate)):
                 if entry.state == "unknown":
                     self._db.execute(
-                        "UPDATE sent SET sent_ms = NULL, attempt = attempt + 1 WHERE segment_id = ?", (entry.segment,)
+                        "UPDATE sent SET sent_ms = NULL, attempt = attempt + 1 WHERE segment_id = ?", (entry.subject,)
                     )
                 elif self._db.execute(
-                    spool_statements.SETTLE, (entry.state, entry.reason, now_ms, entry.segment)
+                    spool_statements.SETTLE, (entry.state, entry.reason, now_ms, entry.subject)
                 ).rowcount:
-                    freed.append(entry.segment)
-                    self._db.execute("DELETE FROM sent WHERE segment_id = ?", (entry.segment,))
+                    freed.append(entry.subject)
+                    self._db.execute("DELETE FROM sent WHERE segment_id = ?", (entry.subject,))
         return freed
 
     def pending(self) -> int:

@@ -20,7 +20,7 @@ from probe.base.errors import UserError
 from probe.home import files, notebook
 from probe.protocol import watch_file
 from probe.protocol.keys import Key
-from probe.protocol.questions import Question
+from probe.protocol.questions import WatchRequest
 from probe.protocol.watch_file import WatchError
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class WatchRenewal:
         """Ask; how many messages that took. A collector that does not answer is asked again another day."""
         self._asked = time.monotonic()
         have = self._have()
-        question = msgspec.json.encode(Question(watch=have.id, digest=have.digest))
+        question = msgspec.json.encode(WatchRequest(watch=have.id, digest=have.digest))
         try:
             answer = await connection.request(f"q.{self._key.id}", question, timeout_s=self._config.ack_timeout_s)
         except (TimeoutError, ConnectionError) as e:

@@ -21,7 +21,8 @@ from probe.nats.link import connect
 from probe.protocol import receipt as receipts
 from probe.protocol import signed_text
 from probe.protocol.keys import Key
-from probe.protocol.questions import Question
+from probe.protocol.questions import WithdrawalRequest
+from probe.protocol.receipt import KeptWithdrawal
 from probe.protocol.withdrawal import WHAT, Withdrawal, id_of, read
 
 if TYPE_CHECKING:
@@ -88,13 +89,13 @@ class WithdrawalDelivery:
         line = waiting(self._directory)
         if not line:
             return 0
-        question = msgspec.json.encode(Question(withdrawal=line))
+        question = msgspec.json.encode(WithdrawalRequest(line=line))
         answer = await connection.request(f"q.{self._key.id}", question, timeout_s=self._config.ack_timeout_s)
         try:
             receipt = receipts.open(answer.data, self._config.operator)
         except receipts.ReceiptError as e:
             raise ConnectionError(f"the withdrawal was not confirmed: {e}") from e
-        kept = any(e.segment == id_of(line) and e.state == "stored" for e in receipt.entries)
+        kept = any(isinstance(e, KeptWithdrawal) and e.subject == id_of(line) for e in receipt.entries)
         if receipt.probe != self._key.id or not kept:
             raise ConnectionError("the withdrawal was not confirmed: the collector does not keep it")
         private_file.write(self._directory / files.WITHDRAWAL_RECEIPT, answer.data)

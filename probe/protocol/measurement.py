@@ -187,22 +187,3 @@ class Segment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """128 random bits, hex: makes the segment's id unguessable before it is published."""
     sealed_ms: Instant
     measurements: Annotated[tuple[Measurement, ...], Meta(min_length=1, max_length=64)]
-
-
-class ReceiptEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """One segment's fate."""
-
-    segment: Hex128
-    """The segment's id."""
-    state: Literal["stored", "rejected", "unknown"]
-    """`unknown` answers a question about a segment the store has never seen: send it again."""
-    reason: Text = ""
-
-
-class Receipt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The aggregator's signed word about segments of one probe. Only `stored` and `rejected` free the spool."""
-
-    format: int = FORMAT
-    probe: ProbeId
-    issued_ms: Instant
-    entries: tuple[ReceiptEntry, ...]

@@ -1,19 +1,62 @@
-"""Receipts: the aggregator's signed word on what became of a probe's segments.
+"""Receipts: the aggregator's signed statement about a probe's segments and withdrawal.
 
-A probe trusts the operator's key that it was given, not the broker that a receipt came through.
+The body of the signed envelope is the JSON of `Receipt`:
+
+    {"format": 1, "probe": "U...", "issued_ms": 1800000000000, "entries": [
+        {"kind": "segment", "subject": "<id of a segment>", "state": "rejected", "reason": "unknown_watch"},
+        {"kind": "withdrawal", "subject": "<id of a withdrawal's line>"}]}
+
+A probe trusts the operator's key that it was configured with, not the broker that delivered the receipt.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 from probe.protocol import envelope
-from probe.protocol.measurement import FORMAT, Receipt
+from probe.protocol.measurement import FORMAT, Hex128, Instant, ProbeId, Text
 
 if TYPE_CHECKING:
     from probe.protocol.keys import Key
+
+
+class SegmentFate(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
+    forbid_unknown_fields=True,
+    tag_field="kind",
+    tag="segment",
+):
+    """What became of one segment."""
+
+    subject: Hex128
+    """The segment's id."""
+    state: Literal["stored", "rejected", "unknown"]
+    """`unknown` answers a question about a segment that the store does not have: the probe sends it again."""
+    reason: Text = ""
+    """Why it was rejected: a `segment.Reason`, or one of those in `aggregator.intake.ingest`."""
+
+
+class KeptWithdrawal(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="withdrawal"
+):
+    """The aggregator has stored a withdrawal, and publishes no row of its probe any more."""
+
+    subject: Hex128
+    """The id of the withdrawal's line, see `withdrawal.id_of`."""
+
+
+class Receipt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A statement to one probe. Only a segment that is `stored` or `rejected` may leave its spool."""
+
+    format: int = FORMAT
+    probe: ProbeId
+    issued_ms: Instant
+    entries: tuple[SegmentFate | KeptWithdrawal, ...]
 
 
 class ReceiptError(ValueError):
@@ -25,7 +68,7 @@ def sign(receipt: Receipt, operator_key: Key) -> bytes:
     return envelope.seal("R", msgspec.json.encode(receipt), operator_key)
 
 
-def open(raw: bytes, operator_id: str) -> Receipt:  # noqa: A001 - read as `receipts.open`
+def open(raw: bytes, operator_id: str) -> Receipt:  # noqa: A001 - read as `receipt.open`
     """Check that the operator signed, then parse. Raises ReceiptError."""
     try:
         opened = envelope.open(raw, "R")

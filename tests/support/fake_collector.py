@@ -13,8 +13,9 @@ from probe.nats.link import connect
 from probe.protocol import receipt as receipts
 from probe.protocol import segment
 from probe.protocol.keys import Key
-from probe.protocol.measurement import Measurement, Receipt, ReceiptEntry, Step, Vantage
-from probe.protocol.questions import Question
+from probe.protocol.measurement import Measurement, Step, Vantage
+from probe.protocol.questions import FatesRequest
+from probe.protocol.receipt import Receipt, SegmentFate
 
 WATCH = """
 id = "test"
@@ -125,7 +126,7 @@ class FakeCollector:
             await client.publish(f"r.{opened.segment.probe}", self.receipt(opened.segment.probe, {opened.id: "stored"}))
 
     async def _answer(self, message):
-        ids = msgspec.json.decode(message.data, type=Question).segments
+        ids = msgspec.json.decode(message.data, type=FatesRequest).segments
         self.asked += ids
         known = {} if self.forgetful else self.seen
         states = {i: "stored" if i in known else "unknown" for i in ids}
@@ -133,7 +134,7 @@ class FakeCollector:
 
     def receipt(self, probe, states, reason=""):
         """A signed receipt."""
-        entries = tuple(ReceiptEntry(segment=i, state=s, reason=reason) for i, s in states.items())
+        entries = tuple(SegmentFate(subject=i, state=s, reason=reason) for i, s in states.items())
         return receipts.sign(Receipt(probe=probe, issued_ms=now_ms(), entries=entries), self.operator)
 
 

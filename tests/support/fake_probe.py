@@ -9,7 +9,7 @@ import msgspec
 
 from probe.nats.link import connect
 from probe.protocol import receipt, segment
-from probe.protocol.questions import Question
+from probe.protocol.questions import FatesRequest
 from tests.support.fake_collector import now_ms
 
 
@@ -34,7 +34,7 @@ class Sender:
 
     async def _hear(self, message):
         for entry in receipt.open(message.data, self.operator).entries:
-            self.told[entry.segment] = entry.state
+            self.told[entry.subject] = entry.state
 
     async def send(self, *measurements):
         """Publish a segment of these measurements."""
@@ -52,5 +52,6 @@ class Sender:
 
     async def ask(self, *ids):
         """What became of these segments, by the aggregator's word."""
-        answer = await self.connection.request(f"q.{self.key.id}", msgspec.json.encode(Question(ids)), timeout_s=10)
-        return {e.segment: e.state for e in receipt.open(answer.data, self.operator).entries}
+        question = msgspec.json.encode(FatesRequest(segments=ids))
+        answer = await self.connection.request(f"q.{self.key.id}", question, timeout_s=10)
+        return {e.subject: e.state for e in receipt.open(answer.data, self.operator).entries}

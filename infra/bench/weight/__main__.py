@@ -33,7 +33,8 @@ from probe.nats.link import connect
 from probe.protocol import receipt as receipts
 from probe.protocol import segment, watch_file
 from probe.protocol.keys import Key
-from probe.protocol.measurement import Measurement, Receipt, ReceiptEntry, Segment
+from probe.protocol.measurement import Measurement, Segment
+from probe.protocol.receipt import Receipt, SegmentFate
 
 SCENARIO = "staggered"
 ROUNDS = 24
@@ -62,7 +63,7 @@ class RecordingCollector:
             self.segments.append(opened.segment)
             self.sizes.append(len(message.data))
             await message.respond(b'{"stream":"MEASUREMENTS","seq":%d}' % len(self.segments))
-            entry = ReceiptEntry(segment=opened.id, state="stored")
+            entry = SegmentFate(subject=opened.id, state="stored")
             receipt = Receipt(probe=opened.segment.probe, issued_ms=time.time_ns() // 1_000_000, entries=(entry,))
             await client.publish(f"r.{opened.segment.probe}", receipts.sign(receipt, self._operator))
 

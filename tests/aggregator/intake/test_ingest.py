@@ -57,7 +57,7 @@ def fates(taken, probe):
     """`{segment: (state, reason)}` of the receipt that a probe got."""
     receipt = receipts.open(taken.receipts[probe.id], OPERATOR.id)
     assert receipt.probe == probe.id
-    return {e.segment: (e.state, e.reason) for e in receipt.entries}
+    return {e.subject: (e.state, e.reason) for e in receipt.entries}
 
 
 def there(store, segment_id):
@@ -229,7 +229,7 @@ def test_a_probe_is_told_what_became_of_its_segments(ingest, probe):
     ingest.take([IncomingSegment(probe.id, mine.raw), IncomingSegment(probe.id, refused.raw)])
     ids = [mine.id, refused.id, "0" * 32]
     told = receipts.open(ingest.answer(probe.id, ids), OPERATOR.id)
-    assert [(e.segment, e.state, e.reason) for e in told.entries] == [
+    assert [(e.subject, e.state, e.reason) for e in told.entries] == [
         (mine.id, "stored", ""),
         (refused.id, "rejected", "unknown_watch"),
         ("0" * 32, "unknown", ""),

@@ -22,7 +22,7 @@ from probe.home.config import Config
 from probe.nats.link import connect
 from probe.protocol import segment, watch_file
 from probe.protocol.keys import Key
-from probe.protocol.questions import Question
+from probe.protocol.questions import WithdrawalRequest
 from tests.support.aggregators import WATCH, dc, measurement
 from tests.support.fake_collector import eventually, now_ms
 
@@ -144,7 +144,7 @@ async def test_nobody_withdraws_for_another(way):
     line = withdrawal_delivery.sign(way.directory / "other")
     connection = await connect([way.url], way.key, "probe", inbox_prefix=f"_INBOX_{way.key.id}", within_s=10)
     with pytest.raises(TimeoutError):
-        await connection.request(f"q.{way.key.id}", msgspec.json.encode(Question(withdrawal=line)), timeout_s=1)
+        await connection.request(f"q.{way.key.id}", msgspec.json.encode(WithdrawalRequest(line=line)), timeout_s=1)
     await connection.close()
     assert way.store.read("withdrawn", probe=other.id, line=line) == [{"kept": 0}]
 

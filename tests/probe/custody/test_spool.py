@@ -16,7 +16,7 @@ from probe.custody.spool import Spool, SpoolError
 from probe.measure.bytes_on_wire import OPEN_AND_CLOSE
 from probe.protocol import segment
 from probe.protocol.keys import Key
-from probe.protocol.measurement import Receipt, ReceiptEntry
+from probe.protocol.receipt import KeptWithdrawal, Receipt, SegmentFate
 from tests.support.fake_collector import measurement, now_ms, run_of
 
 KEY = Key.create("user")
@@ -39,7 +39,7 @@ def spool(path):
 
 def receipt(**states):
     """A receipt with these states, by segment id."""
-    entries = tuple(ReceiptEntry(segment=i, state=s) for i, s in states.items())
+    entries = tuple(SegmentFate(subject=i, state=s) for i, s in states.items())
     return Receipt(probe=KEY.id, issued_ms=NOW, entries=entries)
 
 
@@ -116,6 +116,16 @@ def test_only_a_receipt_frees(spool):
     assert spool.spooled() == 0
     (entry,) = spool.ledger()
     assert (entry.segment_id, entry.state, entry.measurements, entry.freed_ms) == (sealed.id, "stored", 1, NOW + 5)
+
+
+def test_a_withdrawals_entry_frees_no_segment(spool):
+    """Even if it has a segment's id: only an entry about a segment settles one."""
+    spool.add(run_of(1), NOW)
+    (sealed,) = spool.seal_due(KEY, NOW, 0)
+    kept = Receipt(probe=KEY.id, issued_ms=NOW, entries=(KeptWithdrawal(subject=sealed.id),))
+    assert spool.settle(kept, NOW) == []
+    assert [e.state for e in spool.ledger()] == ["spooled"]
+    assert [u.raw for u in spool.unsent()] == [sealed.raw]
 
 
 def test_the_first_word_about_a_segment_stays(spool):

@@ -5,8 +5,7 @@ import pytest
 from probe.protocol import envelope
 from probe.protocol import receipt as receipts
 from probe.protocol.keys import Key
-from probe.protocol.measurement import Receipt, ReceiptEntry
-from probe.protocol.receipt import ReceiptError
+from probe.protocol.receipt import Receipt, ReceiptError, SegmentFate
 from tests.support.fake_collector import now_ms
 
 OPERATOR, PROBE = Key.create("operator"), Key.create("user")
@@ -14,7 +13,7 @@ OPERATOR, PROBE = Key.create("operator"), Key.create("user")
 
 def receipt():
     """A receipt about one segment."""
-    entry = ReceiptEntry(segment="a" * 32, state="rejected", reason="shape")
+    entry = SegmentFate(subject="a" * 32, state="rejected", reason="shape")
     return Receipt(probe=PROBE.id, issued_ms=now_ms(), entries=(entry,))
 
 
