@@ -19,6 +19,7 @@ from aggregator.api import create_app
 from aggregator.inference.onset import infer
 from aggregator.intake.consumer import Consumer
 from aggregator.intake.ingest import Ingest
+from aggregator.intake.questions import QuestionHandler
 from aggregator.judging import judge, rule_set
 from aggregator.store.store import Store
 from aggregator.watches import served
@@ -50,6 +51,7 @@ class Aggregator:
         judge.ensure(store, self._rules)
         self._ingest = Ingest(store, operator, self._watches, self._rules)
         self._ingest.repair()
+        self._questions = QuestionHandler(store, operator, self._watches)
         self._reviser = Reviser(store, self._watches, self._rules, infer, lambda: self._ingest.complete_ms)
         self._connection: NatsLink | None = None
         self._listener = listener
@@ -70,7 +72,8 @@ class Aggregator:
         consumer = Consumer(
             self._connection,
             self._ingest,
-            touched=self._reviser.touch,
+            self._questions,
+            on_new_rows=self._reviser.touch,
             wait_s=s.gather_s,
             max_bytes=s.stream_max_bytes,
         )

@@ -1,4 +1,4 @@
-"""Measurements as columns: what `Store.insert` takes, built without a Python object per cell where that is easy."""
+"""Segments and measurements as the columns that `Store.insert` takes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ Columns = dict[str, list[Any]]
 
 
 class MeasurementRow(NamedTuple):
-    """One measurement with what is known of it besides: its ids, its probe and provider, and when it was received."""
+    """One measurement with its own id, those of its segment and probe, its provider, and when it was received (ms).
+
+    `provider` is "" where the measurement counts for none.
+    """
 
     id: str
     segment: str
@@ -37,37 +40,37 @@ def rows(
         yield MeasurementRow(measurement_id(segment_id, n), segment_id, segment.probe, provider_of(m), received_ms, m)
 
 
-def measurements(of: Sequence[MeasurementRow]) -> Columns:
+def measurements(measurement_rows: Sequence[MeasurementRow]) -> Columns:
     """The columns of the table `measurements`."""
     columns: Columns = {
-        "measurement_id": [r.id for r in of],
-        "segment_id": [r.segment for r in of],
-        "probe": [r.probe for r in of],
-        "provider": [r.provider for r in of],
-        "received": [r.received_ms for r in of],
+        "measurement_id": [r.id for r in measurement_rows],
+        "segment_id": [r.segment for r in measurement_rows],
+        "probe": [r.probe for r in measurement_rows],
+        "provider": [r.provider for r in measurement_rows],
+        "received": [r.received_ms for r in measurement_rows],
     }
-    ms = [r.measurement for r in of]
-    columns |= {name: list(map(attrgetter(path), ms)) for name, path in _FIELDS.items()}
-    steps = [m.steps for m in ms]
-    columns |= {f"steps.{name}": [tuple(map(take, s)) for s in steps] for name, take in _STEP_FIELDS.items()}
+    facts = [r.measurement for r in measurement_rows]
+    columns |= {name: list(map(attrgetter(path), facts)) for name, path in _FIELDS.items()}
+    steps = [m.steps for m in facts]
+    columns |= {f"steps.{name}": [tuple(map(value, s)) for s in steps] for name, value in _STEP_FIELDS.items()}
     return columns
 
 
-def segments(of: Sequence[tuple[str, Segment, bytes]], received_ms: int) -> Columns:
+def segments(received: Sequence[tuple[str, Segment, bytes]], received_ms: int) -> Columns:
     """The columns of the table `segments`, from (id, segment, envelope)."""
     return {
-        "segment_id": [i for i, _, _ in of],
-        "probe": [s.probe for _, s, _ in of],
-        "sequence": [s.sequence for _, s, _ in of],
-        "sealed": [s.sealed_ms for _, s, _ in of],
-        "received": [received_ms] * len(of),
-        "measurements": [len(s.measurements) for _, s, _ in of],
-        "raw": [raw for _, _, raw in of],
+        "segment_id": [i for i, _, _ in received],
+        "probe": [s.probe for _, s, _ in received],
+        "sequence": [s.sequence for _, s, _ in received],
+        "sealed": [s.sealed_ms for _, s, _ in received],
+        "received": [received_ms] * len(received),
+        "measurements": [len(s.measurements) for _, s, _ in received],
+        "raw": [raw for _, _, raw in received],
     }
 
 
 def injected(step: Step) -> bool:
-    """Whether two replies to one query can't both be true: other codes, or answers with no address in common."""
+    """Whether a later reply contradicts the first: another response code, or answers without a common address."""
     first, *others = step.replies or (None,)
     return first is not None and any(
         r.rcode != first.rcode or (r.answers != first.answers and set(r.answers).isdisjoint(first.answers))
@@ -103,7 +106,7 @@ _FIELDS = {
     "internal": "internal",
     "software": "software",
 }
-"""Column: where its value stands in a measurement."""
+"""By column: the attribute of a measurement that it holds."""
 
 _STEP_FIELDS: dict[str, Callable[[Step], Any]] = {
     **{
@@ -121,4 +124,4 @@ _STEP_FIELDS: dict[str, Callable[[Step], Any]] = {
     "replies": lambda s: len(s.replies),
     "injected": injected,
 }
-"""Nested column: how its value is had from a step."""
+"""By column of `steps`: how its value is read from a step."""

@@ -1,6 +1,6 @@
-"""From JetStream to the store, and receipts back: fetch a batch, take it in, publish receipts, acknowledge.
+"""The aggregator's NATS side: batches from JetStream to the ingest and receipts back, and replies to questions.
 
-The order matters. A message is acknowledged last, so whatever is cut short comes again.
+A batch is fetched, taken in, receipted and only then acknowledged, so NATS delivers again whatever was interrupted.
 """
 
 from __future__ import annotations
@@ -12,27 +12,15 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-import msgspec
 import structlog
 from nats.errors import Error as NatsError
-from nats.js.api import (
-    AckPolicy,
-    ConsumerConfig,
-    DeliverPolicy,
-    DiscardPolicy,
-    RetentionPolicy,
-    StorageType,
-    StreamConfig,
-)
-from nats.js.errors import BadRequestError
 
 from aggregator import metrics
+from aggregator.intake import stream
 from aggregator.intake.ingest import BatchResult, IncomingSegment
 from aggregator.store.store import StoreError
 from probe.base.errors import UserError
 from probe.base.retry import waits
-from probe.protocol.keys import is_id
-from probe.protocol.questions import Question, WatchRequest, WithdrawalRequest
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -42,222 +30,184 @@ if TYPE_CHECKING:
     from nats.js.client import JetStreamContext
 
     from aggregator.intake.ingest import Ingest
+    from aggregator.intake.questions import QuestionHandler
     from probe.nats.link import NatsLink
 
 log = structlog.get_logger()
 
 T = TypeVar("T")
 
-STREAM = "MEASUREMENTS"
-DURABLE = "aggregator"
 BATCH = 256
-"""Messages taken at once, at most: 16,384 measurements, one block."""
-MAX_MESSAGE_BYTES = 64 * 1024
+"""Messages fetched at once, at most: 16,384 measurements, one block of the store."""
 
-_ACK_WAIT_S = 5.0
-_STILL_AT_IT_S = 1.5
-"""What a dead aggregator had fetched comes again after the first; a live one says in time that it still works on it."""
-_SET_ASIDE_S = 60.0
-_UP_TO_DATE_S = 3.0
-"""Who has not had the stream empty for that long doesn't know what still waits in it."""
-_DUPLICATES_S = 120.0
+_IN_PROGRESS_S = 1.5
+"""How often NATS is told that a batch is still being worked on: well within `stream.ACK_WAIT_S`."""
+_NAK_DELAY_S = 60.0
+"""When a message that triggered a bug of ours is delivered again."""
+_CAUGHT_UP_FOR_S = 3.0
+"""For so long after the stream was seen empty, a segment that isn't stored is taken to be unknown."""
 
 
 class Consumer:
-    """Takes the stream's messages in for as long as it runs."""
+    """Takes in the stream's messages and answers questions for as long as it runs."""
 
     def __init__(
         self,
         connection: NatsLink,
         ingest: Ingest,
+        questions: QuestionHandler,
         *,
-        touched: Callable[[set[tuple[str, str]]], None],
+        on_new_rows: Callable[[set[tuple[str, str]]], None],
         wait_s: float,
         max_bytes: int,
     ) -> None:
-        """`touched` hears of (watch, provider) pairs with new rows. `wait_s` is how long a batch is gathered.
+        """`on_new_rows` is called with `BatchResult.touched` after each batch. A batch is gathered for `wait_s`.
 
-        `max_bytes` is the stream's limit: beyond it NATS refuses, and probes keep what they have.
+        `max_bytes` is the stream's limit: once it is full NATS refuses, and probes keep what they have.
         """
         self._connection = connection
         self._ingest = ingest
-        self._touched = touched
+        self._questions = questions
+        self._on_new_rows = on_new_rows
         self._wait_s = wait_s
         self._max_bytes = max_bytes
-        self._caught_up = -math.inf
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="ingest")
-        self._asking = ThreadPoolExecutor(1, thread_name_prefix="questions")
+        self._caught_up_at = -math.inf
+        self._ingest_thread = ThreadPoolExecutor(1, thread_name_prefix="ingest")
+        self._question_thread = ThreadPoolExecutor(1, thread_name_prefix="questions")
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Take messages in until told to stop; a batch that was begun is finished."""
+        """Take messages in until `stop` is set; a batch that was begun is finished."""
         await self._connection.subscribe("q.*", self._answer)
         pauses = waits(0.2, 10.0)
         while not stop.is_set():
-            client = await _until(stop, self._connection.ready())
+            client = await _unless_stopped(stop, self._connection.ready())
             if client is None:
                 return
             try:
                 subscription = await self._subscribe(client)
                 while not stop.is_set():
-                    await self._turn(client, subscription, stop)
+                    await self._take_next(client, subscription, stop)
                     pauses = waits(0.2, 10.0)
             except (NatsError, ConnectionError, TimeoutError) as e:
                 metrics.NATS_FAILURES.inc()
-                log.warning("the way to NATS broke; will try again", error=f"{type(e).__name__}: {e}")
-                await _until(stop, asyncio.sleep(next(pauses)))
+                log.warning("the connection to NATS failed; trying again", error=f"{type(e).__name__}: {e}")
+                await _unless_stopped(stop, asyncio.sleep(next(pauses)))
 
     def close(self) -> None:
-        """End the threads. Waits for what is running."""
-        self._thread.shutdown()
-        self._asking.shutdown()
+        """End the threads. Waits for the calls that are running."""
+        self._ingest_thread.shutdown()
+        self._question_thread.shutdown()
 
     async def make_stream(self) -> None:
-        """Have NATS hold what probes publish, from now on. Raises UserError where it can't."""
+        """Make the stream, so that NATS keeps what probes publish from now on. Raises UserError where it can't."""
         try:
-            await self._make_stream((await self._connection.ready()).jetstream())
+            await stream.make_stream((await self._connection.ready()).jetstream(), self._max_bytes)
         except (NatsError, TimeoutError) as e:
-            raise UserError(f"NATS can't keep the stream {STREAM}: {e}. JetStream must be enabled there.") from e
-
-    async def _make_stream(self, js: JetStreamContext) -> None:
-        stream = StreamConfig(
-            name=STREAM,
-            subjects=["m.*"],
-            retention=RetentionPolicy.WORK_QUEUE,
-            storage=StorageType.FILE,
-            discard=DiscardPolicy.NEW,
-            max_bytes=self._max_bytes,
-            max_msg_size=MAX_MESSAGE_BYTES,
-            duplicate_window=_DUPLICATES_S,
-        )
-        try:
-            await js.add_stream(stream)
-        except BadRequestError:  # it is there, with other limits
-            await js.update_stream(stream)
+            raise UserError(f"NATS can't keep the stream {stream.STREAM}: {e}. Enable JetStream on that server.") from e
 
     async def _subscribe(self, client: Client) -> JetStreamContext.PullSubscription:
-        """The stream and the durable consumer as they should be, and a subscription to it."""
         js = client.jetstream()
-        await self._make_stream(js)
-        consumer = ConsumerConfig(
-            durable_name=DURABLE,
-            ack_policy=AckPolicy.EXPLICIT,
-            deliver_policy=DeliverPolicy.ALL,
-            ack_wait=_ACK_WAIT_S,
-            max_ack_pending=4 * BATCH,
-        )
-        await js.add_consumer(STREAM, consumer)
-        return await js.pull_subscribe_bind(durable=DURABLE, stream=STREAM)
+        await stream.make_stream(js, self._max_bytes)
+        return await stream.subscribe(js, 4 * BATCH)
 
-    async def _turn(self, client: Client, subscription: JetStreamContext.PullSubscription, stop: asyncio.Event) -> None:
+    # -- batches
+
+    async def _take_next(
+        self, client: Client, subscription: JetStreamContext.PullSubscription, stop: asyncio.Event
+    ) -> None:
+        """Fetch one batch and take it in, or wait for up to `wait_s` where there is none."""
         try:
             messages = await subscription.fetch(BATCH, timeout=self._wait_s)
         except TimeoutError:
             messages = []
         fetched = time.monotonic()
-        if not messages:  # nats-py says so in either of these ways
-            self._caught_up = fetched
+        if not messages:  # nats-py reports an empty stream in either way
+            self._caught_up_at = fetched
             return
         await self._take(client, messages, stop)
         if messages[-1].metadata.num_pending == 0:
-            self._caught_up = fetched
-            # A fetch gives what is there at once, and a batch of one costs nearly as much as one of a hundred.
-            await _until(stop, asyncio.sleep(fetched + self._wait_s - time.monotonic()))
+            self._caught_up_at = fetched
+            # A fetch returns at once with what there is, and a batch of one costs nearly as much as one of a hundred.
+            await _unless_stopped(stop, asyncio.sleep(fetched + self._wait_s - time.monotonic()))
 
     async def _take(self, client: Client, messages: Sequence[Msg], stop: asyncio.Event) -> None:
-        """Take a batch in. If it breaks on a bug of ours, message by message, so that one can't stop the others."""
+        """Take a batch in, send the receipts, acknowledge.
+
+        A bug of ours must not stop every segment: the messages are then tried one by one, and one that fails alone is
+        delivered again later.
+        """
         try:
-            taken = await self._stored(messages, stop)
+            result = await self._ingest_with_retries(messages, stop)
         except (NatsError, ConnectionError, TimeoutError):
             raise
         except Exception:
             if len(messages) > 1:
-                log.exception("a batch broke; taking its messages one by one", messages=len(messages))
+                log.exception("bug: a batch failed; trying its messages one by one", messages=len(messages))
                 for message in messages:
                     await self._take(client, [message], stop)
                 return
-            log.exception("our own bug; the message is set aside for a while", subject=messages[0].subject)
-            await messages[0].nak(delay=_SET_ASIDE_S)
+            log.exception("bug: a message failed; trying it again later", subject=messages[0].subject)
+            await messages[0].nak(delay=_NAK_DELAY_S)
             return
-        if taken is None:
+        if result is None:
             return
-        for probe, receipt in taken.receipts.items():
+        for probe, receipt in result.receipts.items():
             await client.publish(f"r.{probe}", receipt)
         for message in messages:
             await message.ack()
-        self._touched(taken.touched)
+        self._on_new_rows(result.touched)
 
-    async def _stored(self, messages: Sequence[Msg], stop: asyncio.Event) -> BatchResult | None:
-        """What came of a batch, tried until the store takes it; None when told to stop meanwhile."""
+    async def _ingest_with_retries(self, messages: Sequence[Msg], stop: asyncio.Event) -> BatchResult | None:
+        """The result of a batch, which is tried until the store takes it; None when `stop` was set meanwhile."""
         batch = [IncomingSegment(m.subject.removeprefix("m."), m.data) for m in messages]
         pauses = waits(0.5, 30.0)
         while True:
             started = time.monotonic()
             try:
-                taken = await self._working_on(messages, batch)
+                result = await self._ingest_in_thread(messages, batch)
             except StoreError as e:
                 metrics.STORE_FAILURES.inc()
-                log.error("the store failed; will try again", error=str(e), segments=len(batch))  # noqa: TRY400 - it says all
-                await _until(stop, asyncio.sleep(next(pauses)))
+                # The store's message is enough: a traceback would add nothing.
+                log.error("the store failed; trying again", error=str(e), segments=len(batch))  # noqa: TRY400
+                await _unless_stopped(stop, asyncio.sleep(next(pauses)))
                 if stop.is_set():
                     return None
             else:
                 metrics.BATCH_SECONDS.observe(time.monotonic() - started)
                 metrics.KNOWN_UNTIL.set(self._ingest.complete_ms / 1000)
-                return taken
+                return result
 
-    async def _working_on(self, messages: Sequence[Msg], batch: Sequence[IncomingSegment]) -> BatchResult:
-        """Take a batch in, in the thread, telling NATS now and then that it is being worked on."""
-        work = asyncio.get_running_loop().run_in_executor(self._thread, self._ingest.take, batch)
-        while not (await asyncio.wait({work}, timeout=_STILL_AT_IT_S))[0]:
+    async def _ingest_in_thread(self, messages: Sequence[Msg], batch: Sequence[IncomingSegment]) -> BatchResult:
+        """Take a batch in, in the ingest's thread; meanwhile NATS is told that its messages are in progress."""
+        work = asyncio.get_running_loop().run_in_executor(self._ingest_thread, self._ingest.take, batch)
+        while not (await asyncio.wait({work}, timeout=_IN_PROGRESS_S))[0]:
             for message in messages:
                 await message.in_progress()
         return work.result()
 
+    # -- questions
+
     async def _answer(self, message: Msg) -> None:
-        """Answer a probe: what became of its segments, whether there is a newer watch, that its withdrawal is kept.
-
-        What makes no sense gets no answer.
-
-        While messages wait in the stream, a segment that isn't stored may be among them: then nothing is said of it,
-        or the probe would send it again, and the more the slower we are.
-        """
+        """Reply to a question. One that is invalid, or that the store can't answer now, gets no reply."""
+        is_caught_up = time.monotonic() - self._caught_up_at < _CAUGHT_UP_FOR_S
         probe = message.subject.removeprefix("q.")
-        work = self._work_on(probe, message.data)
-        if work is None:
-            log.warning("a question that makes no sense, left aside", subject=message.subject)
-            return
+        answer = partial(self._questions.answer, probe, message.data, is_caught_up=is_caught_up)
         try:
-            answer = await asyncio.get_running_loop().run_in_executor(self._asking, work)
-            await message.respond(answer)
+            await message.respond(await asyncio.get_running_loop().run_in_executor(self._question_thread, answer))
         except UserError as e:
-            log.warning("a withdrawal that is none, left aside", error=e.message, subject=message.subject)
+            log.warning("a question got no reply", error=e.message, subject=message.subject)
         except (StoreError, NatsError) as e:
-            log.warning("a question went unanswered; it will be asked again", error=str(e))
+            log.warning("a question got no reply; the probe will ask again", error=str(e))
         else:
             metrics.QUESTIONS.inc()
 
-    def _work_on(self, probe: str, data: bytes) -> Callable[[], bytes] | None:
-        """What answers a question; None for one that makes no sense."""
-        try:
-            asked = msgspec.json.decode(data, type=Question)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return None
-        if not is_id(probe, "user"):
-            return None
-        if isinstance(asked, WithdrawalRequest):
-            return partial(self._ingest.withdraw, probe, asked.line)
-        if isinstance(asked, WatchRequest):
-            return partial(self._ingest.renewal, asked.watch, asked.digest)
-        sure = time.monotonic() - self._caught_up < _UP_TO_DATE_S
-        return partial(self._ingest.answer, probe, asked.segments, sure=sure)
 
-
-async def _until(stop: asyncio.Event, work: Awaitable[T]) -> T | None:
-    """What `work` gives, or None when told to stop first."""
-    doing, stopping = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
+async def _unless_stopped(stop: asyncio.Event, work: Awaitable[T]) -> T | None:
+    """The result of `work`, or None when `stop` is set first: then the work is cancelled."""
+    working, stopping = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
     try:
-        await asyncio.wait({doing, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        return doing.result() if doing.done() else None
+        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        return working.result() if working.done() else None
     finally:
         stopping.cancel()
-        doing.cancel()
+        working.cancel()

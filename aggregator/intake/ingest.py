@@ -1,30 +1,30 @@
-"""Taking segments in: verify, look up which are new, insert, judge, and only then say so in signed receipts.
+"""Taking segments in: verify them, look up which are new, insert those, judge them, and give signed receipts.
 
-Where ClickHouse or this process dies, the messages come again: ids that are there already are looked up, and only
-what is missing is inserted. Batches are taken one after the other, and each has an instant of its own (`received`), so
-that only the last one can be half there, and what was known at an earlier instant never changes.
+When ClickHouse or this process dies, NATS delivers the messages again: then ids that are stored are looked up, and only
+what is missing is inserted. Batches are taken one after the other, and each has its own time of receipt (`received`):
+only the last batch can be incomplete, and what was known at an earlier time never changes.
 """
 
 from __future__ import annotations
 
 import hashlib
-import time
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
 
 from aggregator import metrics
-from aggregator.intake import columns
+from aggregator.intake import columns, fates
 from aggregator.judging.judge import judge
-from probe.base.errors import UserError
-from probe.protocol import envelope, privacy, receipt, segment, watch_file, withdrawal
+from probe.base import clock
+from probe.protocol import envelope, privacy, receipt, segment
 from probe.protocol.keys import is_id
-from probe.protocol.receipt import KeptWithdrawal, Receipt, SegmentFate
+from probe.protocol.receipt import Receipt, SegmentFate
 from probe.protocol.segment import SegmentError
 
 if TYPE_CHECKING:
+    from aggregator.intake.fates import KnownFate
     from aggregator.judging.rule_set import RuleSet
     from aggregator.store.store import Store
     from probe.protocol.keys import Key
@@ -40,33 +40,25 @@ SUBJECT_REASON = "subject"
 WATCH_REASON = "unknown_watch"
 """Refused: it holds measurements of a watch that isn't served here."""
 PRIVACY_REASON = "privacy"
-"""Refused, and its payload destroyed: something in it could identify a volunteer."""
+"""Refused, and its payload not kept: something in it could identify a volunteer."""
 
 
 class IncomingSegment(NamedTuple):
-    """One message: whose subject it came on, and its bytes."""
+    """One message: the probe whose subject it came on, and its bytes."""
 
     probe: str
     raw: bytes
 
 
 class VerifiedSegment(NamedTuple):
-    """A segment whose signature is right, with its envelope."""
+    """A segment that may be stored, with the envelope that it came in."""
 
     segment: Segment
     raw: bytes
 
 
-class Fate(NamedTuple):
-    """What became of a segment that was seen before; `received_ms` is when."""
-
-    state: Literal["stored", "rejected"]
-    reason: str
-    received_ms: int
-
-
 class Refusal(NamedTuple):
-    """A segment that is not taken in, and why. `payload` is what is kept of it."""
+    """A segment that is not stored, and why. `payload` is what is kept of it."""
 
     id: str
     probe: str
@@ -76,9 +68,9 @@ class Refusal(NamedTuple):
 
 
 class BatchResult(NamedTuple):
-    """What came of a batch: the signed receipt of each probe, and the (watch, provider) pairs with new rows.
+    """The outcome of a batch: a signed receipt for each probe, and the (watch, provider) pairs that have new rows.
 
-    The provider is "" for references, which concern every provider of their watch.
+    The provider is "" for rows of a reference, which concern every provider of their watch.
     """
 
     receipts: dict[str, bytes]
@@ -86,7 +78,7 @@ class BatchResult(NamedTuple):
 
 
 class Ingest:
-    """Takes batches into one store. Its calls block and are not for two threads at once, except `answer`."""
+    """Takes batches into one store. Its calls block, and only one may run at a time."""
 
     def __init__(
         self,
@@ -94,94 +86,58 @@ class Ingest:
         operator: Key,
         watches: Mapping[str, Watch],
         rules: RuleSet,
-        now_ms: Callable[[], int] = lambda: int(time.time() * 1000),
+        now_ms: Callable[[], int] = clock.now_ms,
     ) -> None:
+        """`operator` signs the receipts, `watches` are those served, by id; rows are judged under `rules`."""
         self._store = store
         self._operator = operator
         self._watches = watches
         self._rules = rules
         self._now_ms = now_ms
         self._provider_on = lru_cache(maxsize=4096)(self._find_provider)
-        self._instant = 0
+        self._last_received = 0
         self.complete_ms = 0
-        """Everything received up to here is stored and judged: what an answer may call known."""
+        """All that was received up to this time is stored and judged: an answer may claim to know it."""
 
     def repair(self) -> None:
-        """Complete the last batch of an earlier process, which may have died half-way. Raises StoreError."""
+        """Complete the last batch of an earlier process, which may have died in the middle of it. Raises StoreError."""
         received = self._store.read("last_received")[0]["received"]
         if received:
-            found = self._store.blobs("batch_segments", received=received)
-            opened = {row["segment_id"]: segment.open(row["raw"]).segment for row in found}
-            served = {i: s for i, s in opened.items() if all(m.watch in self._watches for m in s.measurements)}
+            rows = self._store.blobs("batch_segments", received=received)
+            stored = {row["segment_id"]: segment.open(row["raw"]).segment for row in rows}
+            served = {i: s for i, s in stored.items() if all(m.watch in self._watches for m in s.measurements)}
             self._complete(served, dict.fromkeys(served, received))
-        self._instant = self.complete_ms = received
+        self._last_received = self.complete_ms = received
 
     def take(self, batch: Sequence[IncomingSegment]) -> BatchResult:
-        """Store a batch, whatever of it isn't stored yet, and judge it. Raises StoreError: then take it again."""
-        opened, refused = self._open(batch)
-        fates = self._fates([*opened, *refused])
-        received = self._instant = max(self._now_ms(), self._instant + 1)
-        new = {i: v for i, v in opened.items() if i not in fates}
-        newly_refused = [r for i, r in refused.items() if i not in fates]
+        """Store and judge what is new in a batch. Raises StoreError: then take the same batch again."""
+        verified, refused = self._verify(batch)
+        known = fates.look_up(self._store, [*verified, *refused])
+        received = self._last_received = max(self._now_ms(), self._last_received + 1)
+        new = {i: v for i, v in verified.items() if i not in known}
+        newly_refused = [r for i, r in refused.items() if i not in known]
         self._store.insert("rejected", _rejected(newly_refused, received))
         self._store.insert("segments", columns.segments([(i, *v) for i, v in new.items()], received))
-        again = {i: f.received_ms for i, f in fates.items() if i in opened and f.state == "stored"}
-        touched = self._complete({i: opened[i].segment for i in again}, again)
+        received_before = {i: f.received_ms for i, f in known.items() if i in verified and f.state == "stored"}
+        touched = self._complete({i: verified[i].segment for i in received_before}, received_before)
         touched |= self._add(self._rows({i: v.segment for i, v in new.items()}, dict.fromkeys(new, received)))
         self.complete_ms = received
-        _count(new, len(again), newly_refused)
-        return BatchResult(self._receipts(opened, refused, fates), touched)
+        _count(new, len(received_before), newly_refused)
+        return BatchResult(self._receipts(verified, refused, known), touched)
 
-    def answer(self, probe: str, ids: Sequence[str], *, sure: bool = True) -> bytes:
-        """The signed receipt about segments that a probe asks after. Raises StoreError.
+    # -- verifying
 
-        One that was never seen here is `unknown`, or left out where we can't be `sure` that it isn't under way.
-        """
-        fates = self._fates(ids, probe)
-        entries = [_entry(i, fates.get(i)) for i in ids if sure or i in fates]
-        return receipt.sign(Receipt(probe=probe, issued_ms=self._now_ms(), entries=tuple(entries)), self._operator)
-
-    def withdraw(self, probe: str, line: str) -> bytes:
-        """Keep a probe's withdrawal; the signed receipt that names it. Raises UserError for one that isn't the probe's.
-
-        Raises StoreError.
-        """
-        asked = withdrawal.read(line)
-        if asked.probe != probe:
-            raise UserError(f"withdrawal: speaks for {asked.probe}, and came from {probe}")
-        if not self._store.read("withdrawn", probe=probe, line=line)[0]["kept"]:
-            row = {"probe": probe, "asked": asked.asked_ms, "received": self._now_ms(), "line": line}
-            self._store.insert("withdrawals", {name: [value] for name, value in row.items()})
-            log.warning("a probe has withdrawn: its rows are shown no more", probe=probe)
-        entry = KeptWithdrawal(subject=withdrawal.id_of(line))
-        return receipt.sign(Receipt(probe=probe, issued_ms=self._now_ms(), entries=(entry,)), self._operator)
-
-    def renewal(self, name: str, digest: str) -> bytes:
-        """The signed watch of this name as it is served now; empty where `digest` is its own, or there is none.
-
-        Raises StoreError.
-        """
-        watch = self._watches.get(name)
-        if watch is None or watch.digest == digest:
-            return b""
-        kept = next((r for r in self._store.read("watch_texts") if r["watch"] == name), None)
-        if kept is None or kept["digest"] != watch.digest:
-            return b""
-        return watch_file.sign(kept["text"].encode(), self._operator)
-
-    # -- what came
-
-    def _open(self, batch: Sequence[IncomingSegment]) -> tuple[dict[str, VerifiedSegment], dict[str, Refusal]]:
-        """The segments that may be stored, and the others, by id: once each, however often they came."""
-        opened: dict[str, VerifiedSegment] = {}
+    def _verify(self, batch: Sequence[IncomingSegment]) -> tuple[dict[str, VerifiedSegment], dict[str, Refusal]]:
+        """The segments that may be stored and those refused, by id: each once, however many copies are in the batch."""
+        verified: dict[str, VerifiedSegment] = {}
         refused: dict[str, Refusal] = {}
         for message in batch:
-            found = self._check(message)
-            if isinstance(found, Refusal):
-                refused[found.id] = found
+            result = self._check(message)
+            if isinstance(result, Refusal):
+                refused[result.id] = result
             else:
-                opened[found.id] = VerifiedSegment(found.segment, message.raw)
-        return opened, refused
+                verified[result.id] = VerifiedSegment(result.segment, message.raw)
+        return verified, refused
 
     def _check(self, message: IncomingSegment) -> segment.OpenedSegment | Refusal:
         try:
@@ -196,78 +152,79 @@ class Ingest:
         unknown = next((m.watch for m in opened.segment.measurements if m.watch not in self._watches), None)
         return opened if unknown is None else _refusal(message, WATCH_REASON, unknown)
 
-    # -- what is stored
-
-    def _fates(self, ids: Iterable[str], probe: str | None = None) -> dict[str, Fate]:
-        asked = list(ids)
-        found = self._store.read("segment_fates", ids=asked) if asked else []
-        return {
-            row["segment_id"]: Fate(row["state"], row["reason"], row["received"])
-            for row in found
-            if probe in (None, row["probe"])
-        }
+    # -- storing and judging
 
     def _rows(self, segments: Mapping[str, Segment], received: Mapping[str, int]) -> list[columns.MeasurementRow]:
+        """The rows of segments, both by id; `received` is when each was received, in ms since the epoch."""
         return [r for i, s in segments.items() for r in columns.rows(i, s, received[i], self._provider_of)]
 
     def _provider_of(self, m: Measurement) -> str:
-        """The provider that a measurement counts for; "" for none: a reference's, or a network that changed."""
+        """The provider that a measurement counts for; "" for a reference's, and where the network changed meanwhile."""
         v = m.vantage
         if v.role == "reference" or v.changed:
             return ""
         return self._provider_on(m.watch, v.asn, v.access, m.at_ms // _DAY_MS)
 
     def _find_provider(self, watch: str, asn: int, access: str, day: int) -> str:
-        """A watch's table goes by days (UTC); `day` counts them since the epoch."""
+        """The provider by a watch's table, which changes at whole days (UTC); `day` counts them since the epoch."""
         return self._watches[watch].provider_of(asn, access, day * _DAY_MS)
 
     def _complete(self, segments: Mapping[str, Segment], received: Mapping[str, int]) -> set[tuple[str, str]]:
-        """Insert what is missing of segments that were stored before, each at its own instant."""
+        """Insert the missing rows of segments that were stored before, each with its segment's time of receipt."""
         if not segments:
             return set()
-        there = self._store.read("measurements_there", ids=list(segments), received=sorted(set(received.values())))
-        present = {row["measurement_id"] for row in there}
-        return self._add(self._rows(segments, received), present)
+        stored = self._store.read("measurements_there", ids=list(segments), received=sorted(set(received.values())))
+        return self._add(self._rows(segments, received), {row["measurement_id"] for row in stored})
 
-    def _add(self, rows: Sequence[columns.MeasurementRow], present: Container[str] = ()) -> set[tuple[str, str]]:
-        """Insert the rows that aren't there, one block for each instant, and judge all that came at it."""
-        for instant in sorted({r.received_ms for r in rows}):
-            missing = [r for r in rows if r.received_ms == instant and r.id not in present]
+    def _add(self, rows: Sequence[columns.MeasurementRow], stored: Container[str] = ()) -> set[tuple[str, str]]:
+        """Insert the rows that aren't `stored`, one block for each time of receipt, and judge all rows of that time.
+
+        Returns the (watch, provider) pairs of all these rows, as `BatchResult.touched`.
+        """
+        for received in sorted({r.received_ms for r in rows}):
+            missing = [r for r in rows if r.received_ms == received and r.id not in stored]
             self._store.insert("measurements", columns.measurements(missing))
-            judge(self._store, self._rules, instant, instant)
+            judge(self._store, self._rules, received, received)
         return {
             (r.measurement.watch, r.provider) for r in rows if r.provider or r.measurement.vantage.role == "reference"
         }
 
-    # -- what is said about it
+    # -- receipts
 
     def _receipts(
-        self, opened: Mapping[str, VerifiedSegment], refused: Mapping[str, Refusal], fates: Mapping[str, Fate]
+        self, verified: Mapping[str, VerifiedSegment], refused: Mapping[str, Refusal], known: Mapping[str, KnownFate]
     ) -> dict[str, bytes]:
+        """The signed receipt of each probe: what became of a segment the first time holds for every copy."""
         entries: dict[str, list[SegmentFate]] = {}
-        for i, v in opened.items():
-            entries.setdefault(v.segment.probe, []).append(_entry(i, fates.get(i, Fate("stored", "", 0))))
+        for i, v in verified.items():
+            new = SegmentFate(subject=i, state="stored")
+            entries.setdefault(v.segment.probe, []).append(fates.entry(i, known[i]) if i in known else new)
         for i, r in refused.items():
-            entries.setdefault(r.probe, []).append(_entry(i, fates.get(i, Fate("rejected", r.reason, 0))))
+            new = SegmentFate(subject=i, state="rejected", reason=r.reason)
+            entries.setdefault(r.probe, []).append(fates.entry(i, known[i]) if i in known else new)
         now = self._now_ms()
         return {
-            probe: receipt.sign(Receipt(probe=probe, issued_ms=now, entries=tuple(e)), self._operator)
-            for probe, e in entries.items()
+            probe: receipt.sign(Receipt(probe=probe, issued_ms=now, entries=tuple(of_probe)), self._operator)
+            for probe, of_probe in entries.items()
             if is_id(probe, "user")
         }
 
 
 def _refusal(message: IncomingSegment, reason: str, detail: str) -> Refusal:
-    """Only who signed a segment can have it refused under its id; what else came has an id of its own."""
+    """A refusal under the segment's id if its own probe sent it with a right signature, else under an id of its own.
+
+    Otherwise anybody could have another probe's segment refused.
+    """
     try:
-        mine = envelope.open(message.raw, "S").signer_id == message.probe
+        is_own = envelope.open(message.raw, "S").signer_id == message.probe
     except envelope.EnvelopeError:
-        mine = False
-    i = segment.segment_id(message.raw) if mine else hashlib.blake2b(message.raw, digest_size=16).hexdigest()
+        is_own = False
+    i = segment.segment_id(message.raw) if is_own else hashlib.blake2b(message.raw, digest_size=16).hexdigest()
     return Refusal(i, message.probe, reason, detail[:500], message.raw)
 
 
-def _rejected(refusals: Sequence[Refusal], received_ms: int) -> columns.Columns:
+def _rejected(refusals: Collection[Refusal], received_ms: int) -> columns.Columns:
+    """The columns of the table `rejected`."""
     return {
         "segment_id": [r.id for r in refusals],
         "probe": [r.probe for r in refusals],
@@ -278,15 +235,9 @@ def _rejected(refusals: Sequence[Refusal], received_ms: int) -> columns.Columns:
     }
 
 
-def _entry(segment_id: str, fate: Fate | None) -> SegmentFate:
-    if fate is None:
-        return SegmentFate(subject=segment_id, state="unknown")
-    return SegmentFate(subject=segment_id, state=fate.state, reason=fate.reason)
-
-
-def _count(new: Mapping[str, VerifiedSegment], again: int, refused: Iterable[Refusal]) -> None:
+def _count(new: Mapping[str, VerifiedSegment], received_before: int, refused: Iterable[Refusal]) -> None:
     metrics.SEGMENTS.labels("new").inc(len(new))
-    metrics.SEGMENTS.labels("again").inc(again)
+    metrics.SEGMENTS.labels("again").inc(received_before)
     metrics.MEASUREMENTS.inc(sum(len(v.segment.measurements) for v in new.values()))
     for r in refused:
         metrics.REJECTED.labels(r.reason).inc()

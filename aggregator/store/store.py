@@ -159,9 +159,9 @@ class Store:
         with self._writes(table) as writer:
             writer.insert(table, list(columns.values()), column_names=list(columns), column_oriented=True)
 
-    def command(self, name: str, **parameters: Any) -> None:
-        """Run a named statement that writes. Raises StoreError."""
-        self.execute(text(name), **parameters)
+    def insert_row(self, table: str, row: Mapping[str, Any]) -> None:
+        """Insert one row, its values by column. Raises StoreError."""
+        self.insert(table, {name: [value] for name, value in row.items()})
 
     def execute(self, statement: str, **parameters: Any) -> None:
         """Run a statement that the rules were compiled to. Raises StoreError."""

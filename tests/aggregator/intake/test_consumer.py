@@ -9,6 +9,7 @@ import pytest
 
 from aggregator.intake.consumer import Consumer
 from aggregator.intake.ingest import Ingest
+from aggregator.intake.questions import QuestionHandler
 from aggregator.judging import rule_set
 from aggregator.store.store import StoreError
 from infra.nats import nats_server
@@ -48,7 +49,8 @@ async def way(store, tmp_path):
         ingest = Troubled(store, OPERATOR, {"test": TEST_WATCH}, rule_set.load(rule_set.newest()))
         ingest.repair()
         touched = []
-        consumer = Consumer(connection, ingest, touched=touched.append, wait_s=0.2, max_bytes=1 << 24)
+        questions = QuestionHandler(store, OPERATOR, {"test": TEST_WATCH})
+        consumer = Consumer(connection, ingest, questions, on_new_rows=touched.append, wait_s=0.2, max_bytes=1 << 24)
         await consumer.make_stream()
         sender = Sender(probe, OPERATOR.id)
         sender.ingest, sender.consumer, sender.touched = ingest, consumer, touched
@@ -113,9 +115,9 @@ async def test_told_to_stop_while_the_store_fails_it_stops(way):
 async def test_who_is_behind_calls_nothing_unknown(way, monkeypatch):
     """A segment may still wait in the stream; said to be unknown, it would be sent again."""
     async with consuming(way):
-        await eventually(lambda: way.consumer._caught_up > 0, within_s=10)
+        await eventually(lambda: way.consumer._caught_up_at > 0, within_s=10)
         assert await way.ask("0" * 32) == {"0" * 32: "unknown"}
-        monkeypatch.setattr("aggregator.intake.consumer._UP_TO_DATE_S", 0.0)
+        monkeypatch.setattr("aggregator.intake.consumer._CAUGHT_UP_FOR_S", 0.0)
         assert await way.ask("0" * 32) == {}
 
 
@@ -123,7 +125,7 @@ async def test_who_is_behind_calls_nothing_unknown(way, monkeypatch):
 async def test_a_question_that_makes_no_sense_gets_no_answer(way, question):
     """And the next one does."""
     async with consuming(way):
-        await eventually(lambda: way.consumer._caught_up > 0, within_s=10)
+        await eventually(lambda: way.consumer._caught_up_at > 0, within_s=10)
         with pytest.raises(TimeoutError):
             await way.connection.request(f"q.{way.key.id}", question, timeout_s=0.3)
         assert await way.ask("0" * 32)

@@ -7,12 +7,14 @@ import msgspec
 import pytest
 
 from aggregator.intake.ingest import IncomingSegment, Ingest
+from aggregator.intake.questions import QuestionHandler
 from aggregator.judging import rule_set
 from aggregator.store.store import Store, StoreError
 from probe.protocol import envelope, segment
 from probe.protocol import receipt as receipts
 from probe.protocol.keys import Key
 from probe.protocol.measurement import Segment
+from probe.protocol.questions import FatesRequest
 from tests.support.aggregators import AT_MS, TEST_WATCH, agree, dc, handshake, measurement
 
 OPERATOR = Key.create("operator")
@@ -223,21 +225,23 @@ def test_a_subject_that_is_no_key_gets_no_receipt(ingest):
     assert ingest.take([IncomingSegment("nobody", b"junk")]).receipts == {}
 
 
-def test_a_probe_is_told_what_became_of_its_segments(ingest, probe):
-    """Stored, rejected with the reason, or unknown; of another probe's it learns nothing."""
+def test_a_probe_learns_what_became_of_its_segments(any_store, ingest, probe):
+    """Stored, rejected with the reason, or unknown; another probe's segments are unknown to it."""
     mine, refused = sealed(probe), sealed(probe, measurement("app", dc(1), watch="elsewhere"))
     ingest.take([IncomingSegment(probe.id, mine.raw), IncomingSegment(probe.id, refused.raw)])
-    ids = [mine.id, refused.id, "0" * 32]
-    told = receipts.open(ingest.answer(probe.id, ids), OPERATOR.id)
-    assert [(e.subject, e.state, e.reason) for e in told.entries] == [
+    handler = QuestionHandler(any_store, OPERATOR, {"test": TEST_WATCH})
+    question = msgspec.json.encode(FatesRequest(segments=(mine.id, refused.id, "0" * 32)))
+
+    def entries(asker, *, is_caught_up=True):
+        return receipts.open(handler.answer(asker.id, question, is_caught_up=is_caught_up), OPERATOR.id).entries
+
+    assert [(e.subject, e.state, e.reason) for e in entries(probe)] == [
         (mine.id, "stored", ""),
         (refused.id, "rejected", "unknown_watch"),
         ("0" * 32, "unknown", ""),
     ]
-    unsure = receipts.open(ingest.answer(probe.id, ids, sure=False), OPERATOR.id)
-    assert unsure.entries == told.entries[:2]
-    stranger = receipts.open(ingest.answer(Key.create("user").id, ids), OPERATOR.id)
-    assert {e.state for e in stranger.entries} == {"unknown"}
+    assert entries(probe, is_caught_up=False) == entries(probe)[:2]
+    assert {e.state for e in entries(Key.create("user"))} == {"unknown"}
 
 
 @pytest.mark.parametrize(

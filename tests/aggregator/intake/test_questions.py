@@ -10,6 +10,7 @@ import pytest
 
 from aggregator.intake.consumer import Consumer
 from aggregator.intake.ingest import Ingest
+from aggregator.intake.questions import QuestionError, QuestionHandler
 from aggregator.judging import rule_set
 from aggregator.watches import served as watches
 from infra.nats import nats_server
@@ -42,6 +43,7 @@ class Way:
         (tmp_path / "watch.signed").write_bytes(watch_file.sign(OLD, OPERATOR))
         served = watches.serve(store, [tmp_path / "watch.toml"], OPERATOR.id)
         self.ingest = Ingest(store, OPERATOR, served, rule_set.load(rule_set.newest()))
+        self.questions = QuestionHandler(store, OPERATOR, served)
         self.file = tmp_path / "watch.signed"
 
     def config(self, **changes):
@@ -60,7 +62,9 @@ async def way(store, tmp_path):
         found.url = server.url
         connection = await connect([server.url], AGGREGATOR, "aggregator", within_s=10)
         found.ingest.repair()
-        consumer = Consumer(connection, found.ingest, touched=lambda _: None, wait_s=0.2, max_bytes=1 << 24)
+        consumer = Consumer(
+            connection, found.ingest, found.questions, on_new_rows=lambda _: None, wait_s=0.2, max_bytes=1 << 24
+        )
         await consumer.make_stream()
         running = asyncio.create_task(consumer.run(stop))
         yield found
@@ -101,7 +105,8 @@ async def test_a_withdrawal_is_kept_receipted_and_its_rows_are_shown_no_more(way
     assert withdrawal_delivery.confirmed_ms(way.directory, OPERATOR.id) > 0
     assert [e.state for e in spool_of(way)] == ["stored", "spooled"]
     assert shown(way, sealed.segment_id, run) == (0, 0, 0, 0)
-    way.ingest.withdraw(way.key.id, line)
+    handed_over_again = msgspec.json.encode(WithdrawalRequest(line=line))
+    assert way.questions.answer(way.key.id, handed_over_again, is_caught_up=True)
     assert way.store.read("withdrawn", probe=way.key.id, line=line) == [{"kept": 1}]
 
 
@@ -142,9 +147,12 @@ async def test_nobody_withdraws_for_another(way):
     """A line that another key signed gets no answer, and is not kept."""
     other = Key.load_or_create(way.directory / "other" / "probe.key", "user")
     line = withdrawal_delivery.sign(way.directory / "other")
+    question = msgspec.json.encode(WithdrawalRequest(line=line))
+    with pytest.raises(QuestionError, match=f"it is about {other.id}"):
+        way.questions.answer(way.key.id, question, is_caught_up=True)
     connection = await connect([way.url], way.key, "probe", inbox_prefix=f"_INBOX_{way.key.id}", within_s=10)
     with pytest.raises(TimeoutError):
-        await connection.request(f"q.{way.key.id}", msgspec.json.encode(WithdrawalRequest(line=line)), timeout_s=1)
+        await connection.request(f"q.{way.key.id}", question, timeout_s=1)
     await connection.close()
     assert way.store.read("withdrawn", probe=other.id, line=line) == [{"kept": 0}]
 
