@@ -70,7 +70,7 @@ def rejudge(
 ) -> None:
     """Judge all history under a rule set. Verdicts under other rule sets stay. Stop the aggregator first."""
     chosen = rules.load(rule_set or rules.newest())
-    with contextlib.closing(Store.open(config.load(store=store).store)) as opened:
+    with contextlib.closing(Store.open(config.load(store=store).store, create=False)) as opened:
         days = judge.rejudge(opened, chosen)
     if json:
         sys.stdout.write(jsonlib.dumps({"rule_set": chosen.version, "days": days}) + "\n")

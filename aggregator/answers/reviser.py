@@ -202,7 +202,7 @@ class Reviser:
             "onset": times.milliseconds(times.moment(onset)) if onset else None,
             "answer": msgspec.json.encode(answer).decode(),
         }
-        self._store.insert("onsets", {name: [value] for name, value in row.items()})
+        self._store.insert_row("onsets", row)
         metrics.REVISIONS.inc()
 
 

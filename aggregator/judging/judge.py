@@ -35,7 +35,7 @@ def rejudge(store: Store, rules: RuleSet) -> int:
     if not known(store, rules):
         now = int(time.time() * 1000)
         row = {"rule_set": rules.version, "digest": rules.digest, "judged": now, "text": rules.text}
-        store.insert("rule_sets", {name: [value] for name, value in row.items()})
+        store.insert_row("rule_sets", row)
     return len(days)
 
 

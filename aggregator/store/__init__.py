@@ -1,1 +1,1 @@
-"""The ClickHouse store: one writer, migrations, named queries."""
+"""The ClickHouse store: connections, the lock of an embedded store, migrations and named queries."""

@@ -47,24 +47,30 @@ class Migration(NamedTuple):
 
 def known() -> list[Migration]:
     """The migrations of this version, in order."""
-    found = [(m, p) for p in sorted(_DIRECTORY.iterdir()) if (m := _FILE.match(p.name))]
-    return [Migration(int(m[1]), m[2], p.read_text(encoding="utf-8")) for m, p in found]
+    files = [(m, p) for p in sorted(_DIRECTORY.iterdir()) if (m := _FILE.match(p.name))]
+    return [Migration(int(m[1]), m[2], p.read_text(encoding="utf-8")) for m, p in files]
+
+
+def has_tables(client: Client) -> bool:
+    """Whether any migration was ever applied here."""
+    return bool(client.query("EXISTS TABLE migrations").result_rows[0][0])
 
 
 def migrate(client: Client, store: str, migrations: Sequence[Migration] | None = None) -> None:
-    """Apply what the store has not seen yet. A file cut short by a crash is applied again: all say IF NOT EXISTS.
+    """Apply the migrations that the store does not have yet.
 
-    `store` names it in errors. Raises UserError for a store made by a newer version, or by another text of one.
+    One that a crash interrupted is applied again: every statement may run twice. `store` names the store in errors.
+    Raises UserError for a store made by a newer version, or by another text of a migration.
     """
     migrations = known() if migrations is None else migrations
     client.command(_TABLE)
     rows = client.query("SELECT number, digest FROM migrations", query_formats={"FixedString": "string"}).result_rows
     applied = {int(number): str(digest) for number, digest in rows}
-    newest, ours = max(applied, default=0), max((m.number for m in migrations), default=0)
-    if newest > ours:
+    newest, known_up_to = max(applied, default=0), max((m.number for m in migrations), default=0)
+    if newest > known_up_to:
         raise UserError(
-            f"store {store}: made by a newer version (its tables are at {newest}, this version knows up to {ours}). "
-            "Upgrade blockonset, or name another store."
+            f"store {store}: made by a newer version (its tables are at {newest}, this version knows up to "
+            f"{known_up_to}). Upgrade blockonset, or name another store."
         )
     for m in migrations:
         if m.number not in applied:

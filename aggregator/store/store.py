@@ -1,7 +1,8 @@
-"""The store: the only place that opens ClickHouse. Embedded (`chdb:///path`) and server (`http://…`) are one code path.
+"""The store: the only module that opens ClickHouse. An embedded store and a server are used by the same code.
 
-What can be asked is named: a read or a command is a file in aggregator/store/queries with bound parameters, and nobody
-outside this file writes SQL, except the rules, which are data. All calls block: call them in threads.
+A read is a file in aggregator/store/queries with bound parameters, and is named by that file. A write inserts columns
+or a row. The only SQL from elsewhere is what the judging rules are compiled to (`Store.execute`). All calls block: call
+them in threads.
 """
 
 from __future__ import annotations
@@ -10,45 +11,41 @@ import logging
 import queue
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import Any, Self
-from urllib.parse import SplitResult, unquote, urlsplit
 
-import clickhouse_connect
 import numpy as np
 import numpy.typing as npt
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalError
 
 from aggregator.store import migrate
+from aggregator.store.dsn import Connect, connector, embedded_directory, printable
 from aggregator.store.lock import StoreLock
 from probe.base.errors import UserError
 
-_Connect = Callable[[dict[str, Any]], Client]
-"""Opens one handle with these settings."""
-
 READERS = 4
-"""Read handles. A handle serialises its queries, so this many reads run at once."""
+"""Connections for reading. Each runs one query at a time, so this many reads run at once."""
 
 READ_LIMITS: dict[str, Any] = {
     "max_execution_time": 20,
     "max_memory_usage": 2 << 30,
     "max_threads": 2,
-    "readonly": 1,  # last: nothing can be set after it
+    "readonly": 1,  # the last one: no setting can be changed after it
 }
 WRITE_SETTINGS: dict[str, Any] = {
     "max_insert_block_size": 1 << 20,  # one insert is one block
     "async_insert": 0,  # an insert that returned is on disk
     "insert_deduplicate": 0,  # ids are looked up first; deduplication by block loses acknowledged batches
-    "optimize_and_compare_chain": 0,  # takes 5 ms for every AND in the rules, and has nothing to find there
-    "query_plan_merge_expressions": 0,  # makes one list of the facts' six levels: 30 ms of planning for no gain
+    "optimize_and_compare_chain": 0,  # costs 5 ms for every AND in the rules, and has nothing to optimise there
+    "query_plan_merge_expressions": 0,  # merges the six levels of facts.sql: 30 ms of planning for no gain
 }
 
 for _library in ("clickhouse_connect", "urllib3"):
-    logging.getLogger(_library).setLevel(logging.CRITICAL)  # what they log they also raise
+    logging.getLogger(_library).setLevel(logging.CRITICAL)  # whatever they log they also raise
 _TEXT = {"FixedString": "string"}
 _BYTES = {"FixedString": "string", "String": "bytes"}
 _QUERIES = Path(__file__).parent / "queries"
@@ -57,16 +54,16 @@ _NAME = re.compile(r"^[a-z][a-z0-9_]*$")
 
 
 class StoreError(Exception):
-    """The store did not do what it was asked: it is gone, busy, or a limit was passed. Trying again may help."""
+    """A read or write failed: the store is gone or busy, or a limit was passed. Trying again may help."""
 
 
 class Store:
-    """One open store. Reads may come from many threads; writes wait for each other.
+    """One open store. Reads may come from many threads; writes run one after the other.
 
-    Times go in as integer milliseconds and come back as the query says; fixed strings come back as text.
+    Times go in as integer milliseconds since the epoch and come back as the query says; fixed strings come back as str.
     """
 
-    def __init__(self, connect: _Connect, lock: StoreLock | None) -> None:
+    def __init__(self, connect: Connect, lock: StoreLock | None) -> None:
         """Use `open`."""
         self._connect = connect
         self._lock = lock
@@ -77,23 +74,26 @@ class Store:
             self._readers.put(None)
 
     @classmethod
-    def open(cls, dsn: str) -> Self:
-        """Open a store, and bring its tables to this version.
+    def open(cls, dsn: str, *, create: bool = True) -> Self:
+        """Open a store and bring its tables to this version. `dsn` is an address as in aggregator.store.dsn.
 
-        `dsn`: `chdb:///absolute/path`, or `http(s)://user:password@host:port/database`, made when missing.
-        Raises UserError for a store that can't be opened: an address that doesn't answer, a directory that can't be
-        used or that another process holds, a store made by a newer version.
+        A store that is missing is made, unless `create` is false. Raises UserError for a store that can't be opened:
+        it is missing, does not answer, its directory can't be used or is in use, or a newer version made it.
         """
-        name, lock = shown(dsn), _lock(dsn)
+        name, directory = printable(dsn), embedded_directory(dsn)
+        if directory and not create and not (directory / "metadata").is_dir():  # chDB makes it
+            raise _missing(name)
+        lock = StoreLock.take(directory) if directory else None
+        store: Self | None = None
         try:
-            store = cls(_connector(dsn), lock)
-            try:
-                migrate.migrate(store._writer, name)
-            except BaseException:
-                store.close()
-                raise
+            store = cls(connector(dsn, create=create), lock)
+            if not create:
+                _require_tables(store._writer, name)
+            migrate.migrate(store._writer, name)
         except BaseException as e:
-            if lock:
+            if store:
+                store.close()
+            elif lock:
                 lock.release()
             if isinstance(e, OperationalError):
                 raise UserError(f"store {name}: does not answer. Start ClickHouse there, or name another store.") from e
@@ -103,7 +103,7 @@ class Store:
         return store
 
     def close(self) -> None:
-        """Close every handle, and let go of the directory. Waits for what is running."""
+        """Close every connection and release the directory. Waits for the calls that are running."""
         with self._writing:
             self._writer.close()
         for _ in range(READERS):
@@ -116,44 +116,45 @@ class Store:
     # -- reading
 
     def read(self, name: str, **parameters: Any) -> list[dict[str, Any]]:
-        """Run a named read; the rows as dicts. Raises StoreError."""
+        """Run a named query; its rows as dicts. Raises StoreError."""
         with self._reading(name) as reader:
-            result = reader.query(text(name), parameters=parameters, query_formats=_TEXT)
+            result = reader.query(query_text(name), parameters=parameters, query_formats=_TEXT)
         return [dict(zip(result.column_names, row, strict=True)) for row in result.result_rows]
 
     def columns(self, name: str, **parameters: Any) -> dict[str, npt.NDArray[Any]]:
-        """Run a named read; its columns by name, as numpy arrays of equal length, or {} where no row was found.
+        """Run a named query; its columns by name, as numpy arrays of equal length, or {} where it has no rows.
 
         Raises StoreError.
         """
         with self._reading(name) as reader:
-            result = reader.query(text(name), parameters=parameters, query_formats=_TEXT)
+            result = reader.query(query_text(name), parameters=parameters, query_formats=_TEXT)
         return {n: np.asarray(c) for n, c in zip(result.column_names, result.result_columns, strict=True)}
 
     def blobs(self, name: str, **parameters: Any) -> list[dict[str, Any]]:
-        """Run a named read whose texts are bytes, as the raw envelopes are: every String comes back as bytes."""
+        """As `read`, but every String is returned as bytes: for envelopes, which are not text. Raises StoreError."""
         with self._reading(name) as reader:
-            result = reader.query(text(name), parameters=parameters, query_formats=_BYTES)
+            result = reader.query(query_text(name), parameters=parameters, query_formats=_BYTES)
         return [dict(zip(result.column_names, row, strict=True)) for row in result.result_rows]
 
     @contextmanager
-    def _reading(self, what: str) -> Iterator[Client]:
+    def _reading(self, name: str) -> Iterator[Client]:
+        """A connection for one query; `name` stands in errors."""
         try:
             reader = self._readers.get(timeout=_WAIT_S)
         except queue.Empty:
-            raise StoreError(f"{what}: all {READERS} readers were busy for {_WAIT_S:.0f} s") from None
+            raise StoreError(f"{name}: all {READERS} readers were busy for {_WAIT_S:.0f} s") from None
         try:
             reader = reader or self._connect(READ_LIMITS)
             yield reader
         except ClickHouseError as e:
-            raise StoreError(f"{what}: {_first_line(e)}") from e
+            raise StoreError(f"{name}: {_first_line(e)}") from e
         finally:
             self._readers.put(reader)
 
     # -- writing
 
     def insert(self, table: str, columns: Mapping[str, Sequence[Any]]) -> None:
-        """Insert equal-length columns as one block. Nothing is inserted where there are no rows. Raises StoreError."""
+        """Insert equal-length columns as one block. Columns without rows insert nothing. Raises StoreError."""
         if not any(len(c) for c in columns.values()):
             return
         with self._writes(table) as writer:
@@ -164,78 +165,36 @@ class Store:
         self.insert(table, {name: [value] for name, value in row.items()})
 
     def execute(self, statement: str, **parameters: Any) -> None:
-        """Run a statement that the rules were compiled to. Raises StoreError."""
+        """Run a statement that writes, such as `RuleSet.statement`. Raises StoreError."""
         with self._writes(statement[:40]) as writer:
             writer.command(statement, parameters=parameters)
 
     @contextmanager
-    def _writes(self, what: str) -> Iterator[Client]:
+    def _writes(self, name: str) -> Iterator[Client]:
+        """The connection that writes, held alone; `name` stands in errors."""
         with self._writing:
             try:
                 yield self._writer
             except ClickHouseError as e:
-                raise StoreError(f"{what}: {_first_line(e)}") from e
+                raise StoreError(f"{name}: {_first_line(e)}") from e
 
 
 @cache
-def text(name: str) -> str:
-    """The text of a named query. Raises LookupError for a name that has no file."""
+def query_text(name: str) -> str:
+    """The SQL of a named query. Raises LookupError for a name without a file."""
     file = _QUERIES / f"{name}.sql"
     if not _NAME.match(name) or not file.is_file():
         raise LookupError(f"no query is named {name!r}")
     return file.read_text(encoding="utf-8")
 
 
-def shown(dsn: str) -> str:
-    """A DSN as it may be printed: without user and password."""
-    scheme, mark, rest = dsn.partition("://")
-    netloc, slash, path = rest.partition("/")
-    return scheme + mark + netloc.rpartition("@")[2] + slash + path
+def _require_tables(client: Client, name: str) -> None:
+    if not migrate.has_tables(client):
+        raise _missing(name)
 
 
-def _lock(dsn: str) -> StoreLock | None:
-    parts = urlsplit(dsn)
-    return (
-        StoreLock.take(Path(unquote(parts.path)))
-        if parts.scheme == "chdb" and not parts.netloc and parts.path
-        else None
-    )
-
-
-def _connector(dsn: str) -> _Connect:
-    """What opens a handle on this store. Raises UserError for a DSN of another kind, ClickHouseError for no answer."""
-    parts = urlsplit(dsn)
-    if parts.scheme == "chdb" and not parts.netloc and parts.path not in ("", "/"):
-        return partial(_embedded, unquote(parts.path))
-    if parts.scheme in ("http", "https") and parts.hostname:
-        return _server(parts)
-    raise UserError(f"store {shown(dsn)}: not chdb:///absolute/path or http(s)://host:port/database")
-
-
-def _embedded(path: str, settings: dict[str, Any]) -> Client:
-    try:
-        return clickhouse_connect.get_client(interface="chdb", path=path, settings=settings)
-    except ImportError as e:
-        raise UserError("an embedded store needs chDB: pip install 'blockonset[embedded]'") from e
-
-
-def _server(parts: SplitResult) -> _Connect:
-    database = unquote(parts.path.strip("/")) or "blockonset"
-    connect = partial(
-        clickhouse_connect.get_client,
-        interface=parts.scheme,
-        host=parts.hostname,
-        port=parts.port or (8443 if parts.scheme == "https" else 8123),
-        username=unquote(parts.username or "") or None,
-        password=unquote(parts.password or ""),
-        autogenerate_session_id=False,  # a session serialises its queries
-    )
-    first = connect(database="default")
-    try:
-        first.command("CREATE DATABASE IF NOT EXISTS {database:Identifier}", parameters={"database": database})
-    finally:
-        first.close()
-    return lambda settings: connect(database=database, settings=settings)
+def _missing(name: str) -> UserError:
+    return UserError(f"store {name}: there is no store. Name one that an aggregator has made, with --store.")
 
 
 def _first_line(error: Exception) -> str:

@@ -76,4 +76,4 @@ def _keep(store: Store, found: LoadedWatch) -> None:
         "since": int(time.time() * 1000),
         "text": found.text.decode(),
     }
-    store.insert("watches", {name: [value] for name, value in row.items()})
+    store.insert_row("watches", row)

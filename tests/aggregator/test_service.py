@@ -148,6 +148,13 @@ def refusal(*arguments):
     return said.stderr
 
 
+def test_history_is_not_judged_in_a_store_that_is_missing(tmp_path):
+    """A mistyped path is refused instead of becoming an empty store."""
+    missing = tmp_path / "mistyped"
+    assert f"store chdb://{missing}: there is no store" in refusal("rejudge", "--store", f"chdb://{missing}")
+    assert not missing.exists()
+
+
 def test_what_it_needs_is_named_when_it_is_missing(tmp_path):
     """NATS, and the port."""
     (tmp_path / "watch.toml").write_bytes(WATCH)

@@ -307,12 +307,12 @@ def test_history_is_judged_again_by_one_command(store, verdicts, monkeypatch, ca
     class Kept:
         """The module's store, which the command may not close."""
 
-        read, insert, execute = store.read, store.insert, store.execute
+        read, insert_row, execute = store.read, store.insert_row, store.execute
 
         def close(self):
             """Stay open."""
 
-    monkeypatch.setattr("aggregator.cli.Store.open", lambda _: Kept())
+    monkeypatch.setattr("aggregator.cli.Store.open", lambda _, *, create: Kept())
     with pytest.raises(SystemExit) as ended:
         cli.app(["rejudge", "--json"])
     assert not ended.value.code

@@ -9,7 +9,8 @@ import time
 import pytest
 
 from aggregator.store import migrate
-from aggregator.store.store import READ_LIMITS, Store, StoreError, shown, text
+from aggregator.store.dsn import printable
+from aggregator.store.store import READ_LIMITS, Store, StoreError, query_text
 from probe.base.errors import UserError
 
 
@@ -156,6 +157,24 @@ def test_a_store_that_cannot_be_opened_says_why(dsn, message):
     assert "secret" not in caught.value.message
 
 
+def test_a_store_that_must_exist_is_not_made(tmp_path):
+    """The path is named, and nothing is left there."""
+    for missing in (tmp_path / "nothing", tmp_path):
+        with pytest.raises(UserError, match=f"store chdb://{missing}: there is no store"):
+            Store.open(f"chdb://{missing}", create=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_existing_store_is_opened_without_making_one(tmp_path):
+    """Its tables are brought to this version as always; a directory of chDB without our tables is no store."""
+    Store.open(f"chdb://{tmp_path}").close()
+    again = Store.open(f"chdb://{tmp_path}", create=False)
+    again.execute("DROP TABLE migrations SYNC")
+    again.close()
+    with pytest.raises(UserError, match="there is no store"):
+        Store.open(f"chdb://{tmp_path}", create=False)
+
+
 def test_a_second_process_is_told_who_holds_the_store(store):
     """And the second handle in this process, too."""
     path = store._lock.directory
@@ -178,12 +197,12 @@ def test_a_data_directory_that_is_broken_is_named(tmp_path):
 
 def test_a_dsn_is_shown_without_its_password():
     """In errors, logs and the health page."""
-    assert shown("https://a:b@h:1/d?x=1") == "https://h:1/d?x=1"
-    assert shown("chdb:///p/q") == "chdb:///p/q"
+    assert printable("https://a:b@h:1/d?x=1") == "https://h:1/d?x=1"
+    assert printable("chdb:///p/q") == "chdb:///p/q"
 
 
 def test_every_query_says_what_it_is_for():
     """Each file begins with a comment, and no value stands in it that should be bound."""
     for name in sorted(p.stem for p in (migrate._DIRECTORY.parent / "queries").glob("*.sql")):
-        assert text(name).startswith("-- "), name
-        assert "%s" not in text(name), name
+        assert query_text(name).startswith("-- "), name
+        assert "%s" not in query_text(name), name
