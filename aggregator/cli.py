@@ -1,4 +1,4 @@
-"""`blockonset aggregator`: take measurements in, draw conclusions, answer questions."""
+"""`blockonset aggregator`: store and judge measurements, infer onsets, and serve the API."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from aggregator import config
-from aggregator.judging import judge
-from aggregator.judging import rule_set as rules
+from aggregator.judging import judge, rule_set
 from aggregator.store.store import Store
 
-app = App(name="aggregator", help="Take measurements in, judge them, infer the onsets, and answer over HTTP.")
+app = App(name="aggregator", help="Store measurements, judge them, infer the onsets, and serve the API.")
 
 StoreDsn = Annotated[
     str | None, Parameter(help="chdb:///absolute/path or http(s)://host:port/database. Default: .blockonset/store.")
@@ -37,14 +36,16 @@ def run(
     nats: Urls = (),
     store: StoreDsn = None,
     watch: WatchFiles = (),
-    key: Annotated[Path | None, Parameter(help="Key by which NATS knows the aggregator; made if missing.")] = None,
-    operator_key: Annotated[Path | None, Parameter(help="Key that signs receipts; made if missing.")] = None,
+    key: Annotated[Path | None, Parameter(help="File of the aggregator's NATS user key; made if missing.")] = None,
+    operator_key: Annotated[
+        Path | None, Parameter(help="File of the key that signs receipts; made if missing.")
+    ] = None,
     api_port: Annotated[int | None, Parameter(help="Port of the API on loopback; 0 picks a free one.")] = None,
-    prefixes: Annotated[Path | None, Parameter(help="Prefix table for /v1/whoami.")] = None,
+    prefixes: Annotated[Path | None, Parameter(help="File of the prefix table for /v1/whoami.")] = None,
 ) -> None:
-    """Run until told to stop (Ctrl-C, SIGTERM). Prints {"api": URL} on a line of its own once it answers.
+    """Run until Ctrl-C or SIGTERM. Prints {"api": URL} on a line of its own once the API answers.
 
-    What isn't given here is taken from the environment: BLOCKONSET_NATS, BLOCKONSET_STORE and so on.
+    Options that are not given are taken from the environment: BLOCKONSET_NATS, BLOCKONSET_STORE and so on.
     """
     from aggregator import service  # noqa: PLC0415 - the web framework is needed by this command only
 
@@ -65,14 +66,19 @@ def run(
 def rejudge(
     *,
     store: StoreDsn = None,
-    rule_set: Annotated[str | None, Parameter(help="Version of the rules. Default: the newest.")] = None,
+    version: Annotated[
+        str | None, Parameter(name="--rule-set", help="Version of the rule set. Default: the newest.")
+    ] = None,
     json: Annotated[bool, Parameter(help="Print JSON.")] = False,
 ) -> None:
-    """Judge all history under a rule set. Verdicts under other rule sets stay. Stop the aggregator first."""
-    chosen = rules.load(rule_set or rules.newest())
+    """Judge all stored measurements under a rule set. Stop the aggregator first.
+
+    Verdicts under other rule sets stay.
+    """
+    rules = rule_set.load(version or rule_set.newest())
     with contextlib.closing(Store.open(config.load(store=store).store, create=False)) as opened:
-        days = judge.rejudge(opened, chosen)
+        days = judge.rejudge(opened, rules)
     if json:
-        sys.stdout.write(jsonlib.dumps({"rule_set": chosen.version, "days": days}) + "\n")
+        sys.stdout.write(jsonlib.dumps({"rule_set": rules.version, "days": days}) + "\n")
     else:
-        sys.stdout.write(f"judged {days} days under the rule set {chosen.version}\n")
+        sys.stdout.write(f"judged {days} days of measurements under the rule set {rules.version}\n")

@@ -1,4 +1,4 @@
-"""The aggregator's settings: from the command line, else from the environment (`BLOCKONSET_STORE` …), else as here."""
+"""The aggregator's settings: from the command line, else the environment (`BLOCKONSET_STORE` …), else the defaults."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _Files = Annotated[tuple[Path, ...], NoDecode]
 
 
 class Settings(BaseSettings):
-    """All that can be set. Lists in the environment are parted by commas."""
+    """Every setting. A list in the environment is separated by commas."""
 
     model_config = SettingsConfigDict(env_prefix="BLOCKONSET_", frozen=True, extra="ignore")
 
@@ -26,17 +26,17 @@ class Settings(BaseSettings):
     store: str = f"chdb://{_HOME / 'store'}"
     """`chdb:///absolute/path` or `http(s)://user:password@host:port/database`."""
     watch: _Files = ()
-    """Watches to serve, signed or not; those that the store served before are served in any case."""
+    """Files of watches to serve, signed or not, in addition to those that the store served before."""
     key: Path = _HOME / "aggregator.key"
-    """The key by which NATS knows the aggregator."""
+    """File of the aggregator's NATS user key; made if missing."""
     operator_key: Path = _HOME / "operator.key"
-    """The key that signs receipts: the one that probes trust."""
+    """File of the key that signs receipts, which probes are configured to trust; made if missing."""
     api_port: int = Field(default=8601, ge=0, le=65535)
-    """Where the API listens on loopback; 0 picks a free port."""
+    """TCP port of the API on 127.0.0.1; 0 picks a free one."""
     prefixes: Path | None = None
-    """The operator's prefix table, for `GET /v1/whoami`."""
+    """File of the operator's prefix table, for `GET /v1/whoami`."""
     stream_max_bytes: int = Field(default=4 << 30, ge=1 << 20)
-    """How much NATS holds while the store is away; beyond it, probes keep what they have."""
+    """Most bytes that NATS holds, as while the store is away; once it is full, probes keep what they have."""
     gather_s: float = Field(default=1.0, gt=0, le=10)
     """How long a batch is gathered, in seconds."""
 
@@ -47,9 +47,9 @@ class Settings(BaseSettings):
 
 
 def load(**given: Any) -> Settings:
-    """The settings, with those given on the command line (None: not given) over all others.
+    """The settings; those in `given` that are not None or () come first.
 
-    Raises UserError naming the key that is wrong.
+    Raises UserError that names the setting that is wrong.
     """
     try:
         return Settings(**{name: value for name, value in given.items() if value not in (None, ())})

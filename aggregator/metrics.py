@@ -1,6 +1,6 @@
-"""Every metric of the aggregator, in one place; `/metrics` gives them in Prometheus' text format.
+"""Every metric of the aggregator; `/metrics` serves them in the Prometheus text format.
 
-No label holds a probe, a line or an address: metrics leave the machine.
+Others may collect them, so no label holds a probe, a subscriber's line or an address.
 """
 
 from __future__ import annotations
@@ -9,14 +9,18 @@ from prometheus_client import Counter, Gauge, Histogram
 
 _SECONDS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30)
 
-SEGMENTS = Counter("blockonset_segments", "Segments taken in: `new`, or seen before and sent `again`.", ["fate"])
+SEGMENTS = Counter(
+    "blockonset_segments", "Segments received and not refused: `new`, or stored before and sent `again`.", ["fate"]
+)
 REJECTED = Counter("blockonset_segments_rejected", "Segments refused, by reason.", ["reason"])
 MEASUREMENTS = Counter("blockonset_measurements", "Measurements stored.")
-BATCH_SECONDS = Histogram("blockonset_batch_seconds", "From a fetched batch to its receipts.", buckets=_SECONDS)
-STORE_FAILURES = Counter("blockonset_store_failures", "Batches that the store failed; each was tried again.")
-NATS_FAILURES = Counter("blockonset_nats_failures", "Times that the way to NATS broke.")
-QUESTIONS = Counter("blockonset_questions", "Questions after lost receipts answered.")
-KNOWN_UNTIL = Gauge("blockonset_known_until_seconds", "When the last batch was received, seconds since the epoch.")
+BATCH_SECONDS = Histogram("blockonset_batch_seconds", "Time to store and judge a batch.", buckets=_SECONDS)
+STORE_FAILURES = Counter("blockonset_store_failures", "Failed attempts to store a batch; each was tried again.")
+NATS_FAILURES = Counter("blockonset_nats_failures", "Failures of the connection to NATS.")
+QUESTIONS = Counter("blockonset_questions", "Questions of probes that were answered.")
+KNOWN_UNTIL = Gauge(
+    "blockonset_known_until_seconds", "Until when all received segments are stored and judged, seconds since the epoch."
+)
 REVISIONS = Counter("blockonset_revisions", "Revisions of answers appended.")
 INFER_SECONDS = Histogram("blockonset_infer_seconds", "Reading one answer's rows and inferring it.", buckets=_SECONDS)
 WAITING = Gauge("blockonset_answers_waiting", "Answers whose rows have changed since they were made.")

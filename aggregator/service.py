@@ -1,4 +1,4 @@
-"""The running aggregator: ingest, revision and the API in one process, because one process owns the store."""
+"""The running aggregator: ingest, revision of answers and the API in one process, as only one may open the store."""
 
 from __future__ import annotations
 
@@ -36,14 +36,18 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 _NATS_WITHIN_S = 5.0
-_API_LETS_GO_S = 3
+_API_SHUTDOWN_S = 3
+"""How long the API's open requests may take to finish once the aggregator stops."""
 
 
 class Aggregator:
     """One aggregator over an open store."""
 
     def __init__(self, settings: Settings, store: Store, listener: socket.socket) -> None:
-        """`listener` is where the API answers. Raises UserError for a key, a watch or a rule set; StoreError."""
+        """`listener` is the API's socket.
+
+        Raises UserError for a key, watch or rule set that can't be used; StoreError.
+        """
         self._settings = settings
         operator = Key.load_or_create(settings.operator_key, "operator")
         self._rules = rule_set.load(rule_set.newest())
@@ -59,9 +63,9 @@ class Aggregator:
         self._api = _ApiServer(app, f"http://127.0.0.1:{listener.getsockname()[1]}")
 
     async def run(self) -> None:
-        """Run until told to stop (SIGTERM, SIGINT): the batch under way is finished, what was stored is acknowledged.
+        """Run until SIGTERM or SIGINT; then finish the current batch and acknowledge what was stored.
 
-        Raises UserError when NATS does not answer at the start; afterwards its failures are waited out.
+        Raises UserError when NATS does not answer at the start; later failures of NATS are retried.
         """
         s = self._settings
         stop = asyncio.Event()
@@ -78,29 +82,29 @@ class Aggregator:
             max_bytes=s.stream_max_bytes,
         )
         await consumer.make_stream()
-        works = [
+        tasks = [
             asyncio.create_task(consumer.run(stop), name="ingest"),
             asyncio.create_task(self._reviser.run(stop), name="revise"),
             asyncio.create_task(self._api.serve(sockets=[self._listener]), name="api"),
         ]
         try:
-            await asyncio.wait({*works, asyncio.create_task(stop.wait())}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({*tasks, asyncio.create_task(stop.wait())}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             stop.set()
             self._api.should_exit = True
-            ends = await asyncio.gather(*works, return_exceptions=True)
+            results = await asyncio.gather(*tasks, return_exceptions=True)
             consumer.close()
             await self._connection.close()
-        for end in ends:
-            if isinstance(end, BaseException):
-                raise end
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
 
     def health(self) -> dict[str, Any]:
-        """Whether all is well, and what isn't."""
-        nats = self._connection is not None and self._connection.is_up
+        """The body of `/healthz`: `ok` is whether the aggregator receives segments."""
+        is_connected = self._connection is not None and self._connection.is_up
         return {
-            "ok": nats,
-            "nats": "connected" if nats else "not connected: probes keep what they measure",
+            "ok": is_connected,
+            "nats": "connected" if is_connected else "not connected: probes keep what they measure",
             "known_until_ms": self._ingest.complete_ms,
             "rule_set": self._rules.version,
             "watches": sorted(self._watches),
@@ -108,15 +112,15 @@ class Aggregator:
 
 
 def run(settings: Settings) -> None:
-    """Open the store and run an aggregator on it until told to stop. Raises UserError."""
+    """Open the store and run an aggregator on it until SIGTERM or SIGINT. Raises UserError, StoreError."""
     with _listen(settings.api_port) as listener, contextlib.closing(Store.open(settings.store)) as store:
         asyncio.run(Aggregator(settings, store, listener).run())
 
 
 class _ApiServer(uvicorn.Server):
-    """uvicorn without its own signal handlers: the service decides when all of its parts end.
+    """uvicorn without its own signal handlers: `Aggregator.run` ends all of its tasks together.
 
-    There is no access log: it would hold callers' addresses. Once it answers, it says on stdout where.
+    There is no access log, since it would hold callers' addresses. Prints {"api": URL} on stdout once it answers.
     """
 
     def __init__(self, app: Litestar, url: str) -> None:
@@ -127,7 +131,7 @@ class _ApiServer(uvicorn.Server):
                 log_config=None,
                 access_log=False,
                 server_header=False,
-                timeout_graceful_shutdown=_API_LETS_GO_S,
+                timeout_graceful_shutdown=_API_SHUTDOWN_S,
             )
         )
 
@@ -142,7 +146,7 @@ class _ApiServer(uvicorn.Server):
 
 
 def _listen(port: int) -> socket.socket:
-    """A socket on loopback. Raises UserError naming the port."""
+    """A socket bound to 127.0.0.1. Raises UserError that names the port."""
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

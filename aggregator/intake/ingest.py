@@ -173,7 +173,7 @@ class Ingest:
         """Insert the missing rows of segments that were stored before, each with its segment's time of receipt."""
         if not segments:
             return set()
-        stored = self._store.read("measurements_there", ids=list(segments), received=sorted(set(received.values())))
+        stored = self._store.read("measurements_stored", ids=list(segments), received=sorted(set(received.values())))
         return self._add(self._rows(segments, received), {row["measurement_id"] for row in stored})
 
     def _add(self, rows: Sequence[columns.MeasurementRow], stored: Container[str] = ()) -> set[tuple[str, str]]:

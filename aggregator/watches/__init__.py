@@ -1,1 +1,1 @@
-"""The watches that an aggregator serves, and the commands that check and sign them."""
+"""The watches that an aggregator serves, and the commands that check, sign and show them."""

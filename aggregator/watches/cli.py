@@ -13,31 +13,29 @@ from rich.table import Table
 
 from aggregator.watches.served import load
 from probe.base.errors import UserError
-from probe.protocol import invite as invites
-from probe.protocol import watch_file
+from probe.protocol import invite, watch_file
 from probe.protocol.keys import Key
 
-app = App(name="watch", help="Check, sign and show watches.")
+app = App(name="watch", help="Check, sign and show watches, and write invites.")
 
 Json = Annotated[bool, Parameter(help="Print JSON.")]
 
 
 @app.command
 def check(file: Path, /, *, json: Json = False) -> None:
-    """Say whether a file is a complete and consistent watch; exit code 0 only if it is.
+    """Check that a file is a complete and consistent watch. The exit code is 0 if it is, else 2.
 
     Parameters
     ----------
     file
         A watch, signed or not.
     """
-    found = load(file)
-    said = {"watch": found.watch.id, "digest": found.watch.digest, "signer": found.signer or None}
+    loaded = load(file)
     if json:
-        _print_json(said)
+        _print_json({"watch": loaded.watch.id, "digest": loaded.watch.digest, "signer": loaded.signer or None})
         return
-    by = f"signed by {found.signer}" if found.signer else "not signed"
-    sys.stdout.write(f"{file}: watch {found.watch.id} is in order ({by})\n")
+    signature = f"signed by {loaded.signer}" if loaded.signer else "not signed"
+    sys.stdout.write(f"{file}: watch {loaded.watch.id} is complete and consistent ({signature})\n")
 
 
 @app.command
@@ -45,15 +43,17 @@ def sign(
     file: Path,
     /,
     *,
-    key: Annotated[Path, Parameter(help="The operator's key file; made where there is none.")],
-    out: Annotated[Path | None, Parameter(help="Where to. Default: the file's name with .signed.")] = None,
+    key: Annotated[Path, Parameter(help="The operator's key file; made if missing.")],
+    out: Annotated[
+        Path | None, Parameter(help="File to write. Default: the watch's file name, ending in .signed.")
+    ] = None,
 ) -> None:
     """Sign a watch with the operator's key, so that probes run it.
 
     Parameters
     ----------
     file
-        The watch as TOML; signed anew if it was signed.
+        A watch, as TOML or signed; an earlier signature is replaced.
     """
     operator = Key.load_or_create(key, "operator")
     target = out or file.with_suffix(".signed")
@@ -61,27 +61,29 @@ def sign(
     try:
         target.write_bytes(envelope)
     except OSError as e:
-        raise UserError(f"watch {target}: can't be written: {e.strerror}") from e
+        raise UserError(
+            f"signed watch {target}: can't be written: {e.strerror}. Choose another file with --out."
+        ) from e
     sys.stdout.write(f"{target}: signed by {operator.id}\n")
 
 
-@app.command
-def invite(
+@app.command(name="invite")
+def print_invite(
     *,
-    nats: Annotated[list[str], Parameter(help="A collector's URL, tls:// or wss://; once for each.")],
+    nats: Annotated[list[str], Parameter(help="A collector's URL, tls:// or wss://; may be given more than once.")],
     signed_watch: Annotated[str, Parameter(help="Where volunteers get the signed watch: an https URL or a path.")],
     key: Annotated[Path, Parameter(help="The operator's key file.")],
     api: Annotated[str, Parameter(help="URL of the public API.")] = "",
-    whoami: Annotated[str, Parameter(help="URL that tells a caller its network, as …/v1/whoami.")] = "",
+    whoami: Annotated[str, Parameter(help="URL that answers with the caller's network, such as …/v1/whoami.")] = "",
 ) -> None:
     """Print an invite: the one line that a volunteer gives to `blockonset probe setup`."""
-    said = invites.Invite(nats=tuple(nats), watch=signed_watch, api=api, whoami=whoami)
-    sys.stdout.write(invites.write(said, Key.load(key, "operator")) + "\n")
+    body = invite.Invite(nats=tuple(nats), watch=signed_watch, api=api, whoami=whoami)
+    sys.stdout.write(invite.write(body, Key.load(key, "operator")) + "\n")
 
 
 @app.command
 def show(file: Path, /, *, json: Json = False) -> None:
-    """Show what a watch says.
+    """Show the contents of a watch.
 
     Parameters
     ----------
@@ -92,16 +94,18 @@ def show(file: Path, /, *, json: Json = False) -> None:
     if json:
         _print_json(watch)
         return
-    out = Console(soft_wrap=True)
-    fiction = " (fictional)" if watch.fictional else ""
-    out.print(f"[bold]{watch.title}[/bold]{fiction}\n{watch.id}, {watch.service} in {watch.country}", highlight=False)
-    out.print(f"every {watch.cadence_s:g} s, surfaces {', '.join(watch.surfaces.names())}, until {watch.expires}")
+    console = Console(soft_wrap=True)
+    fictional = " (fictional)" if watch.fictional else ""
+    console.print(
+        f"[bold]{watch.title}[/bold]{fictional}\n{watch.id}, {watch.service} in {watch.country}", highlight=False
+    )
+    console.print(f"every {watch.cadence_s:g} s, surfaces {', '.join(watch.surfaces.names())}, until {watch.expires}")
     for d in watch.directive.dates:
-        out.print(f"{d.kind} {d.value} ({d.precision}, {d.timezone}, {d.bound}) {d.wording!r}", highlight=False)
+        console.print(f"{d.kind} {d.value} ({d.precision}, {d.timezone}, {d.bound}) {d.wording!r}", highlight=False)
     table = Table("provider", "name", "access", "networks")
     for p in watch.providers:
         table.add_row(p.id, p.name, p.access, ", ".join(f"AS{n.asn}" for n in p.networks))
-    out.print(table)
+    console.print(table)
 
 
 def _print_json(value: object) -> None:

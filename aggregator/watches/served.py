@@ -1,11 +1,11 @@
-"""The watches that an aggregator serves, and the command that checks, signs and shows one."""
+"""Reading watch files, and choosing the watches that an aggregator serves."""
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from probe.base.clock import now_ms
 from probe.base.errors import UserError
 from probe.protocol import envelope, watch_file
 from probe.protocol.watch import Watch
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class LoadedWatch(NamedTuple):
-    """A watch, its text byte for byte, and who signed it ("" for nobody)."""
+    """A watch, its text byte for byte, and the id of the key that signed it ("" for an unsigned one)."""
 
     watch: Watch
     text: bytes
@@ -26,7 +26,7 @@ class LoadedWatch(NamedTuple):
 
 
 def load(path: Path) -> LoadedWatch:
-    """Read a watch, signed or not. One that has expired is read all the same: its late data still arrive.
+    """Read a watch, signed or not. An expired one is accepted too, because probes still deliver data about it.
 
     Raises UserError for a file that can't be read, isn't a watch, or has a wrong signature.
     """
@@ -45,35 +45,38 @@ def load(path: Path) -> LoadedWatch:
 
 
 def serve(store: Store, paths: Iterable[Path], operator_id: str) -> dict[str, Watch]:
-    """The watches to serve, by id: those named, and those that this store served before. New texts are kept in it.
+    """The watches to serve, by id: those in the files, and those that this store served before.
 
-    Raises UserError for a file that is no watch or that another operator signed, for an id that stands in two files,
-    and where there is no watch at all. Raises StoreError.
+    A text that is new, or in force again, is added to the store. Raises UserError for a file that is not a watch or
+    that another operator signed, for an id that two files have, and when there is no watch at all. Raises StoreError.
     """
-    kept = {row["watch"]: (row["digest"], row["text"]) for row in store.read("watch_texts")}
+    stored = {row["watch"]: (row["digest"], row["text"]) for row in store.read("watch_texts")}
     served: dict[str, Watch] = {}
     for path in paths:
-        found = load(path)
-        if found.signer not in ("", operator_id):
-            raise UserError(f"watch {path}: signed by {found.signer}, not by the operator {operator_id}")
-        if found.watch.id in served:
-            raise UserError(f"watch {path}: another file has the id {found.watch.id!r}, too")
-        served[found.watch.id] = found.watch
-        if kept.get(found.watch.id, ("", ""))[0] != found.watch.digest:
-            _keep(store, found)
-    for name, (_, text) in kept.items():
-        if name not in served:
-            served[name] = watch_file.read(text.encode(), f"the store's watch {name}")
+        loaded = load(path)
+        if loaded.signer not in ("", operator_id):
+            raise UserError(
+                f"watch {path}: signed by {loaded.signer}, not by the operator {operator_id}. "
+                "Sign it with --operator-key's key: blockonset watch sign"
+            )
+        if loaded.watch.id in served:
+            raise UserError(f"watch {path}: another --watch file has the id {loaded.watch.id!r} too. Leave one out.")
+        served[loaded.watch.id] = loaded.watch
+        if stored.get(loaded.watch.id, ("", ""))[0] != loaded.watch.digest:
+            _insert(store, loaded)
+    for watch_id, (_, text) in stored.items():
+        if watch_id not in served:
+            served[watch_id] = watch_file.read(text.encode(), f"the store's watch {watch_id}")
     if not served:
         raise UserError("no watch to serve: name one with --watch FILE")
     return served
 
 
-def _keep(store: Store, found: LoadedWatch) -> None:
+def _insert(store: Store, loaded: LoadedWatch) -> None:
     row = {
-        "watch": found.watch.id,
-        "digest": found.watch.digest,
-        "since": int(time.time() * 1000),
-        "text": found.text.decode(),
+        "watch": loaded.watch.id,
+        "digest": loaded.watch.digest,
+        "since": now_ms(),
+        "text": loaded.text.decode(),
     }
     store.insert_row("watches", row)

@@ -1,11 +1,11 @@
--- Conclusions: drawn from facts by a named version of rules or model, and drawn again under the next. Append-only.
+-- Conclusions: drawn from facts by a named version of rules or model, and again by the next version. Append-only.
 
--- The rule sets that all of the store's history has been judged under, word for word.
+-- The rule sets under which all stored measurements have been judged, with their texts.
 CREATE TABLE IF NOT EXISTS rule_sets
 (
     rule_set     LowCardinality(String),
     digest       FixedString(64),              -- SHA-256 of the text, hex
-    judged       DateTime64(3, 'UTC'),         -- when the history had been judged
+    judged       DateTime64(3, 'UTC'),         -- when all measurements had been judged
     text         String CODEC(ZSTD(3))
 )
 ENGINE = MergeTree
@@ -30,20 +30,20 @@ CREATE TABLE IF NOT EXISTS verdicts
     rule         LowCardinality(String),       -- the id of the first rule that matched
     method       LowCardinality(String),       -- '' unless blocked
     failure      LowCardinality(String),       -- the failure that decided
-    share_failed Float32,                      -- of the endpoints tested; NaN where endpoints aren't counted
+    share_failed Float32,                      -- of the tested endpoints, the share that failed; NaN if not counted
     control      LowCardinality(String),       -- ok | fail | ''
-    evidence     String                        -- what the rule saw, in words
+    evidence     String                        -- what the rule was based on, as text
 )
 ENGINE = ReplacingMergeTree
 PARTITION BY toYYYYMM(received)
 ORDER BY (rule_set, watch, provider, surface, at, segment_id, run_id)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
 
--- The verdicts of one provider's probes, each beside what the references of that time saw. Read by
+-- The verdicts of one provider's probes, each with what the references saw at the time. Read as
 --   judged(rule_set, watch, provider, surface, as_of, since, until, near_ms)
 -- as_of, since and until are milliseconds since the epoch: rows received up to as_of, with since <= at < until.
 -- `reference` is fail when references within near_ms tested the service and none found it working.
--- `verdict` is `down` where the rule `service-down` holds; `verdict_alone` is the run's own.
+-- `verdict` is `down` where the rule `service-down` applies; `verdict_alone` ignores the references.
 CREATE VIEW IF NOT EXISTS judged AS
 SELECT
     rule_set, watch, provider, surface, probe, line, at, received, run_id, segment_id,
@@ -77,13 +77,13 @@ WHERE role = 'probe'
     AND at >= fromUnixTimestamp64Milli({since:Int64}, 'UTC')
     AND at < fromUnixTimestamp64Milli({until:Int64}, 'UTC');
 
--- One row per revision of an answer. `as_of` is what was known, `made` is when it was computed.
+-- One row per revision of an answer: `as_of` says which data it is based on, `made` when it was computed.
 CREATE TABLE IF NOT EXISTS onsets
 (
     watch        LowCardinality(String),
     provider     LowCardinality(String),
     surface      LowCardinality(String),
-    as_of        DateTime64(3, 'UTC'),         -- rows received up to here were read
+    as_of        DateTime64(3, 'UTC'),         -- based on rows received up to this time
     made         DateTime64(3, 'UTC'),
     rule_set     LowCardinality(String),
     model        LowCardinality(String),

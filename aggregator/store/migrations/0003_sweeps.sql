@@ -1,8 +1,8 @@
--- Runs that test everything, how a transfer went over time, and the service's speed beside the control's.
+-- Whether a run tested everything, how a transfer progressed, and the service's speed relative to the control's.
 ALTER TABLE measurements ADD COLUMN IF NOT EXISTS sweep Bool DEFAULT 1 AFTER timeout_ms;
 ALTER TABLE measurements ADD COLUMN IF NOT EXISTS `steps.curve` Array(Array(UInt32)) AFTER steps.fingerprint;
 ALTER TABLE verdicts ADD COLUMN IF NOT EXISTS speed Float32 DEFAULT nan AFTER share_failed;
--- `speed` is the service's part of the control's, NaN where a run did not compare them.
+-- `speed` is the service's speed divided by the control's; NaN where a run did not compare them.
 CREATE OR REPLACE VIEW judged AS
 SELECT
     rule_set, watch, provider, surface, probe, line, at, received, run_id, segment_id,

@@ -1,4 +1,4 @@
--- The envelopes of the segments received at one instant.
+-- The envelopes of the segments that were received at one time, as one batch.
 SELECT segment_id, raw
 FROM segments
 WHERE received = fromUnixTimestamp64Milli({received:Int64}, 'UTC')

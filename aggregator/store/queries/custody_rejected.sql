@@ -1,4 +1,4 @@
--- Every segment that was refused.
+-- The segments that were refused.
 SELECT DISTINCT segment_id
 FROM rejected
 ORDER BY segment_id

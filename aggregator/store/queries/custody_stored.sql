@@ -1,4 +1,4 @@
--- What is stored, by segment: rows there are, not rows there should be, so that a loss and a double both show.
+-- How many rows of each stored segment there are: lost and duplicate rows both show.
 SELECT segment_id, count() AS measurements
 FROM measurements
 WHERE segment_id IN (SELECT segment_id FROM segments)

@@ -1,4 +1,4 @@
--- The verdicts of one watch, provider and surface as they stand beside the references.
+-- The verdicts of one watch, provider and surface, and what the references saw at the time of each.
 SELECT toUnixTimestamp64Milli(at) AS at, verdict, verdict_alone, reference
 FROM judged(
     rule_set = {rule_set:String}, watch = {watch:String}, provider = {provider:String}, surface = {surface:String},

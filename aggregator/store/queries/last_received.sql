@@ -1,3 +1,3 @@
--- When the last batch was received; 0 where none was.
+-- When the last batch was received, in milliseconds; 0 if there is none.
 SELECT toUnixTimestamp64Milli(max(received)) AS received
 FROM segments

@@ -1,4 +1,5 @@
--- Where one measurement, or every measurement of one run, is kept. None of a probe that has withdrawn.
+-- One measurement, or every measurement of one run: its ids, its provider and when it was received.
+-- Measurements of a probe that has withdrawn are left out.
 SELECT DISTINCT
     toString(m.measurement_id) AS measurement_id,
     toString(m.segment_id) AS segment_id,

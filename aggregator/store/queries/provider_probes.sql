@@ -1,4 +1,5 @@
--- The probes that measured a provider, oldest first: what their labels are numbered by. First sight never changes.
+-- The probes that measured a provider, by the time at which their first run was received.
+-- Probes are numbered in this order in public labels, and later runs don't change it.
 SELECT v.probe AS probe, v.line AS line, v.role AS role, min(v.received) AS first
 FROM verdicts AS v
 WHERE v.rule_set = {rule_set:String} AND v.watch = {watch:String}

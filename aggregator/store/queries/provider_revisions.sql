@@ -1,4 +1,4 @@
--- The revisions of one provider's answers, newest first, from a place in that order onwards.
+-- The revisions of one provider's answers, newest first, after a given one (the `before_` parameters).
 SELECT
     o.surface AS surface,
     toUnixTimestamp64Milli(o.as_of) AS as_of,

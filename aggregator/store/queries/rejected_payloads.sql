@@ -1,4 +1,4 @@
--- What was kept of a probe's refused segments.
+-- The reasons and the stored bytes of a probe's refused segments.
 SELECT toString(reason) AS reason, payload
 FROM rejected
 WHERE probe = {probe:String}

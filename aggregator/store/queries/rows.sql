@@ -1,8 +1,10 @@
--- What the inference reads of one watch, provider and surface: one row a run, known by {as_of}, in a fixed order.
--- outcome, control and reference are coded as in aggregator/inference/answer/answer.py: 0 ok, 1 fail, 2 neither.
--- Only sweeps measure speed. A run between two of them, within {hold_ms} of each, was slow when both were (or the one
--- before was, and there is none after), and tells nothing when one was slow and the other was not: throttling began or
--- ended some time between them. Slow is below {slow} of the control's speed.
+-- The rows that the inference reads for one watch, provider and surface: one a run, of those received by {as_of}, in a
+-- fixed order. outcome, control and reference are coded as in aggregator/inference/answer/answer.py: 0 ok, 1 fail,
+-- 2 neither.
+-- Only sweeps measure speed, and slow is below {slow} of the control's speed. A run between two sweeps, each of which
+-- counts if it is within {hold_ms}, has the speed of the one before if that was slow and the one after was not fast.
+-- If one was slow and the other fast, throttling began or ended at an unknown time between them: then a run that was ok
+-- has the outcome 2.
 SELECT
     probe,
     line = '' ? 'unknown' : line AS line,

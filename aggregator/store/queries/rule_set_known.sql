@@ -1,4 +1,4 @@
--- The text under which all history was judged as this rule set.
+-- The digest of the text with which a rule set has judged all stored measurements, and when that was finished.
 SELECT digest, toUnixTimestamp64Milli(judged) AS judged
 FROM rule_sets
 WHERE rule_set = {rule_set:String}

@@ -1,4 +1,4 @@
--- The rule set that judged a watch's newest run: what to read where no answer names one yet.
+-- The rule set of a watch's most recently received run: for reading verdicts where no answer names a rule set.
 SELECT v.rule_set AS rule_set
 FROM verdicts AS v
 WHERE v.watch = {watch:String}

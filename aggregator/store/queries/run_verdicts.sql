@@ -1,4 +1,4 @@
--- What every rule set that judged a run said about it.
+-- The verdicts on one run, under every rule set that has judged it.
 SELECT
     v.rule_set AS rule_set, v.surface AS surface, v.verdict AS verdict, v.rule AS rule,
     v.method AS method, v.failure AS failure, v.evidence AS evidence

@@ -1,4 +1,4 @@
--- What became of these segments: those stored, and those refused. Others aren't known here.
+-- Which of these segments are stored and which were rejected. Those that were never received have no row.
 SELECT segment_id, probe, 'stored' AS state, '' AS reason, toUnixTimestamp64Milli(received) AS received
 FROM segments
 WHERE segment_id IN {ids:Array(FixedString(32))}

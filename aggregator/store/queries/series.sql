@@ -1,5 +1,6 @@
--- The runs of a provider on one surface, judged beside the references of their time, and the references' own runs:
--- in order of time, from a place onwards. A reference's failure is the service's. None of a probe that has withdrawn.
+-- The runs of a provider on one surface, each judged with the references of its time, and the references' own runs,
+-- where a failure means that the service itself is down. In order of time, after a given run (`after_at`, `after_run`).
+-- Runs of a probe that has withdrawn are left out.
 SELECT
     toUnixTimestamp64Milli(s.at) AS at_ms,
     toUnixTimestamp64Milli(s.received) AS received_ms,

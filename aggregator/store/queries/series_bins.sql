@@ -1,4 +1,4 @@
--- How many runs of each probe ended how, in bins of time; judged as in series.sql.
+-- How many runs of each probe had which outcome, in bins of time. The runs are those of series.sql.
 SELECT
     intDiv(toUnixTimestamp64Milli(s.at), {bin_ms:Int64}) * {bin_ms:Int64} AS start_ms,
     s.probe AS probe,

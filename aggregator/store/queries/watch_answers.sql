@@ -1,5 +1,5 @@
--- The newest answer of every provider and surface of a watch, as of a time.
--- The narrow columns say which revision is the newest; only that one's answer is read.
+-- The newest answer for every provider and surface of a watch, as of a time.
+-- The inner query finds the newest revision in the narrow columns; only the answers of those revisions are read.
 SELECT o.provider AS provider, o.surface AS surface, o.answer AS answer, o.rule_set AS rule_set, o.model AS model
 FROM onsets AS o
 WHERE o.watch = {watch:String}

@@ -1,4 +1,4 @@
--- What a watch's answers were made from, as of a time: changes with every revision, and reads no answer.
+-- The version of a watch's answers as of a time: it changes with every revision, and no answer is read for it.
 SELECT
     count() AS revisions,
     toUnixTimestamp64Milli(max(o.as_of)) AS as_of,

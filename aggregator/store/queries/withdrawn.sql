@@ -1,4 +1,4 @@
--- Whether this withdrawal is kept already.
+-- Whether this withdrawal is stored already.
 SELECT count() AS kept
 FROM withdrawals
 WHERE probe = {probe:String} AND line = {line:String}

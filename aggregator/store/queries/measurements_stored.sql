@@ -1,4 +1,4 @@
--- Which measurements of these segments, received at these instants, are there already.
+-- Which measurements of these segments, received at these times, are stored.
 SELECT measurement_id
 FROM measurements
 WHERE segment_id IN {ids:Array(FixedString(32))}
