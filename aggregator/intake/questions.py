@@ -31,7 +31,7 @@ class QuestionError(UserError):
 
 
 class QuestionHandler:
-    """Answers questions from one store. Its calls block; they may run in a thread beside the ingest's."""
+    """Answers questions from one store. Its calls block; they may run in another thread than the ingest's."""
 
     def __init__(
         self,
@@ -50,8 +50,8 @@ class QuestionHandler:
         """The reply to a question. `probe` is the id from the subject that it came on, `data` the message's body.
 
         `is_caught_up`: no message waited in the stream a moment ago. While some wait, a segment that isn't stored may
-        be among them: it is left out of the receipt, since the probe sends again what it is told is unknown, and a
-        slow aggregator would get ever more to do.
+        be among them. It is then left out of the receipt: the probe would send again what is called unknown, and give
+        an aggregator that is already behind even more to do.
 
         Raises QuestionError where no reply is due, StoreError where the store fails.
         """

@@ -1,4 +1,4 @@
-"""The stores that the aggregator's tests run on: one a module, since opening one takes its time."""
+"""The stores that the aggregator's tests use: one for each module, because opening a store is slow."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def store(tmp_path_factory):
 
 @pytest.fixture(scope="module", params=["chdb", pytest.param("server", marks=pytest.mark.server)])
 def any_store(request, tmp_path_factory):
-    """A store of either kind: what is told about one holds for the other."""
+    """An embedded store, and one on the ClickHouse server that BLOCKONSET_TEST_DSN names."""
     if request.param == "chdb":
         opened = Store.open(f"chdb://{tmp_path_factory.mktemp('store')}")
         yield opened

@@ -1,4 +1,4 @@
-"""A real aggregator between a real NATS server and a real store: nothing is lost when it is killed."""
+"""A real aggregator process with a real NATS server and a real store: nothing is lost when it is killed."""
 
 import asyncio
 import contextlib
@@ -19,11 +19,11 @@ from tests.support.fake_collector import eventually, now_ms
 from tests.support.fake_probe import Sender
 
 WITHIN_S = 40
-"""How long anything may take on a machine that does other things, too."""
+"""How long a step may take on a busy machine."""
 
 
 def run():
-    """The measurements of a run that works, made now."""
+    """The measurements of a run in which everything worked, made now."""
     run_id, at = secrets.token_hex(16), now_ms()
     return [
         measurement("web", [*agree(), *handshake()], run_id=run_id, at_ms=at),
@@ -32,61 +32,61 @@ def run():
 
 
 @pytest.fixture
-def place(tmp_path):
-    """A directory with keys, and a NATS server that knows an aggregator and a probe."""
+def server(tmp_path):
+    """A NATS server that knows an aggregator and a probe, with the directory of their keys and a sender."""
     aggregator = Key.load_or_create(tmp_path / "aggregator.key", "user")
     operator = Key.load_or_create(tmp_path / "operator.key", "operator")
     probe = Key.create("user")
-    with nats_server.running(tmp_path / "nats", core_users=[aggregator.id], probes=[probe.id]) as server:
-        server.directory, server.sender = tmp_path, Sender(probe, operator.id)
-        yield server
+    with nats_server.running(tmp_path / "nats", core_users=[aggregator.id], probes=[probe.id]) as started:
+        started.directory, started.sender = tmp_path, Sender(probe, operator.id)
+        yield started
 
 
 @contextlib.contextmanager
-def running(place, *options):
-    """An aggregator for the time of a block, and where its API answers."""
-    aggregator = AggregatorProcess(place.directory, place.url, *options)
+def running(server, *options):
+    """An aggregator for the duration of a block, and the URL of its API."""
+    aggregator = AggregatorProcess(server.directory, server.url, *options)
     try:
         yield aggregator, aggregator.url()
     finally:
         aggregator.stop()
 
 
-def custody(place):
-    """`{segment: rows}` of the store, opened once nobody else has it."""
-    with contextlib.closing(Store.open(f"chdb://{place.directory / 'store'}")) as store:
+def rows_by_segment(server):
+    """The number of stored rows by segment id, read once no aggregator has the store open."""
+    with contextlib.closing(Store.open(f"chdb://{server.directory / 'store'}")) as store:
         return {row["segment_id"]: row["measurements"] for row in store.read("custody_stored")}
 
 
-async def test_segments_become_receipts_and_answers(place):
-    """From publishing to the API; a question is answered; NATS may go and come back; SIGTERM ends it cleanly."""
-    with running(place) as (aggregator, url):
-        async with place.sender.at(place.url) as sender:
+async def test_segments_become_receipts_and_answers(server):
+    """From publishing to the API; a question is answered; NATS is restarted; SIGTERM ends it with exit code 0."""
+    with running(server) as (aggregator, url):
+        async with server.sender.at(server.url) as sender:
             for _ in range(3):
                 await sender.send(*run())
             refused = await sender.send(measurement("app", dc(1), watch="elsewhere"))
             await eventually(lambda: len(sender.told) == 4, within_s=WITHIN_S)
             assert sender.told.pop(refused.id) == "rejected"
             assert set(sender.told.values()) == {"stored"}
-            await asyncio.sleep(1.5)  # the stream is seen to be empty
+            await asyncio.sleep(1.5)  # until the consumer has seen the stream empty
             assert await sender.ask(refused.id, "0" * 32) == {refused.id: "rejected", "0" * 32: "unknown"}
-            await asyncio.to_thread(answered, aggregator, url, 3)
+            await asyncio.to_thread(wait_for_answer, aggregator, url, 3)
         health = aggregator.get(f"{url}/healthz")
         assert health["ok"]
         assert health["watches"] == ["test"]
-        place.kill()
+        server.kill()
         await eventually(lambda: not healthy(aggregator, url), within_s=WITHIN_S)
-        place.start()
-        async with place.sender.at(place.url) as sender:
+        server.start()
+        async with server.sender.at(server.url) as sender:
             await eventually(lambda: healthy(aggregator, url), within_s=WITHIN_S)
             await sender.send(*run())
             await eventually(lambda: len(sender.told) == 4, within_s=WITHIN_S)
         assert aggregator.stop() == 0
-    assert custody(place) == {i: 2 for i in sender.sent if i != refused.id}
+    assert rows_by_segment(server) == {i: 2 for i in sender.sent if i != refused.id}
 
 
-def answered(aggregator, url, measurements):
-    """Wait until the answers rest on so many runs."""
+def wait_for_answer(aggregator, url, measurements):
+    """Wait until the first provider's answer is based on this many runs."""
     deadline = time.monotonic() + WITHIN_S
     while True:
         (north, _) = aggregator.get(f"{url}/v1/watches/test/onsets")["providers"]
@@ -96,18 +96,18 @@ def answered(aggregator, url, measurements):
         time.sleep(0.2)
 
 
-async def test_killed_again_and_again_nothing_is_lost_and_nothing_is_double(place):
-    """With kill -9, at random moments, while segments keep coming: in the end each has a receipt and its rows, once."""
-    chance = random.Random(7)
-    async with place.sender.at(place.url) as sender:
-        aggregator = AggregatorProcess(place.directory, place.url)
+async def test_nothing_is_lost_or_doubled_when_it_is_killed_repeatedly(server):
+    """By kill -9 at random moments while segments arrive: in the end each has a receipt, and its rows once."""
+    generator = random.Random(7)
+    async with server.sender.at(server.url) as sender:
+        aggregator = AggregatorProcess(server.directory, server.url)
         await asyncio.to_thread(aggregator.url)
         for _ in range(3):
             sending = asyncio.create_task(send_for(sender, 1.2))
-            await asyncio.sleep(chance.uniform(0.1, 1.2))
+            await asyncio.sleep(generator.uniform(0.1, 1.2))
             await asyncio.to_thread(aggregator.kill)
             await sending
-            aggregator = AggregatorProcess(place.directory, place.url)
+            aggregator = AggregatorProcess(server.directory, server.url)
             await asyncio.to_thread(aggregator.url)
         try:
             deadline = time.monotonic() + WITHIN_S
@@ -118,11 +118,11 @@ async def test_killed_again_and_again_nothing_is_lost_and_nothing_is_double(plac
         finally:
             aggregator.stop()
     assert set(sender.told.values()) == {"stored"}
-    assert custody(place) == dict.fromkeys(sender.sent, 2)
+    assert rows_by_segment(server) == dict.fromkeys(sender.sent, 2)
 
 
 async def send_for(sender, seconds):
-    """Publish segments without a pause."""
+    """Publish segments for this long."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         await sender.send(*run())
@@ -130,7 +130,7 @@ async def send_for(sender, seconds):
 
 
 def healthy(aggregator, url):
-    """Whether the health page says so."""
+    """Whether `/healthz` answers that the aggregator is well."""
     try:
         return aggregator.get(f"{url}/healthz")["ok"]
     except OSError:
@@ -138,14 +138,14 @@ def healthy(aggregator, url):
 
 
 def refusal(*arguments):
-    """What the command says when it doesn't start, and that it is no traceback."""
-    said = subprocess.run(
+    """The error of a command that is refused with exit code 2 and without a traceback."""
+    result = subprocess.run(
         [sys.executable, "-m", "probe", "aggregator", *map(str, arguments)],
         capture_output=True, text=True, check=False, timeout=60,
     )  # fmt: skip
-    assert said.returncode == 2, said.stderr
-    assert "Traceback" not in said.stderr
-    return said.stderr
+    assert result.returncode == 2, result.stderr
+    assert "Traceback" not in result.stderr
+    return result.stderr
 
 
 def test_history_is_not_judged_in_a_store_that_is_missing(tmp_path):
@@ -155,8 +155,8 @@ def test_history_is_not_judged_in_a_store_that_is_missing(tmp_path):
     assert not missing.exists()
 
 
-def test_what_it_needs_is_named_when_it_is_missing(tmp_path):
-    """NATS, and the port."""
+def test_a_missing_nats_server_and_a_taken_port_are_named(tmp_path):
+    """The message names the URL or the option."""
     (tmp_path / "watch.toml").write_bytes(WATCH)
     keys = ["--key", tmp_path / "k", "--operator-key", tmp_path / "o"]
     store = ["--store", f"chdb://{tmp_path / 'store'}"]

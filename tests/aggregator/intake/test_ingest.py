@@ -1,4 +1,4 @@
-"""Nothing is lost and nothing is there twice, whatever comes and wherever it breaks."""
+"""No segment is lost or stored twice, whatever is sent and wherever a write fails."""
 
 import secrets
 import zlib
@@ -23,21 +23,21 @@ RULES = rule_set.load(rule_set.newest())
 
 @pytest.fixture
 def probe():
-    """A probe that nobody has seen before."""
+    """The key of a new probe."""
     return Key.create("user")
 
 
 @pytest.fixture
 def ingest(any_store):
-    """An aggregator that has just started."""
+    """An ingest that has just started."""
     return started(any_store)
 
 
 def started(store):
-    """An aggregator on a store, as after a start."""
-    new = Ingest(store, OPERATOR, {"test": TEST_WATCH}, RULES)
-    new.repair()
-    return new
+    """A new ingest on a store, as after a restart."""
+    restarted = Ingest(store, OPERATOR, {"test": TEST_WATCH}, RULES)
+    restarted.repair()
+    return restarted
 
 
 def run(**changes):
@@ -51,19 +51,19 @@ def run(**changes):
 
 
 def sealed(probe, *measurements, sequence=1):
-    """A segment."""
+    """A sealed segment of these measurements, or of a new run."""
     return segment.seal(measurements or run(), probe, sequence, AT_MS + 1000)
 
 
-def fates(taken, probe):
-    """`{segment: (state, reason)}` of the receipt that a probe got."""
-    receipt = receipts.open(taken.receipts[probe.id], OPERATOR.id)
+def fates(result, probe):
+    """The receipt for a probe in the result of a batch, as `{segment id: (state, reason)}`."""
+    receipt = receipts.open(result.receipts[probe.id], OPERATOR.id)
     assert receipt.probe == probe.id
     return {e.subject: (e.state, e.reason) for e in receipt.entries}
 
 
-def there(store, segment_id):
-    """How many measurements of a segment are stored, each row counted; None when it isn't stored at all."""
+def stored_rows(store, segment_id):
+    """How many rows of a segment's measurements are stored; None when the segment isn't."""
     rows = store.read("segment_rows", segment_id=segment_id)
     return rows[0]["rows"] if rows else None
 
@@ -74,49 +74,49 @@ def verdicts(store, measurements, provider="north-fixed"):
 
 
 def test_a_segment_is_stored_judged_and_receipted(any_store, ingest, probe):
-    """Its measurements, its bytes as they were signed, a verdict a surface, and a receipt by the operator."""
+    """Its measurements, its signed bytes, a verdict for each surface, and a receipt by the operator."""
     measurements = run()
     s = sealed(probe, *measurements)
-    taken = ingest.take([IncomingSegment(probe.id, s.raw)])
-    assert fates(taken, probe) == {s.id: ("stored", "")}
-    assert taken.touched == {("test", "north-fixed")}
-    assert there(any_store, s.id) == 3
+    result = ingest.take([IncomingSegment(probe.id, s.raw)])
+    assert fates(result, probe) == {s.id: ("stored", "")}
+    assert result.touched == {("test", "north-fixed")}
+    assert stored_rows(any_store, s.id) == 3
     assert [v["verdict"] for v in verdicts(any_store, measurements)] == ["ok", "ok"]
-    (kept,) = any_store.blobs("batch_segments", received=ingest.complete_ms)
-    assert (kept["segment_id"], kept["raw"]) == (s.id, s.raw)
+    (row,) = any_store.blobs("batch_segments", received=ingest.complete_ms)
+    assert (row["segment_id"], row["raw"]) == (s.id, s.raw)
 
 
-def test_what_comes_again_is_receipted_again_and_stored_once(any_store, ingest, probe):
-    """In the same batch, in another, and after a restart."""
+def test_a_copy_of_a_segment_is_receipted_again_and_not_stored_again(any_store, ingest, probe):
+    """A copy in the same batch, in another one, and after a restart."""
     s = sealed(probe)
     message = IncomingSegment(probe.id, s.raw)
-    for again in (ingest, ingest, started(any_store)):
-        assert fates(again.take([message, message]), probe) == {s.id: ("stored", "")}
-    assert there(any_store, s.id) == 3
+    for current in (ingest, ingest, started(any_store)):
+        assert fates(current.take([message, message]), probe) == {s.id: ("stored", "")}
+    assert stored_rows(any_store, s.id) == 3
 
 
-def test_every_batch_has_its_own_instant_even_when_the_clock_steps_back(any_store, probe):
-    """What was known at an instant never changes afterwards."""
+def test_every_batch_has_its_own_time_even_when_the_clock_steps_back(any_store, probe):
+    """What was known at one time never changes afterwards."""
     ingest = started(any_store)
-    instants = []
-    for ahead in (60_000, -60_000, 0):
-        ingest._now_ms = lambda ahead=ahead, at=ingest.complete_ms: at + ahead
+    times = []
+    for step in (60_000, -60_000, 0):
+        ingest._now_ms = lambda step=step, last=ingest.complete_ms: last + step
         ingest.take([IncomingSegment(probe.id, sealed(probe).raw)])
-        instants.append(ingest.complete_ms)
-    assert instants == sorted(set(instants))
-    assert started(any_store).complete_ms == instants[-1]
+        times.append(ingest.complete_ms)
+    assert times == sorted(set(times))
+    assert started(any_store).complete_ms == times[-1]
 
 
-def kept(store, probe):
-    """What was kept of a probe's refused segments, with the reasons."""
+def refused_payloads(store, probe):
+    """The (reason, payload) of a probe's refused segments."""
     return [(row["reason"].decode(), row["payload"]) for row in store.blobs("rejected_payloads", probe=probe.id)]
 
 
-class Failing:
-    """A store that fails before the n-th write, as a power cut or a lost connection would."""
+class FailingStore:
+    """A store that fails after `writes` writes, as at a power cut or a lost connection."""
 
-    def __init__(self, store, n):
-        self._store, self._left = store, n
+    def __init__(self, store, writes):
+        self._store, self._left = store, writes
 
     def __getattr__(self, name):
         return getattr(self._store, name)
@@ -139,38 +139,38 @@ class Failing:
 
 @pytest.mark.parametrize("writes", [0, 1, 2, 3])
 @pytest.mark.parametrize("restart", [False, True], ids=["same-process", "after-a-restart"])
-def test_a_batch_cut_short_is_completed(any_store, probe, writes, restart):
-    """Cut before each of its four writes (refused, segments, measurements, verdicts), then taken again."""
+def test_an_interrupted_batch_is_completed(any_store, probe, writes, restart):
+    """Interrupted before each of its four writes (rejected, segments, measurements, verdicts), then taken again."""
     measurements = run()
     s = sealed(probe, *measurements)
     bad = envelope.seal("S", b"nonsense", probe)
     batch = [IncomingSegment(probe.id, s.raw), IncomingSegment(probe.id, bad)]
     ingest = started(any_store)
-    known = ingest.complete_ms
-    ingest._store = Failing(any_store, writes)
+    complete_ms = ingest.complete_ms
+    ingest._store = FailingStore(any_store, writes)
     with pytest.raises(StoreError):
         ingest.take(batch)
-    assert ingest.complete_ms == known
+    assert ingest.complete_ms == complete_ms
     if restart:
         ingest = started(any_store)
-        if writes >= 2:  # the segment's bytes were there: the start has completed it by itself
-            assert there(any_store, s.id) == 3
+        if writes >= 2:  # the segment's bytes were stored: `repair` has completed it
+            assert stored_rows(any_store, s.id) == 3
             assert len(verdicts(any_store, measurements)) == 2
     ingest._store = any_store
     assert fates(ingest.take(batch), probe) == {
         s.id: ("stored", ""),
         segment.segment_id(bad): ("rejected", "compression"),
     }
-    assert there(any_store, s.id) == 3
+    assert stored_rows(any_store, s.id) == 3
     assert len(verdicts(any_store, measurements)) == 2
-    assert kept(any_store, probe) == [("compression", bad)]
+    assert refused_payloads(any_store, probe) == [("compression", bad)]
 
 
-def test_measurements_that_are_missing_keep_their_first_instant(any_store, probe):
-    """A row that is completed later was received when its segment was."""
+def test_rows_that_are_completed_later_have_their_segments_time(any_store, probe):
+    """The time of receipt is that of the interrupted batch, not that of its repetition."""
     s = sealed(probe)
     ingest = started(any_store)
-    ingest._store = Failing(any_store, 1)
+    ingest._store = FailingStore(any_store, 1)
     with pytest.raises(StoreError):
         ingest.take([IncomingSegment(probe.id, s.raw)])
     ingest._store = any_store
@@ -180,13 +180,13 @@ def test_measurements_that_are_missing_keep_their_first_instant(any_store, probe
 
 
 def forged(probe, key, **changes):
-    """A segment whose signer, body or bytes are not what they should be."""
+    """A segment signed by `key` in the name of `probe`, with changes in its body."""
     body = Segment(probe=probe.id, sequence=1, nonce=secrets.token_hex(16), sealed_ms=AT_MS, measurements=tuple(run()))
     return envelope.seal("S", zlib.compress(msgspec.json.encode(msgspec.structs.replace(body, **changes))), key)
 
 
-def test_each_bad_segment_is_refused_with_its_reason_and_stops_nobody(any_store, ingest, probe):
-    """Good ones in the same batch are stored; every refusal is receipted on the subject it came on."""
+def test_each_bad_segment_is_refused_with_its_reason_and_the_others_are_stored(any_store, ingest, probe):
+    """Every refusal is receipted to the probe on whose subject it came."""
     stranger, good = Key.create("user"), sealed(probe)
     flipped = bytearray(sealed(probe).raw)
     flipped[50] ^= 1
@@ -201,27 +201,27 @@ def test_each_bad_segment_is_refused_with_its_reason_and_stops_nobody(any_store,
         "unknown_watch": sealed(probe, measurement("app", dc(1), watch="elsewhere")).raw,
         "privacy": sealed(probe, measurement("app", dc(1), software="mail me@home.example")).raw,
     }
-    taken = ingest.take([IncomingSegment(probe.id, raw) for raw in (*bad.values(), good.raw)])
-    said = fates(taken, probe)
-    assert said.pop(good.id) == ("stored", "")
-    assert sorted(said.values()) == sorted(("rejected", reason) for reason in bad)
-    assert there(any_store, good.id) == 3
-    assert dict(kept(any_store, probe)) == bad | {"privacy": b""}
+    result = ingest.take([IncomingSegment(probe.id, raw) for raw in (*bad.values(), good.raw)])
+    by_id = fates(result, probe)
+    assert by_id.pop(good.id) == ("stored", "")
+    assert sorted(by_id.values()) == sorted(("rejected", reason) for reason in bad)
+    assert stored_rows(any_store, good.id) == 3
+    assert dict(refused_payloads(any_store, probe)) == bad | {"privacy": b""}
 
 
-def test_nobody_can_have_anothers_segment_refused(any_store, ingest, probe):
-    """Neither on one's own subject, nor with a wrong signature on its bytes: its id stays free."""
+def test_no_probe_can_have_another_probes_segment_refused(any_store, ingest, probe):
+    """Neither by sending it on its own subject nor with a wrong signature: nothing is stored under its id."""
     mallory, s = Key.create("user"), sealed(probe)
     wrong = s.raw[:36] + bytes(64) + s.raw[100:]
     ingest.take(
         [IncomingSegment(mallory.id, s.raw), IncomingSegment(mallory.id, wrong), IncomingSegment(probe.id, wrong)]
     )
-    assert there(any_store, s.id) is None
+    assert stored_rows(any_store, s.id) is None
     assert fates(ingest.take([IncomingSegment(probe.id, s.raw)]), probe) == {s.id: ("stored", "")}
 
 
 def test_a_subject_that_is_no_key_gets_no_receipt(ingest):
-    """There is nobody to tell."""
+    """No probe could receive it."""
     assert ingest.take([IncomingSegment("nobody", b"junk")]).receipts == {}
 
 
@@ -255,25 +255,25 @@ def test_a_probe_learns_what_became_of_its_segments(any_store, ingest, probe):
         ({"asn": 64500, "role": "reference"}, ""),
     ],
 )
-def test_a_row_counts_for_the_provider_that_its_network_belongs_to(any_store, ingest, probe, vantage, provider):
-    """And for none where that isn't sure; a reference concerns all providers."""
+def test_a_row_counts_for_the_provider_of_its_network(any_store, ingest, probe, vantage, provider):
+    """For none where the provider isn't certain; a reference concerns all providers."""
     measurements = run(vantage=vantage)
-    taken = ingest.take([IncomingSegment(probe.id, sealed(probe, *measurements).raw)])
+    result = ingest.take([IncomingSegment(probe.id, sealed(probe, *measurements).raw)])
     assert len(verdicts(any_store, measurements, provider)) == 2
-    assert taken.touched == ({("test", provider)} if provider or "role" in vantage else set())
+    assert result.touched == ({("test", provider)} if provider or "role" in vantage else set())
 
 
-def test_a_surface_that_no_rule_knows_is_stored_and_has_no_verdict(any_store, ingest, probe):
-    """Facts are facts."""
+def test_a_surface_without_rules_is_stored_and_has_no_verdict(any_store, ingest, probe):
+    """Facts are kept whether or not a rule uses them."""
     m = measurement("smoke-signals", dc(1))
     s = sealed(probe, m)
     assert fates(ingest.take([IncomingSegment(probe.id, s.raw)]), probe) == {s.id: ("stored", "")}
-    assert there(any_store, s.id) == 1
+    assert stored_rows(any_store, s.id) == 1
     assert verdicts(any_store, [m]) == []
 
 
-def test_facts_come_back_as_they_were_sent(any_store, ingest, probe):
-    """Every step's own column, the absent ones told from zero."""
+def test_facts_are_read_as_they_were_sent(any_store, ingest, probe):
+    """Each column of a step; an absent value differs from zero."""
     m = measurement("web", [*agree("192.0.2.7", "192.0.2.8"), *handshake(names=("a.example", "b.example"))])
     ingest.take([IncomingSegment(probe.id, sealed(probe, m).raw)])
     (row,) = any_store.read("measurement_steps", run_id=m.run_id)
@@ -286,5 +286,5 @@ def test_facts_come_back_as_they_were_sent(any_store, ingest, probe):
 
 
 def test_the_store_is_the_real_one(any_store):
-    """These tests run on a real engine."""
+    """The store of these tests is not a stub."""
     assert isinstance(any_store, Store)

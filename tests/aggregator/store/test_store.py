@@ -1,4 +1,4 @@
-"""A store opens where it can, says why where it can't, and reads nothing but what is named."""
+"""A store opens or its error says why not, reads only named queries, and keeps what is inserted."""
 
 import os
 import subprocess
@@ -14,21 +14,21 @@ from aggregator.store.store import READ_LIMITS, Store, StoreError, query_text
 from probe.base.errors import UserError
 
 
-def a_watch(name):
-    """A row to insert."""
+def watch_row(name):
+    """The columns of one row of the table `watches`."""
     return {"watch": [name], "digest": ["0" * 64], "since": [1_800_000_000_123], "text": [f"id = '{name}'"]}
 
 
-def test_what_is_inserted_is_read_back(any_store):
-    """Texts, fixed texts and times."""
-    any_store.insert("watches", a_watch("w1"))
+def test_inserted_rows_are_read(any_store):
+    """Strings, fixed strings and times."""
+    any_store.insert("watches", watch_row("w1"))
     assert {"watch": "w1", "digest": "0" * 64, "text": "id = 'w1'"} in any_store.read("watch_texts")
     columns = any_store.columns("watch_texts")
     assert columns["digest"].tolist() == ["0" * 64] * len(columns["watch"])
 
 
-def test_bytes_come_back_as_they_were(any_store):
-    """An envelope is no text, and not a bit of it may change."""
+def test_bytes_are_read_unchanged(any_store):
+    """An envelope is not text, and no bit of it may change."""
     raw = bytes(range(256))
     any_store.insert(
         "segments",
@@ -41,42 +41,42 @@ def test_bytes_come_back_as_they_were(any_store):
     assert row == {"segment_id": "a" * 32, "raw": raw}
 
 
-def test_inserting_nothing_is_nothing(any_store):
-    """No rows, no error."""
+def test_inserting_no_rows_does_nothing(any_store):
+    """It is not an error."""
     before = any_store.read("watch_texts")
-    any_store.insert("watches", {k: [] for k in a_watch("x")})
+    any_store.insert("watches", {k: [] for k in watch_row("x")})
     assert any_store.read("watch_texts") == before
     assert any_store.columns("rule_set_known", rule_set="none") == {}
 
 
 def test_parameters_are_bound(any_store):
-    """What a caller gives is a value, whatever it looks like."""
+    """A parameter is a value, even if it looks like SQL."""
     assert any_store.read("rule_set_known", rule_set="' OR 1 = 1 --") == []
 
 
 def test_only_named_queries_are_run(any_store):
-    """A name is not a path and not SQL."""
+    """A path, SQL and unknown names are refused."""
     for name in ("no_such", "../sql/0001_facts", "SELECT 1", ""):
         with pytest.raises(LookupError):
             any_store.read(name)
 
 
-def test_a_statement_that_fails_names_itself(any_store):
-    """The error says which query, and what the engine said."""
+def test_a_query_that_fails_is_named(any_store):
+    """The error holds the query's name and ClickHouse's message."""
     with pytest.raises(StoreError, match=r"rule_set_known: .*rule_set"):
         any_store.read("rule_set_known")
 
 
-def test_readers_write_nothing_and_reach_no_file(any_store):
-    """Not even by a statement that somebody got in."""
+def test_readers_can_neither_write_nor_read_files(any_store):
+    """Even if somebody managed to inject a statement."""
     for statement in ("DROP TABLE watches", "SELECT * FROM file('/etc/passwd', LineAsString)", "SET readonly = 0"):
         with pytest.raises(StoreError), any_store._reading("test") as reader:
             reader.command(statement)
     assert any_store.read("watch_texts") is not None
 
 
-def test_a_slow_read_keeps_nobody_waiting(any_store):
-    """Readers and the writer have handles of their own."""
+def test_a_slow_read_blocks_nothing_else(any_store):
+    """Each reader and the writer has its own connection."""
 
     def occupy():
         with any_store._reading("slow") as reader:
@@ -87,42 +87,42 @@ def test_a_slow_read_keeps_nobody_waiting(any_store):
     time.sleep(0.2)
     started = time.monotonic()
     any_store.read("watch_texts")
-    any_store.insert("watches", a_watch("w2"))
+    any_store.insert("watches", watch_row("w2"))
     assert busy.is_alive(), f"{time.monotonic() - started} s"
     busy.join()
 
 
 def test_reads_have_limits(any_store):
-    """A read that takes too long is ended; the handle goes on working."""
-    handle = any_store._connect(READ_LIMITS | {"readonly": 0} | {"max_execution_time": 1, "readonly": 1})
+    """A read that takes too long is ended, and its connection goes on working."""
+    connection = any_store._connect(READ_LIMITS | {"readonly": 0} | {"max_execution_time": 1, "readonly": 1})
     with pytest.raises(Exception, match=r"(?i)timeout"):
-        handle.query("SELECT sum(sin(number)) FROM numbers(1000000000000)")
-    assert handle.query("SELECT 1").result_rows == [(1,)]
-    handle.close()
+        connection.query("SELECT sum(sin(number)) FROM numbers(1000000000000)")
+    assert connection.query("SELECT 1").result_rows == [(1,)]
+    connection.close()
 
 
-def test_many_threads_may_read_at_once(any_store):
-    """More of them than there are handles: they take turns."""
-    found = []
-    threads = [threading.Thread(target=lambda: found.append(any_store.read("watch_texts"))) for _ in range(12)]
+def test_many_threads_can_read_at_once(any_store):
+    """More threads than connections: they take turns."""
+    results = []
+    threads = [threading.Thread(target=lambda: results.append(any_store.read("watch_texts"))) for _ in range(12)]
     for t in threads:
         t.start()
     for t in threads:
         t.join()
-    assert len(found) == 12
+    assert len(results) == 12
 
 
-def test_the_tables_are_made_once(any_store):
-    """Migrating again changes nothing; a file that was cut short is applied again."""
+def test_migrating_twice_changes_nothing(any_store):
+    """A migration that was interrupted is applied again."""
     migrate.migrate(any_store._writer, "here")
     any_store.execute("ALTER TABLE migrations DELETE WHERE number = 2 SETTINGS mutations_sync = 2")
     migrate.migrate(any_store._writer, "here")
-    found = any_store._writer.query("SELECT number FROM migrations ORDER BY number").result_rows
-    assert [n for (n,) in found] == [m.number for m in migrate.known()]
+    rows = any_store._writer.query("SELECT number FROM migrations ORDER BY number").result_rows
+    assert [n for (n,) in rows] == [m.number for m in migrate.known()]
 
 
 def test_a_store_of_a_newer_version_is_refused(any_store):
-    """Both numbers are named."""
+    """The message names both versions."""
     newer = [*migrate.known(), migrate.Migration(99, "later", "SELECT 1;\n")]
     migrate.migrate(any_store._writer, "here", newer)
     with pytest.raises(UserError, match=f"store here: made by a newer version .*at 99, .* up to {newer[-2].number}"):
@@ -131,7 +131,7 @@ def test_a_store_of_a_newer_version_is_refused(any_store):
 
 
 def test_tables_made_by_another_text_are_refused(any_store):
-    """The migration is named."""
+    """The message names the migration."""
     first = migrate.known()[0]
     with pytest.raises(UserError, match=r"migration 1 \(facts\)"):
         migrate.migrate(
@@ -151,7 +151,7 @@ def test_tables_made_by_another_text_are_refused(any_store):
     ],
 )
 def test_a_store_that_cannot_be_opened_says_why(dsn, message):
-    """The address or directory is named; a password never is."""
+    """The message names the address or directory, and never a password."""
     with pytest.raises(UserError, match=message) as caught:
         Store.open(dsn)
     assert "secret" not in caught.value.message
@@ -175,34 +175,34 @@ def test_an_existing_store_is_opened_without_making_one(tmp_path):
         Store.open(f"chdb://{tmp_path}", create=False)
 
 
-def test_a_second_process_is_told_who_holds_the_store(store):
-    """And the second handle in this process, too."""
+def test_the_error_names_the_process_that_has_the_store_open(store):
+    """In another process, and at a second attempt in this one."""
     path = store._lock.directory
     with pytest.raises(UserError, match=f"{path}: in use by process {os.getpid()} since 20"):
         Store.open(f"chdb://{path}")
-    other = "import sys; from aggregator.store.store import Store; Store.open(sys.argv[1])"
+    script = "import sys; from aggregator.store.store import Store; Store.open(sys.argv[1])"
     ended = subprocess.run(
-        [sys.executable, "-c", other, f"chdb://{path}"], capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, "-c", script, f"chdb://{path}"], capture_output=True, text=True, check=False, timeout=60
     )
     assert ended.returncode != 0
     assert f"in use by process {os.getpid()} since" in ended.stderr
 
 
-def test_a_data_directory_that_is_broken_is_named(tmp_path):
-    """An engine that doesn't start is no traceback."""
+def test_a_damaged_data_directory_is_named(tmp_path):
+    """When ClickHouse can't start there, the error is a message and not a traceback."""
     (tmp_path / "metadata").write_text("not a directory")
     with pytest.raises(UserError, match=f"store chdb://{tmp_path}: can't be opened"):
         Store.open(f"chdb://{tmp_path}")
 
 
-def test_a_dsn_is_shown_without_its_password():
-    """In errors, logs and the health page."""
+def test_a_dsn_is_printed_without_its_password():
+    """User and password are left out."""
     assert printable("https://a:b@h:1/d?x=1") == "https://h:1/d?x=1"
     assert printable("chdb:///p/q") == "chdb:///p/q"
 
 
-def test_every_query_says_what_it_is_for():
-    """Each file begins with a comment, and no value stands in it that should be bound."""
+def test_every_query_begins_with_a_comment():
+    """And no value is formatted into one instead of being bound."""
     for name in sorted(p.stem for p in (migrate._DIRECTORY.parent / "queries").glob("*.sql")):
         assert query_text(name).startswith("-- "), name
         assert "%s" not in query_text(name), name

@@ -18,7 +18,7 @@ from tests.support.fake_collector import now_ms
 OPERATOR = Key.create("operator")
 
 
-class Collector:
+class StubCollector:
     """Replies to every request with one receipt."""
 
     def __init__(self, probe, *entries):
@@ -41,7 +41,7 @@ def delivery(tmp_path):
 async def test_a_withdrawal_entry_confirms_it(tmp_path, delivery):
     """The receipt is kept, and nothing is left to hand over."""
     line = withdrawal_delivery.waiting(tmp_path)
-    assert await delivery.do(Collector(delivery._key.id, KeptWithdrawal(subject=id_of(line)))) == 1
+    assert await delivery.do(StubCollector(delivery._key.id, KeptWithdrawal(subject=id_of(line)))) == 1
     assert withdrawal_delivery.waiting(tmp_path) == ""
     assert withdrawal_delivery.confirmed_ms(tmp_path, OPERATOR.id) > 0
 
@@ -56,6 +56,6 @@ async def test_no_other_entry_confirms_it(tmp_path, delivery, entries):
         "none": (),
     }
     with pytest.raises(ConnectionError, match="not confirmed"):
-        await delivery.do(Collector(delivery._key.id, *others[entries]))
+        await delivery.do(StubCollector(delivery._key.id, *others[entries]))
     assert withdrawal_delivery.waiting(tmp_path) == line
     assert withdrawal_delivery.confirmed_ms(tmp_path, OPERATOR.id) == 0
