@@ -25,7 +25,7 @@ Urls = Annotated[
 ]
 WatchFiles = Annotated[
     tuple[Path, ...],
-    Parameter(help="A watch to serve; may be given more than once.", negative="", show_default=False),
+    Parameter(help="File of a watch to serve; may be given more than once.", negative="", show_default=False),
 ]
 
 
@@ -36,9 +36,9 @@ def run(
     nats: Urls = (),
     store: StoreDsn = None,
     watch: WatchFiles = (),
-    key: Annotated[Path | None, Parameter(help="File of the aggregator's NATS user key; made if missing.")] = None,
+    key: Annotated[Path | None, Parameter(help="File of the aggregator's NATS user key; created if missing.")] = None,
     operator_key: Annotated[
-        Path | None, Parameter(help="File of the key that signs receipts; made if missing.")
+        Path | None, Parameter(help="File of the key that signs receipts; created if missing.")
     ] = None,
     api_port: Annotated[int | None, Parameter(help="Port of the API on loopback; 0 picks a free one.")] = None,
     prefixes: Annotated[Path | None, Parameter(help="File of the prefix table for /v1/whoami.")] = None,

@@ -28,9 +28,9 @@ class Settings(BaseSettings):
     watch: _Files = ()
     """Files of watches to serve, signed or not, in addition to those that the store served before."""
     key: Path = _HOME / "aggregator.key"
-    """File of the aggregator's NATS user key; made if missing."""
+    """File of the aggregator's NATS user key; created if missing."""
     operator_key: Path = _HOME / "operator.key"
-    """File of the key that signs receipts, which probes are configured to trust; made if missing."""
+    """File of the key that signs receipts, which probes are configured to trust; created if missing."""
     api_port: int = Field(default=8601, ge=0, le=65535)
     """TCP port of the API on 127.0.0.1; 0 picks a free one."""
     prefixes: Path | None = None

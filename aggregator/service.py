@@ -100,11 +100,11 @@ class Aggregator:
                 raise result
 
     def health(self) -> dict[str, Any]:
-        """The body of `/healthz`: `ok` is whether the aggregator receives segments."""
-        is_connected = self._connection is not None and self._connection.is_up
+        """Whether all is well, and what isn't."""
+        nats = self._connection is not None and self._connection.is_up
         return {
-            "ok": is_connected,
-            "nats": "connected" if is_connected else "not connected: probes keep what they measure",
+            "ok": nats,
+            "nats": "connected" if nats else "not connected: probes keep what they measure",
             "known_until_ms": self._ingest.complete_ms,
             "rule_set": self._rules.version,
             "watches": sorted(self._watches),

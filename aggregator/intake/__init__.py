@@ -1,1 +1,1 @@
-"""From signed segments on NATS to rows in the store, and the receipts for them."""
+"""From signed segments on NATS to rows in the store and receipts for them, and the answers to probes' questions."""

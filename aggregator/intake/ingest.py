@@ -7,7 +7,6 @@ only the last batch can be incomplete, and what was known at an earlier time nev
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
@@ -16,12 +15,12 @@ import structlog
 
 from aggregator import metrics
 from aggregator.intake import columns, fates
+from aggregator.intake.verify import Refusal, verify
 from aggregator.judging.judge import judge
 from probe.base import clock
-from probe.protocol import envelope, privacy, receipt, segment
+from probe.protocol import receipt, segment
 from probe.protocol.keys import is_id
 from probe.protocol.receipt import Receipt, SegmentFate
-from probe.protocol.segment import SegmentError
 
 if TYPE_CHECKING:
     from aggregator.intake.fates import KnownFate
@@ -34,13 +33,6 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 _DAY_MS = 86_400_000
-
-SUBJECT_REASON = "subject"
-"""Refused: the segment came on another probe's subject."""
-WATCH_REASON = "unknown_watch"
-"""Refused: it holds measurements of a watch that isn't served here."""
-PRIVACY_REASON = "privacy"
-"""Refused, and its payload not kept: something in it could identify a volunteer."""
 
 
 class IncomingSegment(NamedTuple):
@@ -55,16 +47,6 @@ class VerifiedSegment(NamedTuple):
 
     segment: Segment
     raw: bytes
-
-
-class Refusal(NamedTuple):
-    """A segment that is not stored, and why. `payload` is what is kept of it."""
-
-    id: str
-    probe: str
-    reason: str
-    detail: str
-    payload: bytes
 
 
 class BatchResult(NamedTuple):
@@ -125,32 +107,17 @@ class Ingest:
         _count(new, len(received_before), newly_refused)
         return BatchResult(self._receipts(verified, refused, known), touched)
 
-    # -- verifying
-
     def _verify(self, batch: Sequence[IncomingSegment]) -> tuple[dict[str, VerifiedSegment], dict[str, Refusal]]:
         """The segments that may be stored and those refused, by id: each once, however many copies are in the batch."""
         verified: dict[str, VerifiedSegment] = {}
         refused: dict[str, Refusal] = {}
         for message in batch:
-            result = self._check(message)
+            result = verify(message.probe, message.raw, self._watches)
             if isinstance(result, Refusal):
                 refused[result.id] = result
             else:
                 verified[result.id] = VerifiedSegment(result.segment, message.raw)
         return verified, refused
-
-    def _check(self, message: IncomingSegment) -> segment.OpenedSegment | Refusal:
-        try:
-            opened = segment.open(message.raw)
-        except SegmentError as e:
-            return _refusal(message, e.reason, e.detail)
-        if opened.segment.probe != message.probe:
-            return _refusal(message, SUBJECT_REASON, f"signed by {opened.segment.probe}")
-        for m in opened.segment.measurements:
-            if field := privacy.identifying(m):
-                return _refusal(message, PRIVACY_REASON, field)._replace(payload=b"")
-        unknown = next((m.watch for m in opened.segment.measurements if m.watch not in self._watches), None)
-        return opened if unknown is None else _refusal(message, WATCH_REASON, unknown)
 
     # -- storing and judging
 
@@ -208,19 +175,6 @@ class Ingest:
             for probe, of_probe in entries.items()
             if is_id(probe, "user")
         }
-
-
-def _refusal(message: IncomingSegment, reason: str, detail: str) -> Refusal:
-    """A refusal under the segment's id if its own probe sent it with a right signature, else under an id of its own.
-
-    Otherwise anybody could have another probe's segment refused.
-    """
-    try:
-        is_own = envelope.open(message.raw, "S").signer_id == message.probe
-    except envelope.EnvelopeError:
-        is_own = False
-    i = segment.segment_id(message.raw) if is_own else hashlib.blake2b(message.raw, digest_size=16).hexdigest()
-    return Refusal(i, message.probe, reason, detail[:500], message.raw)
 
 
 def _rejected(refusals: Collection[Refusal], received_ms: int) -> columns.Columns:

@@ -1,4 +1,4 @@
-"""Bringing a store's tables to this version: numbered SQL files, each applied once, in order."""
+"""Migrations bring a store's tables to this version: numbered SQL files, each applied once, in order."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
 
 
 class Migration(NamedTuple):
-    """One numbered file."""
+    """One file of aggregator/store/migrations: `<number>_<name>.sql`."""
 
     number: int
     name: str
@@ -52,7 +52,7 @@ def known() -> list[Migration]:
 
 
 def has_tables(client: Client) -> bool:
-    """Whether any migration was ever applied here."""
+    """Whether the store was ever migrated: an empty database has no tables."""
     return bool(client.query("EXISTS TABLE migrations").result_rows[0][0])
 
 
@@ -77,8 +77,8 @@ def migrate(client: Client, store: str, migrations: Sequence[Migration] | None =
             _apply(client, m)
         elif applied[m.number] != m.digest:
             raise UserError(
-                f"store {store}: its tables were made by another text of migration {m.number} ({m.name}). "
-                "Use the version that made it, or name another store."
+                f"store {store}: its tables were made by a text of migration {m.number} ({m.name}) that differs from "
+                "this version's. Use the version that made it, or name another store."
             )
 
 

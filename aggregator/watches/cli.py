@@ -43,7 +43,7 @@ def sign(
     file: Path,
     /,
     *,
-    key: Annotated[Path, Parameter(help="The operator's key file; made if missing.")],
+    key: Annotated[Path, Parameter(help="The operator's key file; created if missing.")],
     out: Annotated[
         Path | None, Parameter(help="File to write. Default: the watch's file name, ending in .signed.")
     ] = None,

@@ -38,7 +38,7 @@ class SegmentFate(
     state: Literal["stored", "rejected", "unknown"]
     """`unknown` answers a question about a segment that the store does not have: the probe sends it again."""
     reason: Text = ""
-    """Why it was rejected: a `segment.Reason`, or one of those in `aggregator.intake.ingest`."""
+    """Why it was rejected: a `segment.Reason`, or one of those in aggregator/intake/verify.py."""
 
 
 class KeptWithdrawal(

@@ -21,9 +21,9 @@ from probe.custody.watch_renewal import WatchRenewal
 from probe.home import files, notebook
 from probe.home.config import Config
 from probe.nats.link import connect
-from probe.protocol import segment, watch_file
+from probe.protocol import envelope, segment, watch_file
 from probe.protocol.keys import Key
-from probe.protocol.questions import WithdrawalRequest
+from probe.protocol.questions import WatchRequest, WithdrawalRequest
 from tests.support.aggregators import WATCH, dc, measurement
 from tests.support.fake_collector import eventually, now_ms
 
@@ -155,6 +155,34 @@ async def test_no_probe_withdraws_another(pair):
         await connection.request(f"q.{pair.key.id}", question, timeout_s=1)
     await connection.close()
     assert pair.store.read("withdrawn", probe=other.id, line=line) == [{"kept": 0}]
+
+
+@pytest.mark.parametrize("data", [b"", b"[]", b"\xff", b"[" * 100_000, b'{"kind": "\xff"}', b'{"kind": "fates"}'])
+def test_a_malformed_question_is_refused(store, data):
+    """With an error that is logged, and no reply."""
+    with pytest.raises(QuestionError, match="malformed question"):
+        QuestionHandler(store, OPERATOR, {}).answer(Key.create("user").id, data, is_caught_up=True)
+
+
+def test_a_subject_without_a_probes_id_is_refused(store):
+    """A receipt needs a probe that it is for."""
+    with pytest.raises(QuestionError, match="names no probe: 'nobody'"):
+        QuestionHandler(store, OPERATOR, {}).answer("nobody", b"", is_caught_up=True)
+
+
+def test_a_watch_is_sent_only_where_the_probe_has_another_text(store, tmp_path):
+    """Nothing is sent for the present text, or for a watch that isn't served."""
+    (tmp_path / "watch.toml").write_bytes(WATCH)
+    served = serve(store, [tmp_path / "watch.toml"], OPERATOR.id)
+    handler, probe = QuestionHandler(store, OPERATOR, served), Key.create("user").id
+
+    def answer(watch, digest):
+        question = msgspec.json.encode(WatchRequest(watch=watch, digest=digest))
+        return handler.answer(probe, question, is_caught_up=True)
+
+    assert envelope.open(answer("test", "0" * 64), "W").body == WATCH
+    assert answer("test", served["test"].digest) == b""
+    assert answer("elsewhere", "0" * 64) == b""
 
 
 async def test_a_newer_watch_is_fetched_over_the_connection_that_delivers(pair):
