@@ -1,9 +1,9 @@
 """From the spool to JetStream, and receipts back.
 
-NATS' acknowledgement says that a segment is on its way, and frees nothing. The operator's signed receipt on
-`r.<probe>` does. When none comes, the probe asks on `q.<probe>` (see `probe.protocol.questions`) and is answered with a
-receipt. `unknown` in it means: send again, under a new message id, since JetStream swallows one it has just seen; the
-aggregator tells copies by the segment's id.
+NATS' acknowledgement of a segment frees nothing; the operator's signed receipt on `r.<probe>` does. When no receipt
+comes, the probe asks on `q.<probe>` (see `probe.protocol.questions`), and the answer is a receipt. A segment that it
+calls `unknown` is sent again under a new message id, since JetStream drops message ids that it has just seen; the
+aggregator recognises copies by the segment's id.
 """
 
 from __future__ import annotations

@@ -141,10 +141,7 @@ class Spool:
             return [i for (i,) in self._db.execute(spool_statements.OVERDUE, (now_ms, timeout_ms, limit))]
 
     def settle(self, receipt: Receipt, now_ms: int) -> list[str]:
-        """Free the segments that a receipt calls stored or rejected; those it calls unknown are sent again.
-
-        Returns the ids of the freed ones. Entries about anything but segments are ignored.
-        """
+        """Free what a receipt says is stored or rejected, and send again what it says is unknown. Returns the freed."""
         freed = []
         with self._transaction():
             for entry in (e for e in receipt.entries if isinstance(e, SegmentFate)):
