@@ -38,13 +38,18 @@ class Axis:
         return next((form for span, form in _FINEST if self.end - self.start <= span), "%-d %b")
 
     def x(self, field: str) -> alt.X:
-        """The encoding of a time field."""
+        """The encoding of a time field.
+
+        The domain is written as expressions: Vega-Lite turns a bare number into `datetime(number)`, which the
+        interpreter that Streamlit uses does not read as milliseconds.
+        """
+        domain = [alt.ExprRef(str(self.start)), alt.ExprRef(str(self.end))]
         two_clocks = self._ahead_ms and "%H" in self.form
         utc = f"utcFormat(datum.value, '{self.form}')"
         local = f"utcFormat(time(datum.value) + {self._ahead_ms}, '{self.form}')"
         return alt.X(
             f"{field}:T",
-            scale=alt.Scale(type="utc", domain=[self.start, self.end], nice=False),
+            scale=alt.Scale(type="utc", domain=domain, nice=False),
             axis=alt.Axis(
                 title=None,
                 labelExpr=f"[{utc}, {local}]" if two_clocks else utc,

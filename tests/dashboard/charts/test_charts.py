@@ -77,6 +77,12 @@ def test_the_domain_holds_order_deadline_and_every_interval(onsets, watch):
     assert timeline.domain(onsets(known_s=86_400), watch)[1] < lab_country.ZERO_MS + 190_000
 
 
+def test_the_axis_has_no_bare_number_as_an_end():
+    """Streamlit's interpreter of Vega expressions misreads one; without any band the chart would have no time axis."""
+    ends = axis().x("at").to_dict()["scale"]["domain"]
+    assert ends == [{"expr": str(lab_country.ZERO_MS + s * 1000)} for s in (0, 150)]
+
+
 def test_the_domain_of_nothing_is_the_present(onsets, watch):
     """Without dates or onsets there is still an axis, up to what is known."""
     watch["directive"]["dates"] = []
