@@ -71,6 +71,10 @@ class Client:
         """One page of a provider's outcomes."""
         return self._get(f"{_provider(watch, provider)}/series", params)
 
+    def rule_set(self, version: str) -> ApiAnswer:
+        """The rules of one version, each with the reason for its verdict."""
+        return self._get(f"/v1/rule-sets/{quote(version, safe='')}")
+
     def health(self) -> dict[str, Any]:
         """What the aggregator says of itself; empty where it says nothing."""
         try:

@@ -14,7 +14,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 
 from aggregator.api import audience, problems
 from aggregator.api.requests import ApiData, NamedReads
-from aggregator.api.routes import answers, evidence, manual, operation, series
+from aggregator.api.routes import answers, evidence, manual, operation, rules, series
 from probe.protocol.prefix_table import PrefixTable
 from probe.protocol.watch import Watch
 
@@ -42,7 +42,7 @@ def create_app(
     table = PrefixTable.read(prefixes) if prefixes else None
     source = ApiData(store=store, watches=watches, health=health, prefixes=table)
     read = [answers.watches, answers.onsets, answers.provider_page, series.series]
-    read += [evidence.measurements, evidence.raw_segment, operation.whoami]
+    read += [evidence.measurements, evidence.raw_segment, rules.rules, operation.whoami]
     return Litestar(
         route_handlers=[
             Router("/v1", route_handlers=read, guards=[audience.guard]),

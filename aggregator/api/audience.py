@@ -13,10 +13,10 @@ from litestar.exceptions import PermissionDeniedException
 from litestar.handlers import BaseRouteHandler
 
 Audience = Literal["analyst"]
-Kind = Literal["directives", "answers", "series", "measurements", "raw", "network"]
+Kind = Literal["directives", "rule_sets", "answers", "series", "measurements", "raw", "network"]
 
 SEES: dict[Audience, frozenset[Kind]] = {
-    "analyst": frozenset(("directives", "answers", "series", "measurements", "raw", "network")),
+    "analyst": frozenset(("directives", "rule_sets", "answers", "series", "measurements", "raw", "network")),
 }
 
 

@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 from aggregator.answers.entry import ProviderCounts, ProviderEntry
+from aggregator.judging.rule_set import Rule
 from probe.base import times
 from probe.protocol.measurement import Measurement
 from probe.protocol.watch import DirectiveDate, Source, Watch
@@ -197,6 +198,17 @@ class Measurements(msgspec.Struct, frozen=True, kw_only=True):
 
     items: tuple[StoredMeasurement, ...]
     verdicts: tuple[StoredVerdict, ...]
+
+
+class RuleSetShape(msgspec.Struct, frozen=True, kw_only=True):
+    """The rules of one version, in the order in which they are tried."""
+
+    version: str
+    digest: str
+    """SHA-256 of the rule set's file, hex."""
+    in_force: bool
+    """True for the version under which new runs are judged."""
+    rules: tuple[Rule, ...]
 
 
 class WhoAmI(msgspec.Struct, frozen=True, kw_only=True):

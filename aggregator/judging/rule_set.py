@@ -42,17 +42,20 @@ DIRECTORY = Path(__file__).parent / "rules"
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One row. `condition` and `evidence` are ClickHouse expressions over the columns of facts.sql."""
+    """One rule. `condition` and `evidence` are ClickHouse expressions over the columns of facts.sql."""
 
     id: str
     surface: Literal["web", "app", "both"]
-    layer: Literal["run", "control", "dns", "tcp", "tls", "http", "mtproto", "reference"]
     condition: str
     verdict: Literal["ok", "blocked", "inconclusive", "down"]
     reason: str
+    """Why the condition supports the verdict, for people. Shown beside the evidence."""
     evidence: str
+    """Gives a text: what was seen in the run."""
     method: Method | None = None
+    """How the service is blocked; only with the verdict `blocked`."""
     stage: Literal["run", "read"] = "run"
+    """`run`: decided once, from the run alone. `read`: decided when rows are read, beside the references' runs."""
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -92,18 +95,22 @@ def sql(name: str) -> str:
 _PLACE = re.compile(r"\{\{(\w+)\}\}")
 
 
+def versions() -> tuple[str, ...]:
+    """The versions of the rule sets that exist, oldest first."""
+    return tuple(sorted(p.stem for p in DIRECTORY.glob("*.toml")))
+
+
 def newest() -> str:
     """The version in force: the last file by name."""
-    return max(p.stem for p in DIRECTORY.glob("*.toml"))
+    return versions()[-1]
 
 
 @cache
 def load(version: str) -> RuleSet:
     """A rule set by its version. Raises UserError naming the file and the row that is wrong."""
     path = DIRECTORY / f"{version}.toml"
-    known = sorted(p.stem for p in DIRECTORY.glob("*.toml"))
-    if version not in known:
-        raise UserError(f"rule set {version!r}: unknown; there are {', '.join(known)}")
+    if version not in versions():
+        raise UserError(f"rule set {version!r}: unknown; known are {', '.join(versions())}")
     return read(path.read_text(encoding="utf-8"), version, str(path))
 
 

@@ -77,16 +77,35 @@ def changes(items: list[Row]) -> list[Row]:
     return list(kept.values())
 
 
-def runs(items: list[Row]) -> str:
-    """A table of the runs worth reading: those around changes, or where nothing changed the newest."""
+def rules_by_id(version: str) -> dict[str, Row]:
+    """The rules of a rule set by their ids; none where the API does not have that version."""
+    try:
+        return {r["id"]: r for r in frame.client().rule_set(version).value["rules"]} if version else {}
+    except NotThere:
+        return {}
+
+
+def reason(run: Row, rules: dict[str, Row]) -> str:
+    """Why a run has its outcome, in the words of the rule that decided; "" where that rule is not known.
+
+    A run that is `down` was decided by the rule that compares it with the references' runs.
+    """
+    if run["verdict"] == "down":
+        return next((r["reason"] for r in rules.values() if r["verdict"] == "down"), "")
+    rule = rules.get(run["rule"])
+    return rule["reason"] if rule else ""
+
+
+def runs(items: list[Row], rules: dict[str, Row]) -> str:
+    """A table of the runs around changes, or where nothing changed of the newest ones."""
     changed = changes(items)
     chosen = sorted(changed or items, key=lambda r: r["at"], reverse=True)[:SHOWN]
     day = f"{times.moment(items[-1]['at']):%-d %b %Y}"
     caption = (texts.RUNS_CHANGED if changed else texts.RUNS_NEWEST).format(n=len(chosen), all=len(items), day=day)
-    return table(texts.RUN_COLUMNS, [_run(r) for r in chosen], caption)
+    return table(texts.RUN_COLUMNS, [_run(r, rules) for r in chosen], caption)
 
 
-def _run(run: Row) -> TableRow:
+def _run(run: Row, rules: dict[str, Row]) -> TableRow:
     colour = frame.colours().outcomes()[run["verdict"]]
     cells = {
         "at": TableCell(text=f"{times.moment(run['at']):%H:%M:%S}"),
@@ -94,7 +113,7 @@ def _run(run: Row) -> TableRow:
         "verdict": TableCell(text=texts.OUTCOME_SAID[run["verdict"]], colour=colour),
         "method": TableCell(text=run["method"] or texts.NONE, style="code"),
         "rule": TableCell(text=run["rule"], style="code"),
-        "evidence": TableCell(text=run["evidence"]),
+        "evidence": TableCell(text=run["evidence"], below=reason(run, rules)),
     }
     return TableRow(cells, {"run": run["run_id"], "verdict": run["verdict"]})
 
@@ -162,7 +181,7 @@ def live(watch: Row, provider: str, surface: str, kind: str) -> None:
         alt = texts.STRIP_ALT.format(start=times.text(shown[0]), end=times.text(shown[1]))
         frame.chart(strip, series, entry, watch, _measured(series, shown, watch), key="strip", alt=alt)
     if series["items"]:
-        st.html(runs(series["items"]))
+        st.html(runs(series["items"], rules_by_id(series["rule_set"])))
     if page["revisions"]:
         st.html(revisions(page))
 

@@ -106,6 +106,17 @@ def test_a_row_leads_to_the_provider_and_its_address_keeps_the_view(pages, page)
 
 
 @pytest.mark.browser
+def test_a_run_shows_the_reason_of_its_rule(pages, api, page):
+    """Beside the evidence stands why it supports the outcome, in the words of the rule that decided."""
+    rules = {r["id"]: r for r in httpx.get(f"{api}/v1/rule-sets/2026-11").json()["rules"]}
+    page.goto(f"{pages}/provider?watch=ostramere&provider=dunmarrow-mobile")
+    page.locator("tr[data-verdict='blocked']").first.wait_for()
+    said = page.locator("tr[data-verdict='blocked']").first.inner_text()
+    assert "the contrast name got through" in said
+    assert rules["tls-reset-after-sni"]["reason"] in said
+
+
+@pytest.mark.browser
 def test_a_narrow_screen_needs_no_sideways_scrolling(pages, page):
     """At 390 px the page is as wide as the screen, and the table's rows stand as cards."""
     page.set_viewport_size({"width": 390, "height": 844})

@@ -151,23 +151,33 @@ def _runs(columns, provider, line, zero_ms, *, reference=False):
         failed = onset is not None and at_s >= onset and (lift is None or at_s < lift)
         outage = provider == "kittering-fixed" and 118 <= at_s < 126
         verdict = "inconclusive" if outage else ("blocked" if failed else "ok")
+        rule = "control-failed" if outage else (method if failed else "app-works")
         row = (
             RULES, "ostramere", provider, "app", "reference" if reference else "probe", probe_id(provider, line), line,
             zero_ms + round(at_s * 1000), zero_ms + round(at_s * 1000) + 700,
             hashlib.blake2b(f"{provider}{line}{n}".encode(), digest_size=16).hexdigest(), "0" * 32,
-            verdict, f"{method}-1" if failed else ("control-failed" if outage else "all-ok"), method if failed else "",
+            verdict, rule, method if failed else "",
             "generic_timeout_error" if failed else "", 1.0 if failed else 0.0, "fail" if outage else "ok",
-            _SEEN["control" if outage else verdict],
+            _SEEN[rule],
         )  # fmt: skip
         for name, value in zip(_VERDICT, row, strict=True):
             columns[name].append(value)
 
 
 _SEEN = {
-    "blocked": "5 of 5 endpoints failed",
-    "control": "the control failed too",
-    "ok": "5 of 5 endpoints answered",
+    "app-works": "0 of 5 endpoints failed",
+    "control-failed": "control: connect generic_timeout_error",
+    "dns-nxdomain": "system resolver: NXDOMAIN; second path: 198.51.100.11",
+    "tcp-reset": "reset at 198.51.100.11",
+    "tls-reset-after-sni": "reset at 198.51.100.11, where the contrast name got through",
+    "dns-bogus": "system resolver: 10.0.0.1; should be 198.51.100.11; reserved: 10.0.0.1",
+    "tcp-timeout": "no answer from 198.51.100.11",
+    "tls-mitm": "ssl_unknown_authority at 198.51.100.11",
+    "http-blockpage": "fingerprint signals-office",
+    "mtproto-dropped": "5 of 5 endpoints failed; 5 after connecting",
+    "tls-timeout": "no answer in the handshake at 198.51.100.11",
 }
+"""By rule: what its evidence says."""
 
 
 def _revision(columns, said: Answer, as_of: int) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from aggregator.api import audience, create_app
 from aggregator.inference.answer.answer import Answer
+from aggregator.judging import rule_set
 from probe.base import times
 from probe.protocol import segment
 from probe.protocol.keys import Key
@@ -218,6 +219,28 @@ def test_a_run_opens_to_its_steps_and_signed_bytes(api, sealed):
     assert segment.open(raw.content).id == sealed.id
 
 
+def test_a_rule_set_is_served_with_its_reasons(api):
+    """The rules that verdicts name, in the order in which they are tried, under the digest of their file."""
+    rules = rule_set.load(lab_country.RULES)
+    answered = api.get(f"/v1/rule-sets/{rules.version}")
+    body = answered.json()
+    assert (body["version"], body["digest"], body["in_force"]) == (rules.version, rules.digest, True)
+    assert msgspec.convert(body["rules"], tuple[rule_set.Rule, ...]) == rules.rules
+    run = api.get(f"{BASE}/providers/hobsquay-mobile/series").json()["items"][0]
+    assert next(r["reason"] for r in body["rules"] if r["id"] == run["rule"])
+    again = api.get(f"/v1/rule-sets/{rules.version}", headers={"If-None-Match": answered.headers["ETag"]})
+    assert (again.status_code, again.content) == (304, b"")
+
+
+def test_an_older_rule_set_is_not_in_force(api, monkeypatch):
+    """A newer version takes over; the older one stays readable, under another ETag."""
+    before = api.get(f"/v1/rule-sets/{lab_country.RULES}").headers["ETag"]
+    monkeypatch.setattr("aggregator.api.routes.rules.newest", lambda: "2999-01")
+    answered = api.get(f"/v1/rule-sets/{lab_country.RULES}", headers={"If-None-Match": before})
+    assert answered.status_code == 200
+    assert answered.json()["in_force"] is False
+
+
 def test_a_caller_learns_its_network_and_the_table_s_date(api):
     """The answer is what a vantage needs, and holds no address."""
     said = api.get("/v1/whoami")
@@ -261,6 +284,8 @@ def test_metrics_are_in_prometheus_format(api):
         (f"{BASE}/measurements/{'0' * 32}", 404, "no measurement and no run"),
         (f"{BASE}/measurements/'; DROP TABLE onsets", 400, "measurement"),
         (f"/v1/segments/{'0' * 32}/raw", 404, "is stored here"),
+        ("/v1/rule-sets/1999-01", 404, f"known are {lab_country.RULES}"),
+        ("/v1/rule-sets/..%2F..%2Fapi", 404, ""),
         (f"{BASE}/onsets?as_of=yesterday", 400, "as_of"),
         (f"{BASE}/onsets?as_of=2026-05-01T10:00:00", 400, "time zone"),
         (f"{BASE}/providers/hobsquay-mobile/series?limit=0", 400, "limit"),

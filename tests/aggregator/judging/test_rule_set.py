@@ -365,7 +365,7 @@ def test_the_evidence_tells_what_else_was_seen(verdicts):
     assert "silence after 16000 bytes" in verdicts["web-cut-after-bytes"][0]["evidence"]
 
 
-ROW = '[[rule]]\nid = "a"\nsurface = "both"\nlayer = "run"\nreason = "r"\nevidence = "\'e\'"\n'
+ROW = '[[rule]]\nid = "a"\nsurface = "both"\nreason = "r"\nevidence = "\'e\'"\n'
 
 
 @pytest.mark.parametrize(
