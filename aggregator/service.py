@@ -9,13 +9,14 @@ import signal
 import socket
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import structlog
 import uvicorn
 
 from aggregator.answers.reviser import Reviser
-from aggregator.api import create_app
+from aggregator.api.app import create_app
+from aggregator.api.shapes import Health
 from aggregator.inference.onset import infer
 from aggregator.intake.consumer import Consumer
 from aggregator.intake.ingest import Ingest
@@ -99,16 +100,16 @@ class Aggregator:
             if isinstance(result, BaseException):
                 raise result
 
-    def health(self) -> dict[str, Any]:
-        """Whether all is well, and what isn't."""
+    def health(self) -> Health:
+        """Whether the aggregator works, and what is wrong where it doesn't."""
         nats = self._connection is not None and self._connection.is_up
-        return {
-            "ok": nats,
-            "nats": "connected" if nats else "not connected: probes keep what they measure",
-            "known_until_ms": self._ingest.complete_ms,
-            "rule_set": self._rules.version,
-            "watches": sorted(self._watches),
-        }
+        return Health(
+            ok=nats,
+            nats="connected" if nats else "not connected: probes keep what they measure",
+            known_until_ms=self._ingest.complete_ms,
+            rule_set=self._rules.version,
+            watches=tuple(sorted(self._watches)),
+        )
 
 
 def run(settings: Settings) -> None:

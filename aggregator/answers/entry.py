@@ -5,13 +5,14 @@ Pure functions of a watch and of answers. Words are in `aggregator.answers.sente
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import msgspec
 
+from aggregator.inference.answer import compliance
 from aggregator.inference.answer.answer import Answer, Interval
+from aggregator.inference.watch_parameters import date_span
 from probe.base import times
 from probe.protocol.watch import Directive, DirectiveDate, Provider, Watch
 
@@ -143,17 +144,18 @@ def _entry(watch: Watch, provider: Provider, surfaces: dict[str, Answer]) -> Pro
 
 
 def _lag(onset: Interval, issued: DirectiveDate) -> OrderLag:
-    first, last = issued.span()
+    earliest, estimate, latest = (_milliseconds(t) for t in (onset.earliest, onset.estimate, onset.latest))
+    lag = compliance.lag(earliest, estimate, latest, date_span(issued))
+    assert lag.latest is not None  # as an interval always has its latest time
     return OrderLag(
-        earliest_s=_between(last, onset.earliest) if onset.earliest else None,
-        latest_s=_between(first, onset.latest),
-        estimate_s=_between(first, onset.estimate) if onset.estimate and issued.precision != "day" else None,
+        earliest_s=lag.earliest,
+        latest_s=lag.latest,
+        estimate_s=lag.estimate[1] if lag.estimate and issued.precision != "day" else None,
     )
 
 
-def _between(start: dt.datetime, end: str) -> float:
-    """Seconds from `start` to `end`, to the millisecond."""
-    return (times.milliseconds(times.moment(end)) - times.milliseconds(start)) / 1000
+def _milliseconds(rfc3339: str | None) -> int | None:
+    return None if rfc3339 is None else times.milliseconds(times.moment(rfc3339))
 
 
 def _deadline(onset: Interval, date: DirectiveDate) -> Deadline:

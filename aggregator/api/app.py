@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.metadata
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 from litestar import Litestar, Router
 from litestar.di import Provide
@@ -15,6 +14,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from aggregator.api import audience, problems
 from aggregator.api.requests import ApiData, NamedReads
 from aggregator.api.routes import answers, evidence, manual, operation, rules, series
+from aggregator.api.shapes import Health
 from probe.protocol.prefix_table import PrefixTable
 from probe.protocol.watch import Watch
 
@@ -31,13 +31,13 @@ def create_app(
     store: NamedReads,
     watches: Mapping[str, Watch],
     *,
-    health: Callable[[], dict[str, Any]],
+    health: Callable[[], Health],
     prefixes: Path | None,
 ) -> Litestar:
     """Build the API over a store.
 
-    `health` is called in a thread and says `{"ok": bool, …}` with whatever is wrong. `prefixes` is the operator's
-    prefix table. Raises UserError for a table that can't be read.
+    `health` is called in a thread. `prefixes` is the file of the operator's prefix table. Raises UserError for a table
+    that can't be read.
     """
     table = PrefixTable.read(prefixes) if prefixes else None
     source = ApiData(store=store, watches=watches, health=health, prefixes=table)

@@ -16,6 +16,7 @@ from litestar.exceptions import ClientException, NotFoundException
 from litestar.params import PathParameter, QueryParameter, SkipValidation
 
 from aggregator.api.problems import documented
+from aggregator.api.shapes import Health
 from probe.base import times
 from probe.protocol.prefix_table import PrefixTable
 from probe.protocol.watch import Provider, Watch
@@ -37,7 +38,7 @@ class ApiData:
 
     store: NamedReads
     watches: Mapping[str, Watch]
-    health: Callable[[], dict[str, Any]]
+    health: Callable[[], Health]
     prefixes: PrefixTable | None
 
     def watch(self, watch: str) -> Watch:

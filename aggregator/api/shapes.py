@@ -15,7 +15,7 @@ from probe.protocol.watch import DirectiveDate, Source, Watch
 Outcome = Literal["ok", "blocked", "down", "inconclusive"]
 
 
-class DateReadings(msgspec.Struct, frozen=True, kw_only=True):
+class DirectiveDateShape(msgspec.Struct, frozen=True, kw_only=True):
     """One date of a directive as it was written, and the instants it can mean."""
 
     kind: Literal["issued", "report_by", "block_by"]
@@ -36,7 +36,7 @@ class DirectiveShape(msgspec.Struct, frozen=True, kw_only=True):
 
     authority: str
     summary: str
-    dates: tuple[DateReadings, ...]
+    dates: tuple[DirectiveDateShape, ...]
     sources: tuple[Source, ...]
 
 
@@ -211,6 +211,20 @@ class RuleSetShape(msgspec.Struct, frozen=True, kw_only=True):
     rules: tuple[Rule, ...]
 
 
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether the aggregator works."""
+
+    ok: bool
+    nats: str
+    """`connected`, or what is wrong with the connection."""
+    known_until_ms: int
+    """All measurements received up to here are stored and judged. Milliseconds since the epoch."""
+    rule_set: str
+    """The version under which new runs are judged."""
+    watches: tuple[str, ...]
+    """Ids of the watches that the aggregator serves."""
+
+
 class WhoAmI(msgspec.Struct, frozen=True, kw_only=True):
     """The network a caller is in: `asn` 0 and `country` "" where the table doesn't have its address."""
 
@@ -234,7 +248,7 @@ def watch_shape(watch: Watch) -> WatchShape:
         directive=DirectiveShape(
             authority=directive.authority,
             summary=directive.summary,
-            dates=tuple(_readings(d) for d in directive.dates),
+            dates=tuple(_date_shape(d) for d in directive.dates),
             sources=directive.sources,
         ),
         providers=tuple(
@@ -252,9 +266,9 @@ def watch_shape(watch: Watch) -> WatchShape:
     )
 
 
-def _readings(date: DirectiveDate) -> DateReadings:
+def _date_shape(date: DirectiveDate) -> DirectiveDateShape:
     earliest, latest, limit = (times.text(times.milliseconds(t)) for t in (*date.span(), date.limit()))
-    return DateReadings(
+    return DirectiveDateShape(
         kind=date.kind,
         value=date.value,
         precision=date.precision,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from aggregator.inference.answer.compliance import _chance
+from aggregator.inference.answer.compliance import probability_by
 from aggregator.inference.model.likelihood import Floats
 from aggregator.inference.rows.parameters import DateSpan
 from probe.base import times
@@ -32,7 +32,7 @@ def curves(found: Sequence[Analysis], spans: Sequence[DateSpan]) -> list[dict[st
 def _curve(watch: str, surface: str, all_: list[Analysis], spans: Sequence[DateSpan]) -> dict[str, object]:
     measured = [a for a in all_ if a.answer.state != "insufficient"]
     points = _times(measured, spans)
-    p = np.array([[_chance(a.found[0] if a.found else None, a.p_block, t)[0] for t in points] for a in measured])
+    p = np.array([[probability_by(a.found[0] if a.found else None, a.p_block, t)[0] for t in points] for a in measured])
     rows = []
     for i, t in enumerate(points):
         low, high = _band(p[:, i])

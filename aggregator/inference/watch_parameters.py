@@ -8,12 +8,17 @@ from aggregator.inference.rows.parameters import DateSpan, Parameters
 from probe.base import times
 
 if TYPE_CHECKING:
-    from probe.protocol.watch import Watch
+    from probe.protocol.watch import DirectiveDate, Watch
 
 
 def directive_dates(watch: Watch) -> tuple[DateSpan, ...]:
     """A directive's dates as spans of ms."""
-    return tuple(DateSpan(d.kind, d.value, *(times.milliseconds(t) for t in d.span())) for d in watch.directive.dates)
+    return tuple(date_span(d) for d in watch.directive.dates)
+
+
+def date_span(date: DirectiveDate) -> DateSpan:
+    """One date of a directive as a span of ms."""
+    return DateSpan(date.kind, date.value, *(times.milliseconds(t) for t in date.span()))
 
 
 def of_watch(watch: Watch) -> Parameters:

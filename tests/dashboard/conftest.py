@@ -5,7 +5,7 @@ import pytest
 
 from aggregator.answers.entry import counts, entries
 from aggregator.answers.sentences import headline, spoken
-from aggregator.api import create_app
+from aggregator.api.app import create_app
 from aggregator.api.shapes import watch_shape
 from aggregator.store.store import Store
 from tests.support import lab_country
@@ -19,7 +19,7 @@ def api(tmp_path_factory):
     """Where the API answers."""
     store = Store.open(f"chdb://{tmp_path_factory.mktemp('store')}")
     lab_country.fill(store)
-    app = create_app(store, {WATCH.id: WATCH}, health=lambda: {"ok": True}, prefixes=None)
+    app = create_app(store, {WATCH.id: WATCH}, health=lab_country.health, prefixes=None)
     with serving(app) as url:
         yield url
     store.close()

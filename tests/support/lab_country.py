@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import time
 
 import msgspec
 
+from aggregator.api.shapes import Health
 from aggregator.inference.answer.answer import Answer, Episode, Interval
 from probe.base import times
 from probe.protocol.watch import Watch
@@ -105,6 +107,13 @@ def interval(zero_ms: int, at_s: float, *, censored: bool = False) -> Interval:
         return Interval(estimate=None, earliest=None, latest=times.text(zero_ms + 1200), level=0.95)
     at = zero_ms + round(at_s * 1000)
     return Interval(estimate=times.text(at), earliest=times.text(at - 1100), latest=times.text(at + 1500), level=0.95)
+
+
+def health(**changes) -> Health:
+    """What an aggregator reports that works and has just received something."""
+    now = round(time.time() * 1000)
+    given = Health(ok=True, nats="connected", known_until_ms=now, rule_set=RULES, watches=("ostramere",))
+    return msgspec.structs.replace(given, **changes)
 
 
 def fill(store, zero_ms: int = ZERO_MS) -> None:

@@ -91,8 +91,10 @@ def _type(schema: dict[str, Any]) -> str:
     if "oneOf" in schema:
         return " or ".join(_type(s) for s in schema["oneOf"])
     if "enum" in schema:
-        return " | ".join(str(v) for v in schema["enum"])
+        return " | ".join("null" if v is None else str(v) for v in schema["enum"])
     kind = schema.get("type", "anything")
+    if "prefixItems" in schema:
+        return f"[{', '.join(_type(s) for s in schema['prefixItems'])}]"
     if kind == "array":
         return f"list of {_type(schema.get('items', {}))}"
     words = " or ".join(kind) if isinstance(kind, list) else str(kind)

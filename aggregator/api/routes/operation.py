@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from litestar import Response, get
 from litestar.exceptions import ServiceUnavailableException
+from litestar.openapi.datastructures import ResponseSpec
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from aggregator.api.problems import documented
 from aggregator.api.requests import Asked, Sources
-from aggregator.api.shapes import WhoAmI
+from aggregator.api.shapes import Health, WhoAmI
 from probe.protocol.prefix_table import Origin
 
 _NO_TABLE = "no prefix table here: start the aggregator with --prefixes FILE (or BLOCKONSET_PREFIXES)"
@@ -28,11 +27,15 @@ def whoami(request: Asked, source: Sources) -> WhoAmI:
     return WhoAmI(asn=network.asn, country=network.country, table_date=source.prefixes.date.isoformat())
 
 
-@get("/healthz", sync_to_thread=True)
-def healthz(source: Sources) -> Response[dict[str, Any]]:
+@get(
+    "/healthz",
+    sync_to_thread=True,
+    responses={503: ResponseSpec(Health, description="the aggregator does not work", generate_examples=False)},
+)
+def healthz(source: Sources) -> Response[Health]:
     """Whether the aggregator works: 200 when it does, 503 with what is wrong when it doesn't."""
-    said = source.health()
-    return Response(said, status_code=200 if said.get("ok") else 503, headers={"Cache-Control": "no-store"})
+    health = source.health()
+    return Response(health, status_code=200 if health.ok else 503, headers={"Cache-Control": "no-store"})
 
 
 @get("/metrics", media_type=CONTENT_TYPE_LATEST, sync_to_thread=True)

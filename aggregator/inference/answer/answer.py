@@ -29,6 +29,71 @@ class Episode(msgspec.Struct, frozen=True, kw_only=True):
     lift: Interval | None
 
 
+class DateReading(msgspec.Struct, frozen=True, kw_only=True):
+    """The probability of an onset by one instant that a date of the directive can mean."""
+
+    by: str
+    """The instant, itself outside."""
+    p: float
+    """The least probability of an onset by then."""
+    p_at_most: float
+    """The greatest. It differs from `p` only where `by` lies before the first row, with the onset perhaps before it."""
+
+
+class DateCompliance(msgspec.Struct, frozen=True, kw_only=True):
+    """One date of the directive, and how probable an onset by then is."""
+
+    kind: str
+    """`issued`, `report_by` or `block_by`."""
+    value: str
+    """As it was written."""
+    readings: tuple[DateReading, ...]
+    """One for an instant. Two for a date known to the day: by its beginning, and by its end."""
+
+
+class LagRange(msgspec.Struct, frozen=True, kw_only=True):
+    """Seconds from the order to the onset, over all that the order's date and the onset's interval can mean.
+
+    Negative where the onset came first. A null end is not known.
+    """
+
+    earliest: float | None
+    """From the order's latest instant to the interval's earliest."""
+    estimate: tuple[float, float] | None
+    """To the interval's estimate: from the order's latest instant, and from its earliest."""
+    latest: float | None
+    """From the order's earliest instant to the interval's latest."""
+
+
+class Compliance(msgspec.Struct, frozen=True, kw_only=True):
+    """How the onset stands to the dates of the directive, by the posterior."""
+
+    dates: tuple[DateCompliance, ...]
+    lag_s: LagRange | None
+    """Null without an onset or without a date of the order."""
+    p_never: float
+    """The probability that there was no block in the window."""
+
+
+class DailyWindow(msgspec.Struct, frozen=True, kw_only=True, rename={"start": "from", "end": "to"}):
+    """Hours of the day in which the service is blocked, as `HH:MM` to five minutes."""
+
+    start: str
+    end: str
+    days: int
+    """Days on which it was."""
+
+
+class BlockSchedule(msgspec.Struct, frozen=True, kw_only=True):
+    """The daily windows that all blocks fall into."""
+
+    windows: tuple[DailyWindow, ...]
+    weekdays: tuple[str, ...]
+    """`Mon` to `Sun`: those on which a block began."""
+    timezone: str
+    """IANA name. Hours and days are its."""
+
+
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """When one surface of a service stopped working on one provider, and how sure that is.
 
@@ -58,5 +123,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     input_digest: str
     reasons: tuple[str, ...]
-    compliance: dict[str, object] | None = None
-    schedule: dict[str, object] | None = None
+    compliance: Compliance | None = None
+    """Null without dates, or where the state is `insufficient`."""
+    schedule: BlockSchedule | None = None
+    """Null where the blocks follow no daily hours."""

@@ -6,6 +6,7 @@ import datetime as dt
 import zoneinfo
 from collections.abc import Sequence
 
+from aggregator.inference.answer.answer import BlockSchedule, DailyWindow
 from aggregator.inference.model.locate import Located
 
 LEAST = 3
@@ -27,11 +28,8 @@ def _clock(seconds: float) -> str:
     return f"{minutes // 60:02d}:{minutes % 60:02d}"
 
 
-def schedule(found: Sequence[Located], cadence_ms: int, timezone: str) -> dict[str, object] | None:
-    """The daily windows that all episodes fall into, or None where they follow none.
-
-    {"windows": [{"from": "07:00", "to": "10:00", "days": 5}], "weekdays": ["Mon", ...], "timezone": ...}
-    """
+def schedule(found: Sequence[Located], cadence_ms: int, timezone: str) -> BlockSchedule | None:
+    """The daily windows that all episodes fall into, or None where they follow none."""
     zone = zoneinfo.ZoneInfo(timezone)
     ends = [(f.onset.quantile(0.5), f.lift.quantile(0.5) if f.lift else None) for f in found]
     closed = [(a, b) for a, b in ends if a is not None and b is not None]
@@ -50,14 +48,15 @@ def schedule(found: Sequence[Located], cadence_ms: int, timezone: str) -> dict[s
     lengths = [[(b - a).total_seconds() for a, b in w] for w in windows]
     if any(max(x) - min(x) > 4 * slack or max(x) >= DAY_S for x in lengths):
         return None
-    return {
-        "windows": [_window(w) for w in windows],
-        "weekdays": [DAYS[d] for d in sorted({s[0].weekday() for s in spans})],
-        "timezone": timezone,
-    }
+    return BlockSchedule(
+        windows=tuple(_window(w) for w in windows),
+        weekdays=tuple(DAYS[d] for d in sorted({s[0].weekday() for s in spans})),
+        timezone=timezone,
+    )
 
 
-def _window(spans: list[tuple[dt.datetime, ...]]) -> dict[str, object]:
+def _window(spans: list[tuple[dt.datetime, ...]]) -> DailyWindow:
     starts, stops = sorted(_of_day(s[0]) for s in spans), sorted(_of_day(s[1]) for s in spans)
     middle = len(spans) // 2
-    return {"from": _clock(starts[middle]), "to": _clock(stops[middle]), "days": len({s[0].date() for s in spans})}
+    days = len({s[0].date() for s in spans})
+    return DailyWindow(start=_clock(starts[middle]), end=_clock(stops[middle]), days=days)

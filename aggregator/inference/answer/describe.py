@@ -220,5 +220,5 @@ def describe(
         share_affected=share, method=method, measurements=int(rows.at.size), used=int(fit.at.size),
         probes=len(np.unique(fit.probe)), lines=summary.lines, model=MODEL,
         input_digest=digest(rows, parameters), reasons=tuple(reasons),
-        compliance=compliance.compliance(found[0] if found else None, p, state, parameters), schedule=windows,
+        compliance=compliance.assess(found[0] if found else None, p, state, parameters), schedule=windows,
     )  # fmt: skip

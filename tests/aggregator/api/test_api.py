@@ -6,7 +6,8 @@ import httpx
 import msgspec
 import pytest
 
-from aggregator.api import audience, create_app
+from aggregator.api import audience
+from aggregator.api.app import create_app
 from aggregator.inference.answer.answer import Answer
 from aggregator.judging import rule_set
 from probe.base import times
@@ -34,8 +35,8 @@ def sealed(store):
 
 @pytest.fixture(scope="module")
 def health():
-    """What the aggregator says of itself, to be changed."""
-    return {"ok": True, "nats": "connected"}
+    """What differs in the aggregator's health from one that works, to be changed."""
+    return {}
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +44,7 @@ def api(store, sealed, health, tmp_path_factory):
     """A client of the running API."""
     table = tmp_path_factory.mktemp("prefixes") / "prefixes.csv"
     table.write_text(PREFIXES)
-    app = create_app(store, {WATCH.id: WATCH}, health=lambda: health, prefixes=table)
+    app = create_app(store, {WATCH.id: WATCH}, health=lambda: lab_country.health(**health), prefixes=table)
     with serving(app) as url, httpx.Client(base_url=url) as client:
         yield client
 
@@ -250,7 +251,7 @@ def test_a_caller_learns_its_network_and_the_table_s_date(api):
 
 def test_without_a_table_whoami_names_the_setting(store):
     """503, and what to do about it."""
-    app = create_app(store, {}, health=dict, prefixes=None)
+    app = create_app(store, {}, health=lab_country.health, prefixes=None)
     with serving(app) as url:
         said = httpx.get(f"{url}/v1/whoami")
     assert said.status_code == 503
@@ -262,7 +263,7 @@ def test_health_is_an_http_status(api, health):
     assert api.get("/healthz").status_code == 200
     health.update(ok=False, nats="not connected")
     unwell = api.get("/healthz")
-    health.update(ok=True, nats="connected")
+    health.clear()
     assert unwell.status_code == 503
     assert unwell.json()["nats"] == "not connected"
 
@@ -328,7 +329,7 @@ def test_our_own_failure_tells_no_insides():
             raise self.error
 
     for error, status in ((RuntimeError("secret"), 500), (StoreError("secret"), 503)):
-        with serving(create_app(Broken(error), {WATCH.id: WATCH}, health=dict, prefixes=None)) as url:
+        with serving(create_app(Broken(error), {WATCH.id: WATCH}, health=lab_country.health, prefixes=None)) as url:
             said = httpx.get(f"{url}{BASE}/onsets")
         assert (said.status_code, said.json()["status"]) == (status, status)
         assert "secret" not in said.text
@@ -349,9 +350,34 @@ def test_the_document_describes_what_is_answered(api):
     assert "default-src 'none'" in manual.headers["Content-Security-Policy"]
 
 
+def test_no_answer_holds_an_object_without_a_shape(api):
+    """Whatever is answered is described to its last field."""
+    document = api.get("/openapi.json").json()
+    assert list(shapeless(document, "")) == []
+    assert list(shapeless({"a": [{"type": "object", "additionalProperties": {}}], "b": {"schema": {}}}, "")) == [
+        "/a/0", "/b/schema",
+    ]  # fmt: skip
+
+
+def shapeless(part, path):
+    """The places in a document where a schema allows anything."""
+    if isinstance(part, list):
+        for n, one in enumerate(part):
+            yield from shapeless(one, f"{path}/{n}")
+    if not isinstance(part, dict):
+        return
+    rest = part.get("additionalProperties")
+    if rest in ({}, True) or (part.get("type") == "object" and not part.get("properties") and not rest):
+        yield path
+    for name, one in part.items():
+        if one == {} and name in {"schema", "items"}:
+            yield f"{path}/{name}"
+        yield from shapeless(one, f"{path}/{name}")
+
+
 def test_every_route_says_what_it_shows(store):
     """One table decides who may see what; a route that it doesn't know can't be added by accident."""
-    app = create_app(store, {}, health=dict, prefixes=None)
+    app = create_app(store, {}, health=lab_country.health, prefixes=None)
     shown = {
         handler.opt.get("shows")
         for route in app.routes

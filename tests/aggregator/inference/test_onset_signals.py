@@ -72,10 +72,12 @@ def test_compliance_gives_each_reading_and_a_range_of_lags() -> None:
     )
     told = infer(rows, Parameters(cadence_s=600, dates=spans)).compliance
     assert told is not None
-    before, by = told["dates"][1]["readings"]  # type: ignore[index]
-    assert before["p"] == pytest.approx(0, abs=0.01)
-    assert by["p"] == pytest.approx(1, abs=0.01)
-    low, high = told["lag_s"]["estimate"]  # type: ignore[index]
+    assert told.lag_s is not None
+    assert told.lag_s.estimate is not None
+    before, by = told.dates[1].readings
+    assert before.p == pytest.approx(0, abs=0.01)
+    assert by.p == pytest.approx(1, abs=0.01)
+    low, high = told.lag_s.estimate
     assert high - low == pytest.approx(DAY)
 
 

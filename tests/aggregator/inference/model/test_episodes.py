@@ -47,8 +47,8 @@ def test_daily_windows_are_a_schedule(timezone: str, windows: tuple[str, str]) -
     assert answer.pattern == "scheduled"
     assert len(answer.episodes) == 10
     assert answer.schedule is not None
-    first = answer.schedule["windows"][0]  # type: ignore[index]
-    assert (first["from"], first["to"], first["days"]) == (*windows, 5)
+    first = answer.schedule.windows[0]
+    assert (first.start, first.end, first.days) == (*windows, 5)
 
 
 def test_short_outage_beside_a_block_is_no_episode() -> None:
