@@ -17,8 +17,10 @@ WITH
     65536 AS fast_enough,
     -- A service at least this fast is not throttled, however fast the control is.
     32768 AS slow_enough,
-    -- A service below this share of the control's rate is slow: THROTTLED in aggregator/inference/rows/clean.py.
-    0.25 AS throttled,
+    -- A service below this share of the control's rate is throttled: THROTTLED in aggregator/inference/rows/clean.py.
+    0.25 AS throttled_below,
+    -- An app is blocked when this share of its endpoints failed, or more.
+    0.25 AS blocked_from,
 
 -- Each measurement received in the span, once, with the address families that its steps used. Control and target steps
 -- over QUIC do not count for these.
@@ -264,7 +266,7 @@ run_comparisons AS (
         arrayCount(n -> n > 0, arrayDifference(arrayConcat([0], target_curve))) >= 4 AS came_steadily,
         multiIf(
             target_rate = 0 OR control_rate < fast_enough, nan,
-            target_rate > throttled * control_rate OR (came_steadily AND target_rate < slow_enough), target_rate / control_rate,
+            target_rate > throttled_below * control_rate OR (came_steadily AND target_rate < slow_enough), target_rate / control_rate,
             nan
         ) AS speed,
 
@@ -301,12 +303,14 @@ run_outcomes AS (
         notEmpty(cut6) AND arrayExists(a -> isIPv4String(a), tls_ok) AND NOT arrayExists(a -> isIPv6String(a), tls_ok) AS web_cut6,
         web_cut6 ? '; over IPv4 the service works, and over IPv6 the control: a block of IPv6 alone' : '' AS over6,
 
+        speed < throttled_below AS is_throttled,
+
         -- app: an endpoint is a datacentre
         length(dc_shares) AS endpoints,
         arrayCount(share -> share > 0, dc_shares) AS failed,
         -- app blocked over IPv6 alone: IPv4 works, and of two or more datacentres tested over IPv6 half failed, which is a
         -- quarter of all addresses that an app could use
-        endpoints > 0 AND arrayAvg(dc_shares) < 0.25 AND length(dc6_shares) > 1 AND arrayAvg(dc6_shares) >= 0.5 AS app_cut6,
+        endpoints > 0 AND arrayAvg(dc_shares) < blocked_from AND length(dc6_shares) > 1 AND arrayAvg(dc6_shares) >= 0.5 AS app_cut6,
         multiIf(
             web_cut6, 0.5, endpoints = 0, nan, app_cut6, greatest(arrayAvg(dc_shares), arrayAvg(dc6_shares) / 2),
             arrayAvg(dc_shares)) AS share_failed,
@@ -318,6 +322,7 @@ run_outcomes AS (
 -- The kind of failure met most often by the app, and its evidence in words.
 SELECT
     *,
+    share_failed < blocked_from AS app_works,
     app_counts[1] AS app_refused,
     app_counts[2] AS app_reset,
     app_counts[3] AS app_timeout,
