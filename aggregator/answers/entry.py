@@ -1,6 +1,6 @@
-"""What a watch has to say about each of its providers: one entry each, drawn from the answers per surface.
+"""One entry for each provider of a watch, made from its answers on the watch's surfaces.
 
-Pure functions of a watch and of answers. Words are in `aggregator.answers.sentences`.
+Pure functions of a watch and of answers. The words are in `aggregator.answers.sentences`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from probe.base import times
 from probe.protocol.watch import Directive, DirectiveDate, Provider, Watch
 
 STOPPED = ("blocked", "lifted")
-"""The states in which the service stopped working while somebody watched."""
+"""The states in which the service stopped working after measuring began."""
 _BLOCKS = (*STOPPED, "blocked_since_before_start")
 
 
@@ -31,27 +31,27 @@ class OrderLag(msgspec.Struct, frozen=True, kw_only=True):
     latest_s: float
     estimate_s: float | None
     words: str = ""
-    """The same for people, to go before "the order": `14 s after`."""
+    """The same in words, to be followed by "the order": `14 s after`."""
 
 
 class Deadline(msgspec.Struct, frozen=True, kw_only=True):
-    """How an onset stands to the directive's date. A `report_by` is a day to report, not one to have blocked by."""
+    """On which side of the directive's date an onset lies. A `report_by` is a date to report by, not to block by."""
 
     kind: Literal["block_by", "report_by"]
     limit: str
-    """The instant that divides "by then" from "too late", under the wording's own bound."""
+    """An onset before this instant is in time, by the wording's own bound."""
     before: bool | None
-    """Null where the onset's interval reaches over the limit, so that nobody can tell."""
+    """Null where the onset's interval includes the limit, so that the side is not known."""
 
 
 class ProviderEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """One provider of a watch. `answer` is null where nothing has been measured."""
+    """One provider of a watch. `answer` is the one of `surfaces` that stands for it, null without measurements."""
 
     provider: str
     name: str
     access: Literal["fixed", "mobile"]
     surface: str | None
-    """The surface that the headline answer is about."""
+    """The surface of `answer`."""
     answer: Answer | None
     surfaces: dict[str, Answer]
     lag: OrderLag | None
@@ -62,8 +62,8 @@ class ProviderEntry(msgspec.Struct, frozen=True, kw_only=True):
 class ProviderCounts(msgspec.Struct, frozen=True, kw_only=True):
     """How many of a watch's providers are in which state. All but the last four add up to `providers`.
 
-    `lifted` are among `stopped`; `before_deadline`, `after_deadline` and `astride_deadline` (nobody can tell)
-    count onsets of `stopped` and `already`.
+    `lifted` are also in `stopped`. `before_deadline`, `after_deadline` and `astride_deadline` (the side is not known)
+    count the onsets of `stopped` and `already`.
     """
 
     providers: int
@@ -87,12 +87,12 @@ def entries(watch: Watch, answers: Mapping[tuple[str, str], Answer]) -> tuple[Pr
     )
 
 
-def counts(of: Sequence[ProviderEntry]) -> ProviderCounts:
+def counts(providers: Sequence[ProviderEntry]) -> ProviderCounts:
     """Count entries by state and by the deadline."""
-    states = [e.answer.state if e.answer else None for e in of]
-    dated = [e.deadline.before for e in of if e.deadline and e.answer and e.answer.state in _BLOCKS]
+    states = [e.answer.state if e.answer else None for e in providers]
+    before = [e.deadline.before for e in providers if e.deadline and e.answer and e.answer.state in _BLOCKS]
     return ProviderCounts(
-        providers=len(of),
+        providers=len(providers),
         stopped=sum(s in STOPPED for s in states),
         already=states.count("blocked_since_before_start"),
         suspected=states.count("suspected"),
@@ -100,28 +100,28 @@ def counts(of: Sequence[ProviderEntry]) -> ProviderCounts:
         insufficient=states.count("insufficient"),
         unmeasured=states.count(None),
         lifted=states.count("lifted"),
-        before_deadline=dated.count(True),
-        after_deadline=dated.count(False),
-        astride_deadline=dated.count(None),
+        before_deadline=before.count(True),
+        after_deadline=before.count(False),
+        astride_deadline=before.count(None),
     )
 
 
 def due(directive: Directive) -> DirectiveDate | None:
-    """The date that onsets are held against: the deadline to block by, else the reporting date."""
+    """The date that onsets are compared with: the deadline to block by, else the reporting date."""
     return directive.date("block_by") or directive.date("report_by")
 
 
 def headline(surfaces: Mapping[str, Answer]) -> Answer | None:
-    """The answer that speaks for a provider: its earliest block, else its earliest suspicion, else the most data."""
+    """The answer that stands for a provider: its earliest block, else its earliest suspicion, else the most data."""
     for states in (_BLOCKS, ("suspected",)):
         found = [a for a in surfaces.values() if a.state in states]
         if found:
-            return min(found, key=_began)
+            return min(found, key=_onset_order)
     return max(surfaces.values(), key=lambda a: a.used, default=None)
 
 
-def _began(answer: Answer) -> tuple[bool, str]:
-    """A sorting key: what was there before measuring began comes first, what has no onset last."""
+def _onset_order(answer: Answer) -> tuple[bool, str]:
+    """A sorting key: blocks from before measuring began come first, those without an onset last."""
     if answer.onset is None:
         return answer.state != "blocked_since_before_start", "~"
     return answer.state != "blocked_since_before_start", answer.onset.estimate or answer.onset.latest

@@ -1,4 +1,4 @@
-"""Revising answers: where new rows came in, read them all, infer, and append what changed. Nothing is overwritten."""
+"""Revising answers: where new rows came in, all rows are read again, and an answer that changed is appended."""
 
 from __future__ import annotations
 
@@ -29,12 +29,15 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 REFERENCE_CADENCES = 1.5
-"""A reference speaks for runs this many cadences around it."""
+"""A reference's run is compared with runs up to this many cadences before and after it."""
 SPEED_SWEEPS = 1.5
-"""A transfer speaks for runs this many times the watch's `sweep_s` around it."""
-_SOONEST_S = 2.0
-_SAME_AGAIN_S = 30.0
-_LOOK_S = 0.25
+"""A transfer's speed holds for runs up to this many times the watch's `sweep_s` before and after it."""
+_MIN_INTERVAL_S = 2.0
+"""Least time between two revisions of an answer; its watch's cadence, where that is longer."""
+_COUNTS_INTERVAL_S = 30.0
+"""Least time until an answer of which only the counts changed is appended; the cadence, where that is longer."""
+_POLL_S = 0.25
+"""Time between two looks at the answers to revise, when none is due."""
 
 _TYPES: dict[str, type[np.int8]] = dict.fromkeys(("outcome", "control", "reference"), np.int8)
 
@@ -42,7 +45,7 @@ Infer = Callable[[Rows, Parameters], Answer]
 
 
 class AnswerKey(NamedTuple):
-    """What an answer is about."""
+    """What an answer is about; ids and the surface's name."""
 
     watch: str
     provider: str
@@ -50,7 +53,7 @@ class AnswerKey(NamedTuple):
 
 
 class Reviser:
-    """Keeps the answers of one store up with its rows."""
+    """Keeps the stored answers up to date with the stored rows."""
 
     def __init__(
         self,
@@ -58,140 +61,140 @@ class Reviser:
         watches: Mapping[str, Watch],
         rules: RuleSet,
         infer: Infer,
-        known_ms: Callable[[], int],
+        complete_ms: Callable[[], int],
     ) -> None:
-        """`known_ms` tells up to when everything received is stored and judged."""
+        """`complete_ms` gives the time up to which everything received is stored and judged, in ms."""
         self._store = store
         self._watches = watches
         self._rules = rules
         self._infer = infer
-        self._known_ms = known_ms
+        self._complete_ms = complete_ms
         self._dirty: set[AnswerKey] = set()
-        self._tried: dict[AnswerKey, float] = {}
+        self._tried: dict[AnswerKey, float] = {}  # when each was last revised, by the monotonic clock
         self._last: dict[AnswerKey, tuple[Answer, float] | None] = {}
 
     def touch(self, pairs: Iterable[tuple[str, str]]) -> None:
-        """New rows of these (watch, provider); "" for the provider means all of the watch's."""
+        """Mark the answers about these (watch, provider) to be revised. The provider "" means all of the watch."""
         for watch, provider in pairs:
-            w = self._watches[watch]
-            providers = [provider] if provider else [p.id for p in w.providers]
-            self._dirty |= {AnswerKey(watch, p, s) for p in providers for s in w.surfaces.names()}
+            found = self._watches[watch]
+            providers = [provider] if provider else [p.id for p in found.providers]
+            self._dirty |= {AnswerKey(watch, p, s) for p in providers for s in found.surfaces.names()}
         metrics.WAITING.set(len(self._dirty))
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Revise what is dirty until told to stop, each answer at most once a cadence, one at a time.
+        """Revise marked answers until `stop` is set, one at a time, and each at most once per cadence.
 
-        After each answer it rests for as long as that took: ingest and the API share this process.
+        After each answer this pauses for as long as it took, at most 1 s: ingest and the API share the process.
         """
         self.touch((w, "") for w in self._watches)
         while not stop.is_set():
-            place = self._due()
+            key = self._due()
             started = time.monotonic()
-            if place is not None:
-                await asyncio.to_thread(self._try, place)
-            rest = _LOOK_S if place is None else min(time.monotonic() - started, 1.0)
+            if key is not None:
+                await asyncio.to_thread(self._revise_safely, key)
+            pause = _POLL_S if key is None else min(time.monotonic() - started, 1.0)
             try:
-                await asyncio.wait_for(stop.wait(), rest)
+                await asyncio.wait_for(stop.wait(), pause)
             except TimeoutError:
                 continue
 
-    def revise(self, place: AnswerKey) -> Answer | None:
-        """Infer one answer anew from all that is known, and append it where it says something new.
+    def revise(self, key: AnswerKey) -> Answer | None:
+        """Infer one answer from all rows, and append it if it changed. Returns it, or None where nothing was measured.
 
-        Others of the watch that changed together with it, or no longer did, are told anew too. None where nothing was
-        measured. Raises StoreError.
+        Other answers of the watch are appended too where a common cause with this one appeared or disappeared. Raises
+        StoreError.
         """
-        as_of = self._known_ms()
-        rows = self.rows(place, as_of)
+        as_of = self._complete_ms()
+        rows = self.rows(key, as_of)
         if rows is None:
             return None
-        watch = self._watches[place.watch]
-        answers = {place: self._infer(rows, watch_parameters.of_watch(watch))}
-        beside = [AnswerKey(watch.id, p.id, place.surface) for p in watch.providers if p.id != place.provider]
-        answers |= {other: before[0] for other in beside if (before := self._before(other))}
+        watch = self._watches[key.watch]
+        answers = {key: self._infer(rows, watch_parameters.of_watch(watch))}
+        others = [AnswerKey(watch.id, p.id, key.surface) for p in watch.providers if p.id != key.provider]
+        answers |= {other: last[0] for other in others if (last := self._last_answer(other))}
         upstreams = {p.id: p.upstreams for p in watch.providers}
-        every = [round(watch.cadence_s * 1000)] * len(answers)
-        marked = common_cause.marked([common_cause.unmarked(a) for a in answers.values()], every, upstreams)
-        for other, answer in zip(answers, marked, strict=True):
-            self._tell(other, answer, as_of)
+        cadences_ms = [round(watch.cadence_s * 1000)] * len(answers)
+        marked = common_cause.marked([common_cause.unmarked(a) for a in answers.values()], cadences_ms, upstreams)
+        for answered, answer in zip(answers, marked, strict=True):
+            self._append_if_changed(answered, answer, as_of)
         return marked[0]
 
-    def _before(self, place: AnswerKey) -> tuple[Answer, float] | None:
-        """The last answer and when it was made, from memory or the store."""
-        if place not in self._last:
-            self._last[place] = self._stored(place)
-        return self._last[place]
+    def _last_answer(self, key: AnswerKey) -> tuple[Answer, float] | None:
+        """The last answer and when it was made (s since the epoch), from memory or else from the store."""
+        if key not in self._last:
+            self._last[key] = self._stored(key)
+        return self._last[key]
 
-    def _tell(self, place: AnswerKey, answer: Answer, as_of: int) -> None:
-        """Append an answer if it says something new, or if only its counts changed and the last one is old."""
-        made, before = time.time(), self._before(place)
-        if before is not None and before[0] == answer:
+    def _append_if_changed(self, key: AnswerKey, answer: Answer, as_of: int) -> None:
+        """Append an answer that differs from the last one. If only its counts do, the last one must be old enough."""
+        made, last = time.time(), self._last_answer(key)
+        if last is not None and last[0] == answer:
             return
-        old = max(_SAME_AGAIN_S, self._watches[place.watch].cadence_s)
-        if before is None or _told(before[0]) != _told(answer) or made - before[1] >= old:
-            self._append(place, answer, as_of, round(made * 1000))
-            self._last[place] = (answer, made)
+        interval_s = max(_COUNTS_INTERVAL_S, self._watches[key.watch].cadence_s)
+        if last is None or _without_counts(last[0]) != _without_counts(answer) or made - last[1] >= interval_s:
+            self._append(key, answer, as_of, round(made * 1000))
+            self._last[key] = (answer, made)
 
-    def rows(self, place: AnswerKey, as_of: int) -> Rows | None:
-        """The rows behind an answer as they were known at `as_of`, or None where there are none. Raises StoreError."""
-        c = self._store.columns(
+    def rows(self, key: AnswerKey, as_of: int) -> Rows | None:
+        """The rows behind an answer, as known at `as_of` (ms), or None where there are none. Raises StoreError."""
+        columns = self._store.columns(
             "rows",
             rule_set=self._rules.version,
-            watch=place.watch,
-            provider=place.provider,
-            surface=place.surface,
+            watch=key.watch,
+            provider=key.provider,
+            surface=key.surface,
             as_of=as_of,
-            near_ms=round(REFERENCE_CADENCES * self._watches[place.watch].cadence_s * 1000),
-            hold_ms=round(SPEED_SWEEPS * self._watches[place.watch].sweep_s * 1000),
+            near_ms=round(REFERENCE_CADENCES * self._watches[key.watch].cadence_s * 1000),
+            hold_ms=round(SPEED_SWEEPS * self._watches[key.watch].sweep_s * 1000),
             slow=THROTTLED,
         )
-        if not c:
+        if not columns:
             return None
         return Rows(
-            watch=place.watch,
-            provider=place.provider,
-            surface=place.surface,
-            **{name: column.astype(_TYPES.get(name, column.dtype)) for name, column in c.items()},
+            watch=key.watch,
+            provider=key.provider,
+            surface=key.surface,
+            **{name: column.astype(_TYPES.get(name, column.dtype)) for name, column in columns.items()},
         )
 
     def _due(self) -> AnswerKey | None:
-        """The dirty answer that waits longest, if its cadence has passed; it is no longer dirty then."""
+        """Take the marked answer that was revised longest ago, if its cadence has passed since. Its mark is removed."""
         now = time.monotonic()
-        due = [p for p in self._dirty if now - self._tried.get(p, -np.inf) >= self._pause_s(p)]
+        due = [p for p in self._dirty if now - self._tried.get(p, -np.inf) >= self._interval_s(p)]
         if not due:
             return None
-        place = min(due, key=lambda p: (self._tried.get(p, -np.inf), p))
-        self._dirty.discard(place)
-        self._tried[place] = now
+        key = min(due, key=lambda p: (self._tried.get(p, -np.inf), p))
+        self._dirty.discard(key)
+        self._tried[key] = now
         metrics.WAITING.set(len(self._dirty))
-        return place
+        return key
 
-    def _pause_s(self, place: AnswerKey) -> float:
-        return max(_SOONEST_S, self._watches[place.watch].cadence_s)
+    def _interval_s(self, key: AnswerKey) -> float:
+        return max(_MIN_INTERVAL_S, self._watches[key.watch].cadence_s)
 
-    def _try(self, place: AnswerKey) -> None:
-        """Revise; what fails is dirty again, and nobody else has to wait for it."""
+    def _revise_safely(self, key: AnswerKey) -> None:
+        """Revise, and log what fails. After a failure of the store the answer is marked again."""
         try:
             with metrics.INFER_SECONDS.time():
-                self.revise(place)
+                self.revise(key)
         except StoreError as e:
-            self._dirty.add(place)
-            log.warning("an answer could not be revised; will try again", error=str(e), **place._asdict())
+            self._dirty.add(key)
+            log.warning("an answer could not be revised; will try again", error=str(e), **key._asdict())
         except Exception:
-            log.exception("our own bug while revising", **place._asdict())
+            log.exception("an answer could not be revised because of a bug", **key._asdict())
 
-    def _stored(self, place: AnswerKey) -> tuple[Answer, float] | None:
-        """The last answer under these rules that is stored, and when it was made; None, too, where it can't be read."""
-        found = self._store.read("last_answer", **place._asdict(), rule_set=self._rules.version)
+    def _stored(self, key: AnswerKey) -> tuple[Answer, float] | None:
+        """The last stored answer under these rules, and when it was made; None where there is none that can be read."""
+        found = self._store.read("last_answer", **key._asdict(), rule_set=self._rules.version)
         try:
             return (msgspec.json.decode(found[0]["answer"], type=Answer), found[0]["made"] / 1000) if found else None
-        except msgspec.DecodeError:  # of a model whose answers had another shape
+        except msgspec.DecodeError:  # the answer is of a model whose answers had another shape
             return None
 
-    def _append(self, place: AnswerKey, answer: Answer, as_of: int, made: int) -> None:
+    def _append(self, key: AnswerKey, answer: Answer, as_of: int, made: int) -> None:
         onset = answer.onset.estimate if answer.onset else None
         row: dict[str, Any] = {
-            **place._asdict(),
+            **key._asdict(),
             "as_of": as_of,
             "made": made,
             "rule_set": self._rules.version,
@@ -206,6 +209,6 @@ class Reviser:
         metrics.REVISIONS.inc()
 
 
-def _told(answer: Answer) -> Answer:
-    """What an answer tells, without how much it was made from."""
+def _without_counts(answer: Answer) -> Answer:
+    """An answer without how many rows it was made from."""
     return msgspec.structs.replace(answer, measurements=0, used=0, input_digest="")

@@ -1,6 +1,6 @@
-"""What the answers say, in sentences. They state an effect that was measured, never an intent.
+"""Answers as sentences. They state an effect that was measured, never an intent.
 
-Durations and times carry no more digits than their intervals support.
+Durations and times have no more digits than their intervals support.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _NAMED_AT_MOST = 4
 
 
 def headline(watch: Watch, entries: Sequence[ProviderEntry]) -> str:
-    """One sentence about all providers of a watch, those without measurements named."""
+    """One sentence about all providers of a watch. Those without measurements are named."""
     n = counts(entries)
     measured = n.providers - n.unmeasured
     if not measured:
@@ -38,10 +38,10 @@ def headline(watch: Watch, entries: Sequence[ProviderEntry]) -> str:
     return f"Of {_count(measured, 'provider')} measured{subject}, {'; '.join(c for c in clauses if c)}."
 
 
-def spoken(watch: Watch, entry: ProviderEntry) -> ProviderEntry:
-    """An entry with its words filled in."""
-    told = msgspec.structs.replace(entry.lag, words=lag(entry.lag)) if entry.lag else None
-    return msgspec.structs.replace(entry, sentence=sentence(watch, entry), lag=told)
+def with_sentences(watch: Watch, entry: ProviderEntry) -> ProviderEntry:
+    """An entry with its `sentence` and the `words` of its lag filled in."""
+    lag_with_words = msgspec.structs.replace(entry.lag, words=lag(entry.lag)) if entry.lag else None
+    return msgspec.structs.replace(entry, sentence=sentence(watch, entry), lag=lag_with_words)
 
 
 def sentence(watch: Watch, entry: ProviderEntry) -> str:
@@ -50,7 +50,7 @@ def sentence(watch: Watch, entry: ProviderEntry) -> str:
     if answer is None:
         return f"Nothing has been measured on {entry.name} yet."
     what = f"{service(watch)} ({answer.surface})"
-    said = {
+    state = {
         "blocked": f"{what} stopped working on {entry.name}{_when(watch, entry)}.",
         "lifted": f"{what} stopped working on {entry.name}{_when(watch, entry)}.{_again(watch, answer.lift)}",
         "suspected": f"{what} may have stopped working on {entry.name}{_when(watch, entry)}, {chance(answer.p_block)}.",
@@ -58,11 +58,11 @@ def sentence(watch: Watch, entry: ProviderEntry) -> str:
         "reachable": f"No block of {what} seen on {entry.name}.",
         "insufficient": f"{what} has not been measured enough on {entry.name}.",
     }[answer.state]
-    return f"{said}{_bracket(answer)} {_evidence(answer)}"
+    return f"{state}{_bracket(answer)} {_evidence(answer)}"
 
 
 def service(watch: Watch) -> str:
-    """A service's name for people: a domain stays as it is, a word gets its capital."""
+    """A service's name in a sentence: a domain stays as it is, a word is capitalised."""
     return watch.service if "." in watch.service else watch.service.capitalize()
 
 
@@ -79,21 +79,21 @@ def duration(seconds: float) -> str:
     return _two(minutes // 60, 24, "d", "h")
 
 
-def lag(of: OrderLag) -> str:
-    """How an onset lies to the order, to be followed by "the order": `14 s after`, `4 d 4 h to 5 d 5 h after`."""
-    if of.estimate_s is not None:
-        return f"{duration(of.estimate_s)} {'after' if of.estimate_s >= 0 else 'before'}"
-    if of.earliest_s is None:
-        return f"at most {duration(of.latest_s)} after" if of.latest_s >= 0 else "before"
-    if of.earliest_s < 0 <= of.latest_s:
+def lag(order_lag: OrderLag) -> str:
+    """A lag in words, to be followed by "the order": `14 s after`, `4 d 4 h to 5 d 5 h after`."""
+    if order_lag.estimate_s is not None:
+        return f"{duration(order_lag.estimate_s)} {'after' if order_lag.estimate_s >= 0 else 'before'}"
+    if order_lag.earliest_s is None:
+        return f"at most {duration(order_lag.latest_s)} after" if order_lag.latest_s >= 0 else "before"
+    if order_lag.earliest_s < 0 <= order_lag.latest_s:
         return "at about the time of"
-    near, far = (duration(s) for s in sorted((of.earliest_s, of.latest_s), key=abs))
-    side = "after" if of.earliest_s >= 0 else "before"
+    near, far = (duration(s) for s in sorted((order_lag.earliest_s, order_lag.latest_s), key=abs))
+    side = "after" if order_lag.earliest_s >= 0 else "before"
     return f"{near} {side}" if near == far else f"{near} to {far} {side}"
 
 
 def chance(p: float) -> str:
-    """A probability with two digits and no more nines than they hold."""
+    """A probability with two digits, never rounded to 1 or 0."""
     if p > 0.99:
         return "p > 0.99"
     return "p < 0.01" if p < 0.01 else f"p = {p:.2f}"
@@ -102,16 +102,17 @@ def chance(p: float) -> str:
 def between(watch: Watch, interval: Interval) -> str:
     """`between … and … UTC on …`, with the country's own time and the level in brackets.
 
-    Seconds are told only where the interval is short. `interval.earliest` must be there.
+    Seconds are given only where the interval is short. `interval.earliest` must not be None.
     """
     start, end = times.moment(interval.earliest or interval.latest), times.moment(interval.latest)
     zone = zoneinfo.ZoneInfo(watch.timezone)
-    there = _local(start.astimezone(zone), end.astimezone(zone), start.date())
+    local = _local(start.astimezone(zone), end.astimezone(zone), start.date())
     level = f"{interval.level * 100:g} %"
-    return f"{_span(start, end)} ({there}; {level})" if there else f"{_span(start, end)} ({level})"
+    return f"{_span(start, end)} ({local}; {level})" if local else f"{_span(start, end)} ({level})"
 
 
 def _stopped(watch: Watch, entries: Sequence[ProviderEntry]) -> str:
+    """The headline's clause about the providers on which the service stopped working."""
     n = counts(entries)
     stopped = [e for e in entries if e.answer and e.answer.state in STOPPED]
     first = min((e for e in stopped if e.lag and e.answer), key=_onset, default=None)
@@ -125,7 +126,7 @@ def _stopped(watch: Watch, entries: Sequence[ProviderEntry]) -> str:
 
 
 def _deadline(watch: Watch, stopped: Sequence[ProviderEntry]) -> list[str]:
-    """Where the onsets of `stopped` lie around the deadline, or the reporting date."""
+    """On which side of the deadline, or of the reporting date, the onsets of `stopped` lie."""
     date = due(watch.directive)
     sides = [e.deadline.before for e in stopped if e.deadline]
     if date is None or not sides:
@@ -154,6 +155,7 @@ def _onset(entry: ProviderEntry) -> str:
 
 
 def _when(watch: Watch, entry: ProviderEntry) -> str:
+    """The time of an onset, its lag from the order and its side of the deadline, to follow a clause."""
     onset = entry.answer.onset if entry.answer else None
     if onset is None:
         return ", at a time that can't be given"
@@ -186,11 +188,12 @@ def _again(watch: Watch, lift: Interval | None) -> str:
 
 
 def _bracket(answer: Answer) -> str:
+    """The last success before the onset and the first failure after it."""
     if not (answer.last_ok and answer.first_fail) or answer.state in ("reachable", "insufficient"):
         return ""
     days = {t[:10] for t in (answer.last_ok, answer.first_fail, answer.onset.latest if answer.onset else "")}
-    told = _clock if len(days) == 1 else _at
-    return f" Last success {told(answer.last_ok)}, first failure {told(answer.first_fail)}."
+    written = _clock if len(days) == 1 else _at
+    return f" Last success {written(answer.last_ok)}, first failure {written(answer.first_fail)}."
 
 
 def _evidence(answer: Answer) -> str:
@@ -214,19 +217,20 @@ def _span(start: dt.datetime, end: dt.datetime) -> str:
     return f"at {a} UTC on {day}" if a == b else f"between {a} and {b} UTC on {day}"
 
 
-def _local(start: dt.datetime, end: dt.datetime, told: dt.date) -> str:
-    """The same span by the country's clock, its day only where that isn't `told` already; "" where that is UTC."""
+def _local(start: dt.datetime, end: dt.datetime, utc_day: dt.date) -> str:
+    """A span by the country's clock, with its day only where that isn't `utc_day`; "" for a country on UTC."""
     offset = start.utcoffset() or dt.timedelta(0)
     if not offset:
         return ""
     a, b = _clocks(start, end)
     if start.date() != end.date():
         a = f"{a} on {start.day} {start:%b}"
-    day = "" if start.date() == end.date() == told else f" on {end.day} {end:%b}"
+    day = "" if start.date() == end.date() == utc_day else f" on {end.day} {end:%b}"
     return f"{a if a == b else f'{a} to {b}'}{day} local time, {_zone(offset)}"
 
 
 def _clocks(start: dt.datetime, end: dt.datetime) -> tuple[str, str]:
+    """Both times of day, with seconds where they are less than 5 minutes apart."""
     clock = "%H:%M:%S" if end - start < dt.timedelta(minutes=5) else "%H:%M"
     return start.strftime(clock), end.strftime(clock)
 

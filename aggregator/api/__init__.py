@@ -1,1 +1,1 @@
-"""The HTTP API: the one way in for everybody, the dashboard included. Everything here reads; nothing writes."""
+"""The HTTP API, through which everybody reads, the dashboard included. It never writes."""

@@ -34,7 +34,7 @@ def create_app(
     health: Callable[[], Health],
     prefixes: Path | None,
 ) -> Litestar:
-    """Build the API over a store.
+    """Build the API over a store, for these watches by their ids.
 
     `health` is called in a thread. `prefixes` is the file of the operator's prefix table. Raises UserError for a table
     that can't be read.
@@ -57,7 +57,7 @@ def create_app(
             title="Blockonset",
             version=importlib.metadata.version("blockonset"),
             description=_ABOUT,
-            path="/docs/openapi",  # Litestar's own pages; at the root they would answer every unknown path
+            path="/docs/openapi",  # Litestar's own pages, which at the root would answer every unknown path
             use_handler_docstrings=True,
             render_plugins=[JsonRenderPlugin()],
         ),

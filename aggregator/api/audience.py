@@ -1,7 +1,7 @@
-"""The one place that decides what an audience may see.
+"""What each audience may see.
 
-Every route under /v1 says what it shows (`opt={"shows": …}`); this table says who may see that. The one-machine
-stack listens on loopback only, and whoever reaches it there is an analyst.
+Every route under /v1 declares what it shows (`opt={"shows": …}`), and SEES says which audiences may see that. The
+one-machine stack listens on loopback only, where every caller counts as an analyst.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ SEES: dict[Audience, frozenset[Kind]] = {
 }
 
 
-def of(_connection: ASGIConnection[Any, Any, Any, Any]) -> Audience:
-    """Who is asking."""
+def audience_of(_connection: ASGIConnection[Any, Any, Any, Any]) -> Audience:
+    """The audience that a caller belongs to."""
     return "analyst"
 
 
 def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
     """Refuse what the caller's audience may not see. Raises PermissionDeniedException (403)."""
-    if handler.opt["shows"] not in SEES[of(connection)]:
-        raise PermissionDeniedException(f"{handler.opt['shows']}: not for this audience")
+    if handler.opt["shows"] not in SEES[audience_of(connection)]:
+        raise PermissionDeniedException(f"{handler.opt['shows']}: this audience may not see it")

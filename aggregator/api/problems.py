@@ -15,14 +15,13 @@ from aggregator.store.store import StoreError
 
 log = structlog.get_logger()
 
-Asked = Request[Any, Any, Any]
-
+ApiRequest = Request[Any, Any, Any]
 
 MEDIA_TYPE = "application/problem+json"
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
-    """What went wrong. `title` is the status in words, `detail` names the thing and says what to do."""
+    """An error. `title` is the status in words, `detail` names what is wrong and says what to do."""
 
     type: str = "about:blank"
     title: str
@@ -31,36 +30,36 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     instance: str
 
 
-def respond(request: Asked, status: int, detail: str) -> Response[Problem]:
+def respond(request: ApiRequest, status: int, detail: str) -> Response[Problem]:
     """A problem as a response."""
     problem = Problem(title=HTTPStatus(status).phrase, status=status, detail=detail, instance=request.url.path)
     return Response(problem, status_code=status, media_type=MEDIA_TYPE)
 
 
-def from_http(request: Asked, error: HTTPException) -> Response[Problem]:
-    """A refusal by a route or by Litestar. A parameter that is wrong is named."""
-    said = error.extra if isinstance(error.extra, list) else []
-    wrong = "; ".join(f"{e.get('key', '?')}: {e.get('message', '')}" for e in said if isinstance(e, dict))
+def from_http(request: ApiRequest, error: HTTPException) -> Response[Problem]:
+    """The problem for an error that a route or Litestar raised. Wrong parameters are named."""
+    parameters = error.extra if isinstance(error.extra, list) else []
+    wrong = "; ".join(f"{p.get('key', '?')}: {p.get('message', '')}" for p in parameters if isinstance(p, dict))
     response = respond(request, error.status_code, wrong or error.detail or HTTPStatus(error.status_code).phrase)
     if error.headers:
         response.headers.update(error.headers)
     return response
 
 
-def from_bug(request: Asked, error: Exception) -> Response[Problem]:
-    """Our own failure: logged whole, told without its insides."""
-    log.error("api_failed", path=request.url.path, exc_info=error)
-    return respond(request, 500, "the aggregator failed to answer; its log says why")
+def from_bug(request: ApiRequest, error: Exception) -> Response[Problem]:
+    """The problem for a bug: all of it is logged, and no detail of it answered."""
+    log.error("a request failed because of a bug", path=request.url.path, exc_info=error)
+    return respond(request, 500, "the aggregator failed to answer; its log shows the error")
 
 
-def from_store(request: Asked, error: StoreError) -> Response[Problem]:
-    """The store is gone, busy or passed a limit."""
-    log.warning("store_failed", path=request.url.path, error=str(error))
+def from_store(request: ApiRequest, error: StoreError) -> Response[Problem]:
+    """The problem for a store that is gone or busy, or whose query passed a limit."""
+    log.warning("the store failed to answer a request", path=request.url.path, error=str(error))
     return respond(request, 503, "the store did not answer; try again in a moment")
 
 
 def documented(**codes: str) -> dict[int, ResponseSpec]:
-    """The problems a route may answer with, for its description: `s404="no such watch"`."""
+    """The problems that a route may answer with, for the OpenAPI document. Keywords: `s404="no such watch"`."""
     return {
         int(code.removeprefix("s")): ResponseSpec(
             Problem, description=why, generate_examples=False, media_type=cast("MediaType", MEDIA_TYPE)

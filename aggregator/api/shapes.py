@@ -26,13 +26,13 @@ class DirectiveDateShape(msgspec.Struct, frozen=True, kw_only=True):
     wording: str
     earliest: str
     latest: str
-    """The end of the span that the date can mean, itself outside it."""
+    """The end of the span that the date can mean, not part of it."""
     limit: str
-    """The instant that divides "by then" from "too late", under the wording's own bound."""
+    """An onset before this instant is in time, by the wording's own bound."""
 
 
 class DirectiveShape(msgspec.Struct, frozen=True, kw_only=True):
-    """The order: who gave it, its dates and where they were read."""
+    """The order: who gave it, its dates, and the sources for them."""
 
     authority: str
     summary: str
@@ -60,7 +60,7 @@ class WatchShape(msgspec.Struct, frozen=True, kw_only=True):
     country: str
     timezone: str
     fictional: bool
-    """True for a lab's country: nothing about it is evidence."""
+    """True for a country invented for the lab: nothing about it is evidence."""
     cadence_s: float
     surfaces: tuple[str, ...]
     directive: DirectiveShape
@@ -75,13 +75,13 @@ class WatchList(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Onsets(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known about all providers of a watch. `as_of` and `made` are null before the first answer."""
+    """All providers of a watch with their answers. `as_of` and `made` are null before the first answer."""
 
     watch: str
     title: str
     fictional: bool
     as_of: str | None
-    """The newest of the answers is made from what was received up to here."""
+    """The newest answer uses everything that was received up to here."""
     made: str | None
     headline: str
     counts: ProviderCounts
@@ -91,7 +91,7 @@ class Onsets(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Revision(msgspec.Struct, frozen=True, kw_only=True):
-    """One stored answer. Never overwritten: late data makes a new one."""
+    """One stored answer. It is never overwritten: late data makes a new one."""
 
     surface: str
     as_of: str
@@ -105,7 +105,7 @@ class Revision(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ProviderPage(msgspec.Struct, frozen=True, kw_only=True):
-    """One provider of a watch with its revisions. `next` is the cursor of the page after, null at the end."""
+    """One provider of a watch with its revisions. `next` is the cursor of the next page, null at the end."""
 
     watch: str
     entry: ProviderEntry
@@ -114,17 +114,17 @@ class ProviderPage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SeriesProbe(msgspec.Struct, frozen=True, kw_only=True):
-    """A probe in a series. `label` is short and stays the same as others come and go."""
+    """A probe in a series. `label` is a short name, which does not change when other probes come or go."""
 
     probe: str
     label: str
     line: str
-    """An opaque token; "" is unknown, and all unknown lines are one."""
+    """An opaque token. Every unknown line has the same one, ""."""
     role: Literal["probe", "reference"]
 
 
 class RunOutcome(msgspec.Struct, frozen=True, kw_only=True):
-    """One run's outcome. `down` is a failure while a reference in an uncensored network failed too."""
+    """One run's outcome. `down` is a failure while references in uncensored networks failed too."""
 
     at: str
     received: str
@@ -137,13 +137,13 @@ class RunOutcome(msgspec.Struct, frozen=True, kw_only=True):
     rule: str
     failure: str
     share_failed: float | None
-    """Of the endpoints tested; null where a run tests but one thing."""
+    """Of the endpoints tested; null where endpoints are not counted."""
     evidence: str
     run_id: str
 
 
 class SeriesBin(msgspec.Struct, frozen=True, kw_only=True):
-    """How many runs of one probe ended how, from `start` for the series' `bin_s`."""
+    """How many runs of one probe had each outcome, from `start` for the `bin_s` of the series."""
 
     start: str
     probe: str
@@ -157,7 +157,7 @@ class SeriesBin(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Series(msgspec.Struct, frozen=True, kw_only=True):
-    """Outcomes by probe in order of time: `items`, or `bins` where the question gave `bin`."""
+    """Outcomes by probe in order of time: `items`, or `bins` where the request gave `bin`."""
 
     watch: str
     provider: str
@@ -171,7 +171,7 @@ class Series(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StoredVerdict(msgspec.Struct, frozen=True, kw_only=True):
-    """What one rule set says about a run."""
+    """The verdict of one rule set on a run."""
 
     rule_set: str
     surface: str
@@ -183,7 +183,7 @@ class StoredVerdict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StoredMeasurement(msgspec.Struct, frozen=True, kw_only=True):
-    """One measurement as its probe signed it, with where it is stored."""
+    """One measurement as its probe signed it, and the segment in which it is stored."""
 
     measurement_id: str
     segment_id: str
@@ -194,7 +194,7 @@ class StoredMeasurement(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Measurements(msgspec.Struct, frozen=True, kw_only=True):
-    """One measurement or all of a run's, and the verdicts on that run."""
+    """One measurement or all of a run, and the verdicts on that run."""
 
     items: tuple[StoredMeasurement, ...]
     verdicts: tuple[StoredVerdict, ...]
@@ -226,7 +226,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WhoAmI(msgspec.Struct, frozen=True, kw_only=True):
-    """The network a caller is in: `asn` 0 and `country` "" where the table doesn't have its address."""
+    """The network of a caller: `asn` 0 and `country` "" where the table does not hold its address."""
 
     asn: int
     country: str
@@ -234,7 +234,7 @@ class WhoAmI(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def watch_shape(watch: Watch) -> WatchShape:
-    """A watch as the API tells it: without the endpoints that probes contact."""
+    """A watch for the API, without the endpoints that probes contact."""
     directive = watch.directive
     return WatchShape(
         id=watch.id,

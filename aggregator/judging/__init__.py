@@ -1,1 +1,1 @@
-"""From steps to verdicts, by a versioned set of rules."""
+"""Verdicts on runs: facts.sql turns steps into facts, and the rules of a versioned set decide by them."""

@@ -1,4 +1,4 @@
-"""Judging: what the facts of stored runs mean under a rule set, as rows of `verdicts`."""
+"""Judging stored runs under a rule set: writes rows of `verdicts`."""
 
 from __future__ import annotations
 
@@ -21,41 +21,49 @@ _DAY_MS = 86_400_000
 def judge(store: Store, rules: RuleSet, since_ms: int, until_ms: int) -> None:
     """Judge the measurements received from `since_ms` to `until_ms`, inclusive.
 
-    Doing so twice changes nothing: the same facts give the same rows, and a row is there once. Raises StoreError.
+    Judging again changes nothing: the same facts give the same rows, and the table keeps one of each. Raises
+    StoreError.
     """
     store.execute(rules.statement(), rule_set=rules.version, since=since_ms, until=until_ms)
 
 
 def rejudge(store: Store, rules: RuleSet) -> int:
-    """Judge all history under a rule set, day by day; the number of days. Raises StoreError, UserError as `known`."""
-    known(store, rules)
+    """Judge all history under a rule set, day by day. Returns the number of days.
+
+    Raises StoreError, and UserError as `is_judged`.
+    """
+    is_judged(store, rules)
     days = [row["day_ms"] for row in store.read("days_received")]
     for day in days:
         judge(store, rules, day, day + _DAY_MS - 1)
-    if not known(store, rules):
+    if not is_judged(store, rules):
         now = int(time.time() * 1000)
         row = {"rule_set": rules.version, "digest": rules.digest, "judged": now, "text": rules.text}
         store.insert_row("rule_sets", row)
     return len(days)
 
 
-def known(store: Store, rules: RuleSet) -> bool:
+def is_judged(store: Store, rules: RuleSet) -> bool:
     """Whether all of the store's history has been judged under this rule set.
 
-    Raises UserError when it was judged under another text of the same version: old verdicts stay quotable.
+    Raises UserError when it was judged under another text of the same version, because a verdict that somebody quoted
+    must keep its meaning.
     """
-    found = store.read("rule_set_known", rule_set=rules.version)
-    if found and found[0]["digest"] != rules.digest:
+    judged = store.read("rule_set_known", rule_set=rules.version)
+    if judged and judged[0]["digest"] != rules.digest:
         raise UserError(
-            f"rule set {rules.version}: the store was judged under another text of it. "
+            f"rule set {rules.version}: the store was judged under another text of this version. "
             "Give the changed rules a file with a new name in aggregator/judging/rules."
         )
-    return bool(found)
+    return bool(judged)
 
 
 def ensure(store: Store, rules: RuleSet) -> None:
-    """Make sure that all history has been judged under a rule set, before anything is answered from it."""
-    if not known(store, rules):
+    """Judge all history under a rule set, unless that was done before.
+
+    Raises StoreError, and UserError as `is_judged`.
+    """
+    if not is_judged(store, rules):
         started = time.monotonic()
         days = rejudge(store, rules)
         log.info("judged all history", rule_set=rules.version, days=days, seconds=round(time.monotonic() - started, 1))

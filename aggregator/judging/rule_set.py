@@ -1,6 +1,6 @@
-"""Verdict rules as data: a TOML file a version, compiled to one statement over the facts of a run.
+"""Verdict rules as data: one TOML file for each version, compiled to one statement over the facts of runs.
 
-A rule is a row (see aggregator/judging/rules/*.toml). Adding one is adding a row; the first whose condition holds
+The format is described at the top of the files in aggregator/judging/rules. The first rule whose condition holds
 decides.
 """
 
@@ -36,7 +36,7 @@ Method = Literal[
     "unknown",
 ]
 METHODS: tuple[Method, ...] = get_args(Method)
-"""How a service is blocked: the closed list."""
+"""The ways in which a service is blocked: a closed list."""
 
 DIRECTORY = Path(__file__).parent / "rules"
 
@@ -68,12 +68,12 @@ class RuleSet(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     rules: tuple[Rule, ...]
     text: str
-    """The file, word for word."""
+    """The content of the file."""
     digest: str
     """SHA-256 of the file, hex."""
 
     def statement(self) -> str:
-        """The SQL that judges the measurements received in a span, with parameters rule_set, since and until."""
+        """The SQL that judges the measurements received in a span. Parameters: rule_set; since and until in ms."""
         rules = [r for r in self.rules if r.stage == "run"]
         parts = {
             "facts": sql("facts"),
@@ -81,9 +81,9 @@ class RuleSet(msgspec.Struct, frozen=True, kw_only=True):
             "ids": _array(r.id for r in rules),
             "methods": _array(r.method or "" for r in rules),
             "first_match": _first_match(rules),
-            "evidence": _first([(f"matched = {n}", r.evidence) for n, r in enumerate(rules, 1)], "''"),
+            "evidence": _multi_if([(f"matched = {n}", r.evidence) for n, r in enumerate(rules, 1)], "''"),
         }
-        return _PLACE.sub(lambda place: parts[place[1]], sql("judge"))
+        return _PLACEHOLDER.sub(lambda match: parts[match[1]], sql("judge"))
 
 
 @cache
@@ -92,7 +92,7 @@ def sql(name: str) -> str:
     return Path(__file__).with_name(f"{name}.sql").read_text(encoding="utf-8")
 
 
-_PLACE = re.compile(r"\{\{(\w+)\}\}")
+_PLACEHOLDER = re.compile(r"\{\{(\w+)\}\}")
 
 
 def versions() -> tuple[str, ...]:
@@ -115,61 +115,63 @@ def load(version: str) -> RuleSet:
 
 
 def read(text: str, version: str, source: str) -> RuleSet:
-    """Parse and check a rule set; `source` names it in errors. Raises UserError."""
+    """Parse and check a rule set; `source` is its name in errors. Raises UserError."""
     try:
         file = msgspec.convert(tomllib.loads(text), _File, strict=True)
     except (tomllib.TOMLDecodeError, msgspec.ValidationError) as e:
         raise UserError(f"rules {source}: {e}") from e
-    seen: set[str] = set()
+    ids: set[str] = set()
     for n, rule in enumerate(file.rule):
-        problem = f"id {rule.id!r} stands twice" if rule.id in seen else _problem(rule)
+        problem = f"the id {rule.id!r} is used twice" if rule.id in ids else _problem(rule)
         if problem:
             raise UserError(f"rules {source}: rule[{n}] {rule.id}: {problem}")
-        seen.add(rule.id)
+        ids.add(rule.id)
     for surface in ("web", "app"):
         _check_last(file.rule, surface, source)
     return RuleSet(version=version, rules=file.rule, text=text, digest=hashlib.sha256(text.encode()).hexdigest())
 
 
 def _problem(rule: Rule) -> str:
-    """What is wrong with one row, or ""."""
+    """What is wrong with one rule, or ""."""
     if (rule.method is not None) != (rule.verdict == "blocked"):
-        return "a method belongs to the verdict 'blocked', and only to it"
+        return "a method is needed with the verdict 'blocked', and allowed only there"
     if (rule.stage == "read") != (rule.verdict == "down"):
-        return "the verdict 'down' is given when rows are read, and no other"
+        return "the stage 'read' and the verdict 'down' need each other"
     empty = next((k for k in ("condition", "reason", "evidence") if not getattr(rule, k).strip()), "")
     return f"{empty} is empty" if empty else ""
 
 
 def _check_last(rules: tuple[Rule, ...], surface: str, source: str) -> None:
-    """Every run gets a verdict: the last rule of each surface holds always."""
-    mine = [r for r in rules if r.stage == "run" and r.surface in (surface, "both")]
-    if not mine or mine[-1].condition.strip() != "1":
+    """Raise UserError unless the last rule of a surface always holds, so that every run gets a verdict."""
+    candidates = [r for r in rules if r.stage == "run" and r.surface in (surface, "both")]
+    if not candidates or candidates[-1].condition.strip() != "1":
         raise UserError(f'rules {source}: the last rule for {surface} must have the condition "1"')
 
 
 def _first_match(rules: list[Rule]) -> str:
-    """The number of the first rule that holds, from 1; a list for each surface, the last for those without rules.
+    """SQL for the number of the first rule that holds, from 1, and 0 where none does.
 
-    Asking for the surface in every condition would cost more: the engine reads all that stands below, once for each
-    comparison inside of AND, before it runs anything.
+    There is one list of rules for each surface, and one for surfaces without rules of their own. To compare the surface
+    in every condition would cost more: for each comparison inside AND the engine analyses all inner queries again
+    before it runs anything.
     """
 
     def first(*surfaces: str) -> str:
-        mine = [(f"({r.condition.strip()})", str(n)) for n, r in enumerate(rules, 1) if r.surface in surfaces]
-        return _first(mine, "0") if mine else "0"
+        conditions = [(f"({r.condition.strip()})", str(n)) for n, r in enumerate(rules, 1) if r.surface in surfaces]
+        return _multi_if(conditions, "0") if conditions else "0"
 
-    each = [(f"surface = {_quote(s)}", first(s, "both")) for s in ("web", "app")]
-    return _first(each, first("both"))
+    by_surface = [(f"surface = {_quote(s)}", first(s, "both")) for s in ("web", "app")]
+    return _multi_if(by_surface, first("both"))
 
 
-def _first(pairs: list[tuple[str, str]], otherwise: str) -> str:
-    """The value beside the first condition that holds."""
+def _multi_if(pairs: list[tuple[str, str]], otherwise: str) -> str:
+    """SQL for the value of the first (condition, value) whose condition holds."""
     cases = [f"{condition},\n        {value.strip()}" for condition, value in pairs]
     return "multiIf(\n    " + ",\n    ".join([*cases, otherwise]) + ")"
 
 
 def _array(values: Iterable[str]) -> str:
+    """An array of strings in SQL."""
     return "[" + ", ".join(_quote(v) for v in values) + "]"
 
 

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from aggregator.answers.entry import counts, entries
-from aggregator.answers.sentences import headline, spoken
+from aggregator.answers.sentences import headline, with_sentences
 from aggregator.api.app import create_app
 from aggregator.api.shapes import watch_shape
 from aggregator.store.store import Store
@@ -38,9 +38,14 @@ def onsets():
     def give(*, answers=None, known_s=150):
         if answers is None:
             answers = [lab_country.answer(p) for p, kind in lab_country.KINDS.items() if kind[4]]
-        said = [spoken(WATCH, e) for e in entries(WATCH, {(a.provider, a.surface): a for a in answers})]
+        providers = [with_sentences(WATCH, e) for e in entries(WATCH, {(a.provider, a.surface): a for a in answers})]
         as_of = lab_country.text(known_s) if answers else None
-        body = {"as_of": as_of, "headline": headline(WATCH, said), "counts": counts(said), "providers": said}
+        body = {
+            "as_of": as_of,
+            "headline": headline(WATCH, providers),
+            "counts": counts(providers),
+            "providers": providers,
+        }
         return msgspec.to_builtins(body)
 
     return give

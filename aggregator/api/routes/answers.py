@@ -8,47 +8,47 @@ import msgspec
 from litestar import Response, get
 from litestar.params import QueryParameter
 
-from aggregator.answers import entry as entries
-from aggregator.answers import sentences
+from aggregator.answers.entry import ProviderEntry, counts, entries
+from aggregator.answers.sentences import headline, with_sentences
+from aggregator.api.problems import ApiRequest
 from aggregator.api.requests import (
     PROBLEMS,
     ApiData,
-    Asked,
     AsOf,
     Cursor,
+    InjectedApiData,
     ProviderId,
-    Sources,
     WatchId,
-    cursor,
+    from_cursor,
     moment,
-    place,
+    to_cursor,
+    versioned,
 )
-from aggregator.api.requests import versioned as answer
 from aggregator.api.shapes import Onsets, ProviderPage, Revision, WatchList, watch_shape
 from aggregator.inference.answer.answer import Answer
 from probe.base import times
 from probe.protocol.watch import Watch
 
-_OLDEST_FIRST = (times.FOREVER, times.FOREVER, "~")
-"""A place in the order of revisions that all of them come after."""
+_BEFORE_ALL_REVISIONS = (times.FOREVER, times.FOREVER, "~")
+"""A sorting key before those of all revisions."""
 
 
 @get("/watches", opt={"shows": "directives"}, sync_to_thread=False)
-def watches(source: Sources) -> WatchList:
-    """What is watched: each service, country and order, with its dates as they were written and their readings."""
+def watches(source: InjectedApiData) -> WatchList:
+    """All watches: service, country and order, with the order's dates as they were written and what they can mean."""
     return WatchList(items=tuple(watch_shape(w) for w in source.watches.values()))
 
 
 @get("/watches/{watch:str}/onsets", opt={"shows": "answers"}, sync_to_thread=True, responses=PROBLEMS)
-def onsets(request: Asked, source: Sources, watch: WatchId, as_of: AsOf = None) -> Response[Onsets]:
-    """When the service stopped working on each provider of a watch, the headline in words, and the counts in it.
+def onsets(request: ApiRequest, source: InjectedApiData, watch: WatchId, as_of: AsOf = None) -> Response[Onsets]:
+    """When the service stopped working on each provider of a watch, a headline in words, and the counts in it.
 
-    All providers of the watch are listed; those without measurements have `answer` null.
+    All providers of the watch are listed. Where nothing was measured `answer` is null.
     """
-    of = source.watch(watch)
+    found = source.watch(watch)
     until = moment("as_of", as_of, times.FOREVER)
-    version = source.store.read("watch_version", watch=of.id, as_of=until)[0]
-    return answer(request, (of.digest, *version.values()), lambda: _onsets(source, of, until, version))
+    version = source.store.read("watch_version", watch=found.id, as_of=until)[0]
+    return versioned(request, (found.digest, *version.values()), lambda: _onsets(source, found, until, version))
 
 
 @get(
@@ -58,51 +58,51 @@ def onsets(request: Asked, source: Sources, watch: WatchId, as_of: AsOf = None) 
     responses=PROBLEMS,
 )
 def provider_page(
-    request: Asked,
-    source: Sources,
+    request: ApiRequest,
+    source: InjectedApiData,
     watch: WatchId,
     provider: ProviderId,
     as_of: AsOf = None,
     page: Cursor = None,
-    limit: Annotated[int, QueryParameter(ge=1, le=500, description="Revisions a page.")] = 50,
+    limit: Annotated[int, QueryParameter(ge=1, le=500, description="Revisions on a page.")] = 50,
 ) -> Response[ProviderPage]:
-    """One provider: its entry as in the onsets of its watch, and the revisions of its answers, newest first."""
-    of, found = source.provider(watch, provider)
+    """One provider: its entry as among the onsets of its watch, and the revisions of its answers, newest first."""
+    its_watch, found = source.provider(watch, provider)
     until = moment("as_of", as_of, times.FOREVER)
-    after = place(page, _OLDEST_FIRST)
-    version = source.store.read("watch_version", watch=of.id, as_of=until)[0]
+    after = from_cursor(page, _BEFORE_ALL_REVISIONS)
+    version = source.store.read("watch_version", watch=its_watch.id, as_of=until)[0]
 
     def build() -> ProviderPage:
-        entry = next(e for e in current(source, of, until)[0] if e.provider == found.id)
-        revisions = _revisions(source, of, found.id, until, after, limit)
+        entry = next(e for e in current(source, its_watch, until)[0] if e.provider == found.id)
+        revisions = _revisions(source, its_watch, found.id, until, after, limit)
         last = revisions[-1] if len(revisions) == limit else None
-        return ProviderPage(watch=of.id, entry=entry, revisions=revisions, next=_next(last))
+        return ProviderPage(watch=its_watch.id, entry=entry, revisions=revisions, next=_next(last))
 
-    return answer(request, (of.digest, *version.values()), build)
+    return versioned(request, (its_watch.digest, *version.values()), build)
 
 
-def current(source: ApiData, watch: Watch, until: int) -> tuple[tuple[entries.ProviderEntry, ...], set[str], set[str]]:
-    """The watch's entries as of a time, and the rule sets and models that made them."""
+def current(source: ApiData, watch: Watch, until: int) -> tuple[tuple[ProviderEntry, ...], set[str], set[str]]:
+    """A watch's entries as of `until` (ms), and the rule sets and models that made their answers. Raises StoreError."""
     rows = source.store.read("watch_answers", watch=watch.id, as_of=until)
     answers = {(r["provider"], r["surface"]): msgspec.json.decode(r["answer"], type=Answer) for r in rows}
-    said = tuple(sentences.spoken(watch, e) for e in entries.entries(watch, answers))
-    return said, {r["rule_set"] for r in rows}, {r["model"] for r in rows}
+    found = tuple(with_sentences(watch, e) for e in entries(watch, answers))
+    return found, {r["rule_set"] for r in rows}, {r["model"] for r in rows}
 
 
 def _onsets(source: ApiData, watch: Watch, until: int, version: dict[str, int]) -> Onsets:
-    said, rule_sets, models = current(source, watch, until)
-    known = bool(version["revisions"])
+    providers, rule_sets, models = current(source, watch, until)
+    is_answered = bool(version["revisions"])
     return Onsets(
         watch=watch.id,
         title=watch.title,
         fictional=watch.fictional,
-        as_of=times.text(version["as_of"]) if known else None,
-        made=times.text(version["made"]) if known else None,
-        headline=sentences.headline(watch, said),
-        counts=entries.counts(said),
+        as_of=times.text(version["as_of"]) if is_answered else None,
+        made=times.text(version["made"]) if is_answered else None,
+        headline=headline(watch, providers),
+        counts=counts(providers),
         rule_set=", ".join(sorted(rule_sets)),
         model=", ".join(sorted(models)),
-        providers=said,
+        providers=providers,
     )
 
 
@@ -139,4 +139,4 @@ def _next(last: Revision | None) -> str | None:
     if last is None:
         return None
     as_of, made = (times.milliseconds(times.moment(t)) for t in (last.as_of, last.made))
-    return cursor((as_of, made, last.surface))
+    return to_cursor((as_of, made, last.surface))

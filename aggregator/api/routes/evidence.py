@@ -1,4 +1,4 @@
-"""What an answer rests on, down to the bytes that a probe signed."""
+"""The evidence behind an answer, down to the bytes that a probe signed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from litestar import Response, get
 from litestar.exceptions import NotFoundException
 from litestar.params import PathParameter
 
-from aggregator.api.requests import PROBLEMS, ApiData, Asked, AsOf, Sources, WatchId, hashed, moment
+from aggregator.api.problems import ApiRequest
+from aggregator.api.requests import PROBLEMS, ApiData, AsOf, InjectedApiData, WatchId, hashed, moment
 from aggregator.api.shapes import Measurements, StoredMeasurement, StoredVerdict
 from probe.base import times
 from probe.protocol import segment
@@ -24,25 +25,27 @@ _Hex = Annotated[str, PathParameter(pattern="^[0-9a-f]{32}$", description="128 b
     responses=PROBLEMS,
 )
 def measurements(
-    request: Asked, source: Sources, watch: WatchId, measurement: _Hex, as_of: AsOf = None
+    request: ApiRequest, source: InjectedApiData, watch: WatchId, measurement: _Hex, as_of: AsOf = None
 ) -> Response[Measurements]:
-    """One measurement by its id, or all of a run by the run's, with their steps as the probe signed them.
+    """One measurement by its id, or all of a run by the run's id, with their steps as the probe signed them.
 
-    The steps are read from the signed bytes, whose signature is checked again.
+    They are read from the stored segment, whose signature is checked again.
     """
-    known = source.watch(watch)
-    places = source.store.read(
-        "measurement_places", watch=known.id, id=measurement, as_of=moment("as_of", as_of, times.FOREVER)
+    its_watch = source.watch(watch)
+    rows = source.store.read(
+        "measurement_places", watch=its_watch.id, id=measurement, as_of=moment("as_of", as_of, times.FOREVER)
     )
-    if not places:
+    if not rows:
         raise NotFoundException(f"watch {watch!r} has no measurement and no run {measurement!r}")
     verdicts = source.store.read(
-        "run_verdicts", watch=known.id, provider=places[0]["provider"], run_id=places[0]["run_id"]
+        "run_verdicts", watch=its_watch.id, provider=rows[0]["provider"], run_id=rows[0]["run_id"]
     )
     return hashed(
         request,
         Measurements(
-            items=tuple(m for s in dict.fromkeys(p["segment_id"] for p in places) for m in _opened(source, s, places)),
+            items=tuple(
+                m for s in dict.fromkeys(p["segment_id"] for p in rows) for m in _stored_measurements(source, s, rows)
+            ),
             verdicts=tuple(StoredVerdict(**v) for v in verdicts),
         ),
     )
@@ -55,8 +58,8 @@ def measurements(
     sync_to_thread=True,
     responses=PROBLEMS,
 )
-def raw_segment(source: Sources, segment_id: _Hex) -> Response[bytes]:
-    """A segment's bytes as its probe signed them: anybody can check the signature and recompute the id."""
+def raw_segment(source: InjectedApiData, segment_id: _Hex) -> Response[bytes]:
+    """A segment's bytes as its probe signed them. Anybody can check the signature and compute the id from them."""
     headers = {
         "Content-Disposition": f'attachment; filename="{segment_id}.segment"',
         "Cache-Control": "max-age=31536000, immutable",
@@ -71,21 +74,21 @@ def _raw(source: ApiData, segment_id: str) -> bytes:
     return base64.b64decode(rows[0]["raw"])
 
 
-def _opened(source: ApiData, segment_id: str, places: list[dict[str, Any]]) -> list[StoredMeasurement]:
-    """The measurements of one segment that are among `places`."""
-    wanted = {p["measurement_id"]: p for p in places}
+def _stored_measurements(source: ApiData, segment_id: str, rows: list[dict[str, Any]]) -> list[StoredMeasurement]:
+    """The measurements of one segment that are among `rows`, which are those of the query `measurement_places`."""
+    wanted = {p["measurement_id"]: p for p in rows}
     opened = segment.open(_raw(source, segment_id))
     found = []
     for index, one in enumerate(opened.segment.measurements):
-        at = wanted.get(segment.measurement_id(segment_id, index))
-        if at is not None:
+        row = wanted.get(segment.measurement_id(segment_id, index))
+        if row is not None:
             found.append(
                 StoredMeasurement(
-                    measurement_id=at["measurement_id"],
+                    measurement_id=row["measurement_id"],
                     segment_id=segment_id,
                     probe=opened.segment.probe,
-                    provider=at["provider"],
-                    received=times.text(at["received"]),
+                    provider=row["provider"],
+                    received=times.text(row["received"]),
                     measurement=one,
                 )
             )

@@ -1,4 +1,4 @@
-"""The API's manual as one page: made here from the OpenAPI document, without scripts or anything from elsewhere."""
+"""The API's manual as one page, made from the OpenAPI document. It needs no scripts and no other host."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from litestar import MediaType, Response, get
 
-from aggregator.api.requests import Asked
+from aggregator.api.problems import ApiRequest
 
 _STYLE = """
 :root { color-scheme: light dark; --line: light-dark(#d9dde3, #333a45); --soft: light-dark(#f5f6f8, #1b2028); }
@@ -27,19 +27,19 @@ _HEADERS = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-in
 
 
 @get("/openapi.json", include_in_schema=False, sync_to_thread=False)
-def document(request: Asked) -> dict[str, Any]:
+def document(request: ApiRequest) -> dict[str, Any]:
     """The OpenAPI document."""
     return request.app.openapi_schema.to_schema()
 
 
 @get("/docs", include_in_schema=False, sync_to_thread=False)
-def page(request: Asked) -> Response[str]:
-    """The manual."""
+def page(request: ApiRequest) -> Response[str]:
+    """The manual as HTML."""
     return Response(render(request.app.openapi_schema.to_schema()), media_type=MediaType.HTML, headers=_HEADERS)
 
 
 def render(document: dict[str, Any]) -> str:
-    """An OpenAPI document as HTML."""
+    """An OpenAPI document as an HTML page."""
     operations = [(p, o["get"]) for p, o in sorted(document["paths"].items())]
     info, shapes = document["info"], document.get("components", {}).get("schemas", {})
     links = "".join(f'<li><a href="#{escape(p)}"><code>{escape(p)}</code></a></li>' for p, _ in operations)
@@ -48,7 +48,7 @@ def render(document: dict[str, Any]) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(info['title'])} API</title><style>{_STYLE}</style>"
         f"<h1>{escape(info['title'])} API <small>{escape(info['version'])}</small></h1>{_prose(info['description'])}"
-        '<p>The same as a document: <a href="/openapi.json"><code>/openapi.json</code></a>.</p>'
+        '<p>The same in a form for programs: <a href="/openapi.json"><code>/openapi.json</code></a>.</p>'
         f"<nav><ul>{links}</ul></nav>"
         f"{''.join(_operation(p, o) for p, o in operations)}"
         f"<h2>Shapes</h2>{''.join(_shape(n, s) for n, s in sorted(shapes.items()))}</html>"
@@ -77,7 +77,7 @@ def _shape(name: str, schema: dict[str, Any]) -> str:
 
 
 def _content(response: dict[str, Any]) -> str:
-    """The shape of a response, or its media type."""
+    """The name of a response's shape, or its media type."""
     for media, content in response.get("content", {}).items():
         schema = content.get("schema", {})
         return _type(schema) if "$ref" in schema or "oneOf" in schema else media
@@ -85,7 +85,7 @@ def _content(response: dict[str, Any]) -> str:
 
 
 def _type(schema: dict[str, Any]) -> str:
-    """A schema in a few words, a shape by its name."""
+    """A schema in a few words. A shape is given by its name."""
     if "$ref" in schema:
         return str(schema["$ref"]).rsplit("/", 1)[-1]
     if "oneOf" in schema:
@@ -108,6 +108,6 @@ def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
 
 
 def _prose(text: str) -> str:
-    """Paragraphs, with what stands in backticks as code."""
+    """Text as paragraphs of HTML, with parts in backticks as code."""
     paragraphs = (_CODE.sub(r"<code>\1</code>", escape(p)) for p in text.split("\n\n") if p.strip())
     return "".join(f"<p>{p}</p>" for p in paragraphs)

@@ -1,4 +1,4 @@
-"""What operators and probes ask: who am I, is all well, how much has passed through."""
+"""What operators and probes ask for: the caller's network, the aggregator's health, and metrics."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from litestar.exceptions import ServiceUnavailableException
 from litestar.openapi.datastructures import ResponseSpec
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from aggregator.api.problems import documented
-from aggregator.api.requests import Asked, Sources
+from aggregator.api.problems import ApiRequest, documented
+from aggregator.api.requests import InjectedApiData
 from aggregator.api.shapes import Health, WhoAmI
 from probe.protocol.prefix_table import Origin
 
-_NO_TABLE = "no prefix table here: start the aggregator with --prefixes FILE (or BLOCKONSET_PREFIXES)"
+_NO_TABLE = "no prefix table here: start the aggregator with --prefixes FILE, or set BLOCKONSET_PREFIXES"
 
 
 @get("/whoami", opt={"shows": "network"}, sync_to_thread=False, responses=documented(s503="no prefix table here"))
-def whoami(request: Asked, source: Sources) -> WhoAmI:
+def whoami(request: ApiRequest, source: InjectedApiData) -> WhoAmI:
     """The network that the caller's address belongs to, by the operator's dated prefix table.
 
-    The address is looked up and forgotten: it is neither stored nor logged. 503 where the operator has no table.
+    The address is looked up, and neither stored nor logged. 503 where the operator has no table.
     """
     if source.prefixes is None:
         raise ServiceUnavailableException(_NO_TABLE)
@@ -32,13 +32,13 @@ def whoami(request: Asked, source: Sources) -> WhoAmI:
     sync_to_thread=True,
     responses={503: ResponseSpec(Health, description="the aggregator does not work", generate_examples=False)},
 )
-def healthz(source: Sources) -> Response[Health]:
-    """Whether the aggregator works: 200 when it does, 503 with what is wrong when it doesn't."""
+def healthz(source: InjectedApiData) -> Response[Health]:
+    """Whether the aggregator works: 200 if it does, 503 with what is wrong if it does not."""
     health = source.health()
     return Response(health, status_code=200 if health.ok else 503, headers={"Cache-Control": "no-store"})
 
 
 @get("/metrics", media_type=CONTENT_TYPE_LATEST, sync_to_thread=True)
 def metrics() -> Response[bytes]:
-    """Counters and gauges in Prometheus' text format."""
+    """Counters and gauges in the text format of Prometheus."""
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

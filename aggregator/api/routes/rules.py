@@ -8,7 +8,8 @@ from litestar import Response, get
 from litestar.exceptions import NotFoundException
 from litestar.params import PathParameter
 
-from aggregator.api.requests import PROBLEMS, Asked, versioned
+from aggregator.api.problems import ApiRequest
+from aggregator.api.requests import PROBLEMS, versioned
 from aggregator.api.shapes import RuleSetShape
 from aggregator.judging.rule_set import load, newest, versions
 
@@ -16,7 +17,7 @@ _Version = Annotated[str, PathParameter(description="A rule set's version, as `r
 
 
 @get("/rule-sets/{version:str}", opt={"shows": "rule_sets"}, sync_to_thread=True, responses=PROBLEMS)
-def rules(request: Asked, version: _Version) -> Response[RuleSetShape]:
+def rules(request: ApiRequest, version: _Version) -> Response[RuleSetShape]:
     """The rules of one version in the order in which they are tried, each with the reason for its verdict.
 
     The first rule whose condition holds decides. The verdict on a run names it by its `id` in `rule`; a run that is

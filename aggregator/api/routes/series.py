@@ -1,4 +1,4 @@
-"""The series of a provider: how each probe's runs ended, one by one or counted in bins."""
+"""The series of a provider: the outcome of each probe's runs, one by one or counted in bins."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from litestar.exceptions import ClientException
 from litestar.params import QueryParameter
 
 from aggregator.answers.reviser import REFERENCE_CADENCES
+from aggregator.api.problems import ApiRequest
 from aggregator.api.requests import (
     PROBLEMS,
     ApiData,
-    Asked,
     AsOf,
     Cursor,
+    InjectedApiData,
     ProviderId,
-    Sources,
     WatchId,
-    cursor,
+    from_cursor,
     hashed,
     moment,
-    place,
+    to_cursor,
 )
 from aggregator.api.routes.answers import current
 from aggregator.api.shapes import RunOutcome, Series, SeriesBin, SeriesProbe
@@ -43,43 +43,44 @@ _Labels = dict[tuple[str, str], SeriesProbe]
     responses=PROBLEMS,
 )
 def series(
-    request: Asked,
-    source: Sources,
+    request: ApiRequest,
+    source: InjectedApiData,
     watch: WatchId,
     provider: ProviderId,
     surface: Annotated[
-        str | None, QueryParameter(description="Default: the surface of the provider's headline.")
+        str | None, QueryParameter(description="Default: the surface that the provider's entry is about.")
     ] = None,
     start: Annotated[dt.datetime | None, QueryParameter(description="Runs from here on (RFC 3339).")] = None,
     end: Annotated[dt.datetime | None, QueryParameter(description="Runs before this (RFC 3339).")] = None,
     bins: Annotated[
-        float | None, QueryParameter(name="bin", ge=1, le=31 * 86400, description="Count in bins of so many seconds.")
+        float | None,
+        QueryParameter(name="bin", ge=1, le=31 * 86400, description="Count runs in bins of this many seconds."),
     ] = None,
     as_of: AsOf = None,
     page: Cursor = None,
-    limit: Annotated[int, QueryParameter(ge=1, le=10_000, description="Rows a page.")] = 1000,
+    limit: Annotated[int, QueryParameter(ge=1, le=10_000, description="Rows on a page.")] = 1000,
 ) -> Response[Series]:
-    """Outcomes by probe in order of time. The watch's references are among them: they tell `down` from `blocked`."""
-    of, found = source.provider(watch, provider)
-    known = moment("as_of", as_of, times.FOREVER)
-    shown, rule_set = _judged_by(source, of, found.id, surface, known)
-    question: dict[str, Any] = {
-        "watch": of.id,
+    """Outcomes by probe in order of time. The watch's references are included: they tell `down` from `blocked`."""
+    its_watch, found = source.provider(watch, provider)
+    until = moment("as_of", as_of, times.FOREVER)
+    shown, rule_set = _surface_and_rule_set(source, its_watch, found.id, surface, until)
+    query: dict[str, Any] = {
+        "watch": its_watch.id,
         "provider": found.id,
         "surface": shown,
         "rule_set": rule_set,
-        "as_of": known,
+        "as_of": until,
         "start": moment("start", start, 0),
         "end": moment("end", end, times.FOREVER),
-        "near_ms": round(REFERENCE_CADENCES * of.cadence_s * 1000),
+        "near_ms": round(REFERENCE_CADENCES * its_watch.cadence_s * 1000),
         "limit": limit,
     }
-    labels = _labels(source, of.id, found.id, rule_set)
-    rows = _runs(source, question, labels, page) if bins is None else []
-    counted = _bins(source, question, labels, page, round(bins * 1000)) if bins is not None else []
+    labels = _labels(source, its_watch.id, found.id, rule_set)
+    rows = _runs(source, query, labels, page) if bins is None else []
+    counted = _bins(source, query, labels, page, round(bins * 1000)) if bins is not None else []
     last = (rows or counted)[-1] if len(rows or counted) == limit else None
     answer = Series(
-        watch=of.id,
+        watch=its_watch.id,
         provider=found.id,
         surface=shown,
         rule_set=rule_set,
@@ -92,13 +93,18 @@ def series(
     return hashed(request, answer)
 
 
-def _judged_by(source: ApiData, watch: Watch, provider: str, surface: str | None, known: int) -> tuple[str, str]:
-    """The surface to show and the rule set to read it under: those of the answer, where there is one."""
+def _surface_and_rule_set(
+    source: ApiData, watch: Watch, provider: str, surface: str | None, until: int
+) -> tuple[str, str]:
+    """The surface to show, and the rule set whose verdicts to show: by default those of the provider's answer.
+
+    Raises ClientException (400) for a surface that the watch does not have.
+    """
     names = watch.surfaces.names()
     if surface is not None and surface not in names:
         raise ClientException(f"surface: this watch has {' and '.join(names)}, not {surface!r}")
-    said, rule_sets, _ = current(source, watch, known)
-    entry = next(e for e in said if e.provider == provider)
+    providers, rule_sets, _ = current(source, watch, until)
+    entry = next(e for e in providers if e.provider == provider)
     newest = max(rule_sets, default=None)
     if newest is None:
         rows = source.store.read("rule_set_newest", watch=watch.id)
@@ -107,22 +113,22 @@ def _judged_by(source: ApiData, watch: Watch, provider: str, surface: str | None
 
 
 def _labels(source: ApiData, watch: str, provider: str, rule_set: str) -> _Labels:
-    """Every probe of a provider, and the references, with labels numbered by the order they were first seen in."""
+    """Every probe of a provider, and the references, by probe and line. Lines are numbered by their first run."""
     found = source.store.read("provider_probes", watch=watch, provider=provider, rule_set=rule_set)
     lines = list(dict.fromkeys(r["line"] for r in found if r["line"] and r["role"] == "probe"))
     labels = {}
     for row in found:
-        where = f"line {lines.index(row['line']) + 1}" if row["line"] in lines else "line ?"
-        short = f"{'reference' if row['role'] == 'reference' else where} · …{row['probe'][-4:]}"
+        line = f"line {lines.index(row['line']) + 1}" if row["line"] in lines else "line ?"
+        label = f"{'reference' if row['role'] == 'reference' else line} · …{row['probe'][-4:]}"
         labels[row["probe"], row["line"]] = SeriesProbe(
-            probe=row["probe"], label=short, line=row["line"], role=row["role"]
+            probe=row["probe"], label=label, line=row["line"], role=row["role"]
         )
     return labels
 
 
-def _runs(source: ApiData, question: dict[str, Any], labels: _Labels, page: str | None) -> list[RunOutcome]:
-    after = place(page, _BEFORE_ALL_RUNS)
-    rows = source.store.read("series", **question, after_at=after[0], after_run=after[1])
+def _runs(source: ApiData, query: dict[str, Any], labels: _Labels, page: str | None) -> list[RunOutcome]:
+    after = from_cursor(page, _BEFORE_ALL_RUNS)
+    rows = source.store.read("series", **query, after_at=after[0], after_run=after[1])
     return [
         RunOutcome(
             at=times.text(r["at_ms"]),
@@ -143,10 +149,10 @@ def _runs(source: ApiData, question: dict[str, Any], labels: _Labels, page: str 
     ]
 
 
-def _bins(source: ApiData, question: dict[str, Any], labels: _Labels, page: str | None, bin_ms: int) -> list[SeriesBin]:
-    after = place(page, _BEFORE_ALL_BINS)
+def _bins(source: ApiData, query: dict[str, Any], labels: _Labels, page: str | None, bin_ms: int) -> list[SeriesBin]:
+    after = from_cursor(page, _BEFORE_ALL_BINS)
     names = ("after_start", "after_probe", "after_line", "after_role")
-    rows = source.store.read("series_bins", **question, bin_ms=bin_ms, **dict(zip(names, after, strict=True)))
+    rows = source.store.read("series_bins", **query, bin_ms=bin_ms, **dict(zip(names, after, strict=True)))
     return [
         SeriesBin(
             start=times.text(r["start_ms"]),
@@ -164,12 +170,12 @@ def _bins(source: ApiData, question: dict[str, Any], labels: _Labels, page: str 
 
 
 def _label(labels: _Labels, row: dict[str, Any]) -> str:
-    """A label; a probe first seen after the labels were read waits for the next read to get its line's number."""
+    """A row's label. A probe that came after the labels were read has no number yet for its line."""
     known = labels.get((row["probe"], row["line"]))
     return known.label if known else f"line ? · …{row['probe'][-4:]}"
 
 
 def _next(last: RunOutcome | SeriesBin) -> str:
     if isinstance(last, RunOutcome):
-        return cursor((times.milliseconds(times.moment(last.at)), last.run_id))
-    return cursor((times.milliseconds(times.moment(last.start)), last.probe, last.line, last.role))
+        return to_cursor((times.milliseconds(times.moment(last.at)), last.run_id))
+    return to_cursor((times.milliseconds(times.moment(last.start)), last.probe, last.line, last.role))

@@ -41,7 +41,7 @@ class Country:
         self.ingest = Ingest(store, Key.create("operator"), watches, RULES, now_ms=lambda: self.now)
         self.ingest.repair()
         self.reviser = Reviser(store, watches, RULES, infer, lambda: self.ingest.complete_ms)
-        self.place = AnswerKey(self.watch.id, "north-fixed", "app")
+        self.key = AnswerKey(self.watch.id, "north-fixed", "app")
         self._probes = [Key.create("user") for _ in range(3)]
 
     def measure(self, *runs, surface="app"):
@@ -61,7 +61,7 @@ class Country:
 
     def rows(self, as_of=None, surface="app"):
         """The rows that the inference would read."""
-        return self.reviser.rows(self.place._replace(surface=surface), as_of or self.ingest.complete_ms)
+        return self.reviser.rows(self.key._replace(surface=surface), as_of or self.ingest.complete_ms)
 
     def revisions(self, store):
         """Every stored revision, oldest first."""
@@ -113,7 +113,7 @@ def test_a_failure_beside_references_that_all_failed_is_the_services_own(country
         (32, 1, BAD, REFERENCE),
     )
     assert country.rows().reference.tolist() == [UNKNOWN, FAIL, OK, UNKNOWN]
-    judged = store.read("judged_verdicts", rule_set=RULES.version, **country.place._asdict(), near_ms=3000)
+    judged = store.read("judged_verdicts", rule_set=RULES.version, **country.key._asdict(), near_ms=3000)
     assert [v["verdict"] for v in judged] == ["blocked", "down", "blocked", "blocked"]
     assert {v["verdict_alone"] for v in judged} == {"blocked"}
 
@@ -177,11 +177,11 @@ def test_what_came_later_is_not_known_earlier(country):
 def test_an_answer_is_revised_when_it_changes_and_the_old_one_stays(country, store):
     """First nothing to see, then a block; the same rows again append nothing."""
     country.measure(*((n, p, GOOD, {}) for n in range(20) for p in range(3)))
-    assert country.reviser.revise(country.place).state == "reachable"
-    assert country.reviser.revise(country.place).state == "reachable"
+    assert country.reviser.revise(country.key).state == "reachable"
+    assert country.reviser.revise(country.key).state == "reachable"
     first = country.ingest.complete_ms
     country.measure(*((n, p, BAD, {}) for n in range(20, 40) for p in range(3)))
-    answer = country.reviser.revise(country.place)
+    answer = country.reviser.revise(country.key)
     assert (answer.state, answer.method) == ("blocked", "tcp-timeout")
     revisions = country.revisions(store)
     assert [r["state"] for r in revisions] == ["reachable", "blocked"]
@@ -193,27 +193,27 @@ def test_an_answer_is_revised_when_it_changes_and_the_old_one_stays(country, sto
 
 def test_providers_that_change_together_are_told_so_and_the_first_is_told_anew(country, store):
     """The mark stands in both answers, in the one that was stored before as a revision of its own."""
-    other = country.place._replace(provider="south-mobile")
+    other = country.key._replace(provider="south-mobile")
 
     def block(**where):
         runs = ((n, p, {"vantage": {"line": f"{p}", **where}}) for n in range(40) for p in range(3))
         return ((n, p, GOOD if n < 20 else BAD, fields) for n, p, fields in runs)
 
     country.measure(*block())
-    assert common_cause.REASON not in country.reviser.revise(country.place).reasons
+    assert common_cause.REASON not in country.reviser.revise(country.key).reasons
     country.measure(*block(asn=64501, access="mobile"))
     assert common_cause.REASON in country.reviser.revise(other).reasons
     assert len(country.revisions(store)) == 2
-    [last] = store.read("last_answer", **country.place._asdict(), rule_set=RULES.version)
+    [last] = store.read("last_answer", **country.key._asdict(), rule_set=RULES.version)
     assert common_cause.REASON in last["answer"]
-    assert country.reviser.revise(country.place).state == "blocked"
+    assert country.reviser.revise(country.key).state == "blocked"
     assert len(country.revisions(store)) == 2
 
 
 def test_an_answer_can_be_made_again_from_what_was_known(country):
     """The same rows as of an earlier time give the same digest, whatever came since and however they were judged."""
     country.measure(*((n, p, GOOD, {}) for n in range(10) for p in range(3)))
-    answer = country.reviser.revise(country.place)
+    answer = country.reviser.revise(country.key)
     known = country.ingest.complete_ms
     country.measure(*((n, p, BAD, {}) for n in range(5, 15) for p in range(3)))
     judge.rejudge(country.ingest._store, RULES)
@@ -224,29 +224,29 @@ def test_an_answer_can_be_made_again_from_what_was_known(country):
 def test_counts_alone_are_not_news_until_a_while_has_passed(country, store, monkeypatch):
     """More of the same appends nothing at once, and one revision later on."""
     country.measure(*((n, p, GOOD, {}) for n in range(20) for p in range(3)))
-    country.reviser.revise(country.place)
+    country.reviser.revise(country.key)
     country.measure(*((n, p, GOOD, {}) for n in range(20, 22) for p in range(3)))
-    country.reviser.revise(country.place)
+    country.reviser.revise(country.key)
     assert len(country.revisions(store)) == 1
-    monkeypatch.setattr("aggregator.answers.reviser._SAME_AGAIN_S", 0.0)
+    monkeypatch.setattr("aggregator.answers.reviser._COUNTS_INTERVAL_S", 0.0)
     later = time.time() + 3
     monkeypatch.setattr("aggregator.answers.reviser.time.time", lambda: later)
-    country.reviser.revise(country.place)
+    country.reviser.revise(country.key)
     assert len(country.revisions(store)) == 2
 
 
 def test_an_aggregator_that_starts_again_repeats_nothing(country, store):
     """It knows what was said last."""
     country.measure(*((n, p, GOOD, {}) for n in range(20) for p in range(3)))
-    country.reviser.revise(country.place)
+    country.reviser.revise(country.key)
     watches = {country.watch.id: country.watch}
-    Reviser(store, watches, RULES, infer, lambda: country.ingest.complete_ms).revise(country.place)
+    Reviser(store, watches, RULES, infer, lambda: country.ingest.complete_ms).revise(country.key)
     assert len(country.revisions(store)) == 1
 
 
 def test_where_nothing_was_measured_nothing_is_said(country, store):
     """No row, no answer."""
-    assert country.reviser.revise(country.place) is None
+    assert country.reviser.revise(country.key) is None
     assert country.revisions(store) == []
 
 
@@ -259,7 +259,7 @@ def test_references_touch_every_provider(country):
 
 async def test_each_answer_is_revised_at_most_once_a_cadence(country, store, monkeypatch):
     """However often its rows change; and one that fails is tried again."""
-    monkeypatch.setattr("aggregator.answers.reviser._LOOK_S", 0.01)
+    monkeypatch.setattr("aggregator.answers.reviser._POLL_S", 0.01)
     done, failing = [], [True]
 
     def note(place):
@@ -269,7 +269,7 @@ async def test_each_answer_is_revised_at_most_once_a_cadence(country, store, mon
             raise StoreError("gone")
 
     monkeypatch.setattr(country.reviser, "revise", note)
-    monkeypatch.setattr("aggregator.answers.reviser._SOONEST_S", 0.3)
+    monkeypatch.setattr("aggregator.answers.reviser._MIN_INTERVAL_S", 0.3)
     country.reviser._watches = {country.watch.id: msgspec.structs.replace(country.watch, cadence_s=0.3)}
     stop = asyncio.Event()
     running = asyncio.create_task(country.reviser.run(stop))
@@ -278,5 +278,5 @@ async def test_each_answer_is_revised_at_most_once_a_cadence(country, store, mon
         await asyncio.sleep(0.02)
     stop.set()
     await running
-    assert 2 <= done.count(country.place) <= 3
-    assert done.count(country.place._replace(surface="web")) >= 2
+    assert 2 <= done.count(country.key) <= 3
+    assert done.count(country.key._replace(surface="web")) >= 2

@@ -298,7 +298,7 @@ def test_judging_again_changes_nothing(store, verdicts):
     before = store.read("verdict_count")
     assert judge.rejudge(store, RULES) == 1
     assert store.read("verdict_count") == before
-    assert judge.known(store, RULES)
+    assert judge.is_judged(store, RULES)
 
 
 def test_history_is_judged_again_by_one_command(store, verdicts, monkeypatch, capsys):
@@ -371,11 +371,11 @@ ROW = '[[rule]]\nid = "a"\nsurface = "both"\nreason = "r"\nevidence = "\'e\'"\n'
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (ROW + 'condition = "1"\nverdict = "blocked"\n', r"rule\[0\] a: a method belongs"),
+        (ROW + 'condition = "1"\nverdict = "blocked"\n', r"rule\[0\] a: a method is needed"),
         (ROW + 'condition = "1"\nverdict = "ok"\nmethod = "magic"\n', "magic"),
-        (ROW + 'condition = "1"\nverdict = "down"\n', "when rows are read"),
+        (ROW + 'condition = "1"\nverdict = "down"\n', "need each other"),
         (ROW + 'condition = " "\nverdict = "ok"\n', "condition is empty"),
-        (ROW + 'condition = "1"\nverdict = "ok"\n' + ROW + 'condition = "1"\nverdict = "ok"\n', "stands twice"),
+        (ROW + 'condition = "1"\nverdict = "ok"\n' + ROW + 'condition = "1"\nverdict = "ok"\n', "is used twice"),
         (ROW + 'condition = "changed"\nverdict = "ok"\n', "last rule for web"),
         (ROW + 'condition = "1"\nverdict = "ok"\ncolour = "red"\n', "colour"),
         ("rule = 3", "here"),
