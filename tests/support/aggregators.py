@@ -1,4 +1,4 @@
-"""What the tests of the aggregator share: runs with steps, and a real aggregator process."""
+"""For the tests of the aggregator: runs with steps, and a real aggregator process."""
 
 from __future__ import annotations
 
@@ -51,16 +51,16 @@ TEST_WATCH = watch_file.read(WATCH, "the tests' watch")
 
 AT_MS = 1_800_000_000_000
 X, Y, BOGON = "192.0.2.1", "198.51.100.1", "10.0.0.1"
-"""Where the service is by the system's resolver, where else it is, and where nothing can be."""
+"""The service's address from the system's resolver, another one of it, and a reserved one."""
 
 
 def step(op, **facts):
-    """One step against the service, unless said otherwise."""
+    """One step that tests the service, unless the facts give another target."""
     return Step(**({"op": op, "target": "web.example", "start_ms": 1.0, "end_ms": 2.0} | facts))
 
 
 def resolve(via, *answers, **facts):
-    """How a name resolved by one path."""
+    """A lookup of the name by one DNS path."""
     return step("resolve", via=via, **({"answers": answers, "rcode": 0} | facts))
 
 
@@ -81,7 +81,7 @@ def handshake(ip=X, failure=None, **facts):
 
 
 def control(failure=None, **facts):
-    """The control's steps, whose handshake may fail."""
+    """The control's steps, with a failure of the handshake or None."""
     c = {"part": "control", "target": "control.example"}
     return (
         step("resolve", via="system", answers=("203.0.113.9",), rcode=0, **c),
@@ -91,7 +91,7 @@ def control(failure=None, **facts):
 
 
 def dc(number, *, connect=None, hold=None, exchange=None, address=None, via="intermediate", **facts):
-    """One connection to an endpoint of the app: how connecting failed, or the silence after it, or the exchange."""
+    """One connection to an endpoint of the app, with the failure of its connect, hold or exchange step."""
     at = {"target": f"dc{number}", "address": address or f"203.0.113.{number}:443"}
     first, silence = step("connect", failure=connect, **at), step("hold", failure=hold, **at)
     if connect or hold:
@@ -100,7 +100,7 @@ def dc(number, *, connect=None, hold=None, exchange=None, address=None, via="int
 
 
 def transfer(part="target", rate=500_000, failure=None, *, size=65536, curve=None, target="web.example"):
-    """A download with its rate in bytes a second, as even as could be unless a curve is given."""
+    """A download with its rate in bytes per second; steady, unless a curve is given."""
     took = size * 1000 / rate
     at = {"part": part, "target": target, "address": "203.0.113.9:443" if part == "control" else f"{X}:443"}
     even = tuple(size * n // 8 for n in range(1, 9))
@@ -109,8 +109,8 @@ def transfer(part="target", rate=500_000, failure=None, *, size=65536, curve=Non
     )
 
 
-def measurement(surface, steps, *, check=None, run_id=None, beside=None, **changes):
-    """A measurement of one check with its steps and the control's beside them."""
+def measurement(surface, steps, *, check=None, run_id=None, control_steps=None, **changes):
+    """A measurement of one check with its steps and the control's (`control_steps`, by default one that works)."""
     vantage = {"asn": 64500, "access": "fixed", "line": "line-1"} | changes.pop("vantage", {})
     fields = {
         "watch": "test",
@@ -121,7 +121,7 @@ def measurement(surface, steps, *, check=None, run_id=None, beside=None, **chang
         "target": "web.example",
         "at_ms": AT_MS,
         "duration_ms": 10.0,
-        "steps": (*steps, *(control() if beside is None else beside)),
+        "steps": (*steps, *(control() if control_steps is None else control_steps)),
         "vantage": Vantage(**vantage),
         "timeout_ms": 1000,
     }
@@ -144,7 +144,7 @@ class AggregatorProcess:
             )
 
     def url(self):
-        """Where its API answers, once it does."""
+        """Wait until its API answers, and give its URL."""
         timer = threading.Timer(30, self.process.kill)
         timer.start()
         line = self.process.stdout.readline()
@@ -158,12 +158,12 @@ class AggregatorProcess:
             return json.load(response)
 
     def kill(self):
-        """End it as a power cut would."""
+        """Kill it, as a power cut would."""
         self.process.send_signal(signal.SIGKILL)
         self._reap()
 
     def stop(self):
-        """End it as its operator would; the exit code."""
+        """End it as its operator would. Returns the exit code."""
         if self.process.poll() is None:
             os.kill(self.process.pid, signal.SIGTERM)
         self._reap()

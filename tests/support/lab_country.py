@@ -1,4 +1,4 @@
-"""An invented country in a real store: verdicts and answers of every kind, for the tests of what shows them."""
+"""An invented country in a real store, with verdicts and answers of every kind, for tests of the API and dashboard."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ summary = "Providers shall prevent the use of Papergull."
 
 
 def watch(zero_ms: int = ZERO_MS, zone: str = "Etc/GMT-4", dates: str | None = None) -> Watch:
-    """The country's watch: order and deadline to the second, unless `dates` gives other TOML for them."""
+    """The country's watch, with order and deadline to the second unless `dates` gives other TOML for them."""
     if dates is None:
         dates = "".join(_date(k, zero_ms + s * 1000) for k, s in (("issued", ORDER_S), ("block_by", DEADLINE_S)))
     providers = "".join(
@@ -72,7 +72,7 @@ def watch(zero_ms: int = ZERO_MS, zone: str = "Etc/GMT-4", dates: str | None = N
 
 
 def answer(provider: str, zero_ms: int = ZERO_MS, **changes) -> Answer:
-    """One provider's answer on the surface `app`, of the state that KINDS says."""
+    """One provider's answer on the surface `app`, with the state in KINDS."""
     _, lines, onset, lift, state, method = KINDS[provider]
     given = Answer(
         watch="ostramere",
@@ -102,7 +102,7 @@ def answer(provider: str, zero_ms: int = ZERO_MS, **changes) -> Answer:
 
 
 def interval(zero_ms: int, at_s: float, *, censored: bool = False) -> Interval:
-    """An interval of 2.6 s around a time; of what came before measuring, only its end."""
+    """An interval of 2.6 s around a time; a censored one has only its end."""
     if censored:
         return Interval(estimate=None, earliest=None, latest=times.text(zero_ms + 1200), level=0.95)
     at = zero_ms + round(at_s * 1000)
@@ -110,14 +110,14 @@ def interval(zero_ms: int, at_s: float, *, censored: bool = False) -> Interval:
 
 
 def health(**changes) -> Health:
-    """What an aggregator reports that works and has just received something."""
+    """The health of an aggregator that works and has just received something."""
     now = round(time.time() * 1000)
     given = Health(ok=True, nats="connected", known_until_ms=now, rule_set=RULES, watches=("ostramere",))
     return msgspec.structs.replace(given, **changes)
 
 
 def fill(store, zero_ms: int = ZERO_MS) -> None:
-    """The runs of all probes and of a reference, and two revisions of each answer: an early one and the last."""
+    """Insert the runs of all probes and of a reference, and two revisions of each answer: an early one and the last."""
     columns = {n: [] for n in _VERDICT}
     for provider, (_, lines, *_rest) in KINDS.items():
         for line in range(lines):
@@ -132,8 +132,8 @@ def fill(store, zero_ms: int = ZERO_MS) -> None:
             provider, zero_ms, state="insufficient", p_block=0.02, onset=None, lift=None, episodes=(), last_ok=None,
             first_fail=None,
         )  # fmt: skip
-        for as_of, said in ((zero_ms + 5_000, early), (zero_ms + END_S * 1000, answer(provider, zero_ms))):
-            _revision(revisions, said, as_of)
+        for as_of, given in ((zero_ms + 5_000, early), (zero_ms + END_S * 1000, answer(provider, zero_ms))):
+            _revision(revisions, given, as_of)
     store.insert("onsets", revisions)
 
 
@@ -148,7 +148,7 @@ _ONSET = (
 
 
 def probe_id(provider: str, line: str) -> str:
-    """A probe's id: the key of a seed that is always the same for it."""
+    """A probe's id, always the same for a provider and line."""
     return "U" + hashlib.sha256(f"{provider}/{line}".encode()).hexdigest().upper()[:55]
 
 
@@ -167,13 +167,13 @@ def _runs(columns, provider, line, zero_ms, *, reference=False):
             hashlib.blake2b(f"{provider}{line}{n}".encode(), digest_size=16).hexdigest(), "0" * 32,
             verdict, rule, method if failed else "",
             "generic_timeout_error" if failed else "", 1.0 if failed else 0.0, "fail" if outage else "ok",
-            _SEEN[rule],
+            _EVIDENCE[rule],
         )  # fmt: skip
         for name, value in zip(_VERDICT, row, strict=True):
             columns[name].append(value)
 
 
-_SEEN = {
+_EVIDENCE = {
     "app-works": "0 of 5 endpoints failed",
     "control-failed": "control: connect generic_timeout_error",
     "dns-nxdomain": "system resolver: NXDOMAIN; second path: 198.51.100.11",
@@ -186,14 +186,15 @@ _SEEN = {
     "mtproto-dropped": "5 of 5 endpoints failed; 5 after connecting",
     "tls-timeout": "no answer in the handshake at 198.51.100.11",
 }
-"""By rule: what its evidence says."""
+"""The evidence of each rule."""
 
 
-def _revision(columns, said: Answer, as_of: int) -> None:
-    onset = said.onset.estimate if said.onset else None
+def _revision(columns, given: Answer, as_of: int) -> None:
+    onset = given.onset.estimate if given.onset else None
     row = (
-        said.watch, said.provider, said.surface, as_of, as_of + 300, RULES, said.model, said.input_digest, said.state,
-        said.p_block, times.milliseconds(times.moment(onset)) if onset else None, msgspec.json.encode(said).decode(),
+        given.watch, given.provider, given.surface, as_of, as_of + 300, RULES, given.model, given.input_digest,
+        given.state, given.p_block, times.milliseconds(times.moment(onset)) if onset else None,
+        msgspec.json.encode(given).decode(),
     )  # fmt: skip
     for name, value in zip(_ONSET, row, strict=True):
         columns[name].append(value)
@@ -208,5 +209,5 @@ def _date(kind: str, ms: int) -> str:
 
 
 def text(seconds: float) -> str:
-    """A time so many seconds after ZERO, as the API writes it."""
+    """The time `seconds` after ZERO, as the API writes it."""
     return times.text(ZERO_MS + round(seconds * 1000))

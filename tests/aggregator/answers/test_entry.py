@@ -1,4 +1,4 @@
-"""What a watch says about each of its providers."""
+"""The entries of a watch's providers."""
 
 import msgspec
 import pytest
@@ -48,22 +48,22 @@ def test_the_headline_is_the_earliest_block():
     assert set(one.surfaces) == {"app", "web"}
 
 
-def test_what_was_blocked_before_goes_before_any_onset():
-    """A surface that never worked while we looked was blocked earlier than one that stopped."""
+def test_a_block_before_measuring_ranks_before_any_onset():
+    """A surface that never worked since measuring began was blocked earlier than one that stopped."""
     before = lab_country.answer("jessamy-mobile", surface="web")
     assert headline({"app": at(5), "web": before}) is before
 
 
 @pytest.mark.parametrize("state", ["reachable", "insufficient"])
-def test_a_block_goes_before_a_suspicion_and_that_before_all_else(state):
-    """A later block outranks an earlier suspicion, which outranks what shows nothing."""
+def test_a_block_ranks_before_a_suspicion_and_that_before_all_else(state):
+    """A later block ranks before an earlier suspicion, which ranks before any other state."""
     suspected = at(20, surface="web", state="suspected")
     calm = lab_country.answer("kittering-fixed", state=state)
     assert headline({"app": at(90), "web": suspected}).state == "blocked"
     assert headline({"app": calm, "web": suspected}) is suspected
 
 
-def test_without_any_block_the_surface_with_more_data_speaks():
+def test_without_any_block_the_surface_with_more_data_is_shown():
     """Where nothing is blocked the better measured surface is shown."""
     little = lab_country.answer("kittering-fixed", used=3)
     much = lab_country.answer("kittering-fixed", surface="web", used=300)
@@ -71,7 +71,7 @@ def test_without_any_block_the_surface_with_more_data_speaks():
 
 
 def test_the_lag_spans_what_date_and_interval_can_mean():
-    """From the order's last instant to the interval's first, and the other way round."""
+    """From the order's latest instant to the interval's earliest, and from its earliest to the interval's latest."""
     lag = entry(at(24, width=4)).lag
     assert (lag.earliest_s, lag.latest_s, lag.estimate_s) == (11.0, 16.0, 14.0)
 
@@ -83,8 +83,8 @@ def test_an_order_known_to_the_day_gives_a_range_and_no_estimate():
 
 
 @pytest.mark.parametrize(("seconds", "before"), [(70, True), (75.5, None), (80, False)])
-def test_before_or_after_the_deadline_or_nobody_can_tell(seconds, before):
-    """An interval that reaches over the deadline lies on neither side of it."""
+def test_before_or_after_the_deadline_or_unknown(seconds, before):
+    """An interval that includes the deadline lies on neither side of it."""
     deadline = entry(at(seconds, width=4)).deadline
     assert (deadline.kind, deadline.before) == ("block_by", before)
     assert deadline.limit == "2026-05-01T10:01:15.000Z"
@@ -92,7 +92,7 @@ def test_before_or_after_the_deadline_or_nobody_can_tell(seconds, before):
 
 @pytest.mark.parametrize(("bound", "limit"), [("exclusive", "2026-05-02T17:00"), ("inclusive", "2026-05-03T17:00")])
 def test_a_day_ends_as_its_wording_says(bound, limit):
-    """A day that is excluded limits as it begins, one that is included as it ends, in its own time zone."""
+    """An exclusive day's limit is its beginning, an inclusive day's its end, in its own time zone."""
     deadline = entry(at(24), watch=lab_country.watch(dates=DAYS.format(bound=bound))).deadline
     assert deadline.kind == "report_by"
     assert deadline.limit.startswith(limit)
@@ -100,13 +100,13 @@ def test_a_day_ends_as_its_wording_says(bound, limit):
 
 def test_an_onset_open_to_the_past_is_never_after_the_deadline():
     """What was blocked before measuring began may have been so at any earlier time."""
-    open_ = Interval(estimate=None, earliest=None, latest=at(90).onset.latest, level=0.95)
-    one = entry(msgspec.structs.replace(at(90), onset=open_, state="blocked_since_before_start"))
+    censored = Interval(estimate=None, earliest=None, latest=at(90).onset.latest, level=0.95)
+    one = entry(msgspec.structs.replace(at(90), onset=censored, state="blocked_since_before_start"))
     assert one.deadline.before is None
     assert one.lag.earliest_s is None
 
 
-def test_without_dates_nothing_is_said_about_them():
+def test_without_dates_there_is_no_lag_and_no_deadline():
     """A watch whose order has no date gives neither lag nor deadline."""
     one = entry(at(24), watch=lab_country.watch(dates=""))
     assert one.lag is None

@@ -1,4 +1,4 @@
-"""Answers follow the rows: what was known is told, what is told is kept."""
+"""Answers are revised when rows change, and stored answers are kept."""
 
 import asyncio
 import secrets
@@ -26,9 +26,9 @@ GOOD, BAD = [*dc(1), *dc(2)], [*dc(1, connect="generic_timeout_error"), *dc(2, e
 
 
 class Country:
-    """Probes of one provider in a place of their own on the time axis, and references; `known` ends what came so far.
+    """Probes of one provider of a watch of its own, and references.
 
-    Each place is 1,000 s after the other, so that tests share a store and nothing else.
+    Each instance begins 1,000 s after the one before, so that tests share a store and nothing else.
     """
 
     count = 0
@@ -82,12 +82,12 @@ REFERENCE = {"vantage": {"role": "reference", "asn": 64999}}
 
 
 def test_rows_are_what_the_inference_reads(country):
-    """One a run, coded, with an unknown line named so, in a fixed order."""
+    """One row per run, with coded outcomes and the line "unknown" where it is not known, in order of time."""
     country.measure(
         (0, 0, GOOD, {}),
         (1, 0, BAD, {"vantage": {"line": ""}}),
-        (2, 0, BAD, {"beside": control("generic_timeout_error")}),
-        (3, 0, GOOD, {"beside": ()}),
+        (2, 0, BAD, {"control_steps": control("generic_timeout_error")}),
+        (3, 0, GOOD, {"control_steps": ()}),
     )
     rows = country.rows()
     assert rows.outcome.tolist() == [OK, FAIL, INCONCLUSIVE, INCONCLUSIVE]
@@ -103,7 +103,7 @@ def test_rows_are_what_the_inference_reads(country):
 
 
 def test_a_failure_beside_references_that_all_failed_is_the_services_own(country, store):
-    """Within one and a half cadences; one reference that works is enough for the other way."""
+    """References within one and a half cadences count; if one of them works, the failure is the provider's."""
     country.measure(
         *((n, 0, BAD, {}) for n in (0, 10, 20, 30)),
         (9, 1, BAD, REFERENCE),
@@ -119,7 +119,7 @@ def test_a_failure_beside_references_that_all_failed_is_the_services_own(country
 
 
 def test_a_sweeps_share_can_be_compared_with_a_light_runs(country):
-    """Two of five datacentres are cut: each counts once, in however many ways it was tested."""
+    """Two of five datacentres fail: each counts once, however many connections tested it."""
     cut = {"exchange": "generic_timeout_error"}
     light = [s for n in range(1, 6) for s in dc(n, **(cut if n in (2, 4) else {}))]
     swept = [
@@ -135,8 +135,8 @@ def test_a_sweeps_share_can_be_compared_with_a_light_runs(country):
     assert country.rows().outcome.tolist() == [FAIL, FAIL, FAIL]
 
 
-def test_a_run_between_two_sweeps_is_as_fast_as_they_were(country):
-    """Throttling begins somewhere between a fast sweep and a slow one: there a run that worked tells nothing."""
+def test_a_run_between_two_sweeps_has_their_speed(country):
+    """Between a fast sweep and a slow one throttling began or ended, so a run that worked is inconclusive."""
     fast = (*agree(), *handshake(), transfer("control"), transfer(rate=400_000))
     slow = (*agree(), *handshake(), transfer("control"), transfer(rate=16_000))
     works = (*agree(), *handshake())
@@ -149,8 +149,8 @@ def test_a_run_between_two_sweeps_is_as_fast_as_they_were(country):
     assert rows.method.tolist() == ["", "", "", "throttled", "", "throttled", "", "", ""]
 
 
-def test_a_sweep_speaks_for_a_while_only(country):
-    """One and a half of the watch's intervals."""
+def test_a_speed_holds_for_a_while_only(country):
+    """A speed holds for one and a half of the watch's sweep intervals."""
     slow = (*agree(), *handshake(), transfer("control"), transfer(rate=16_000))
     works = (*agree(), *handshake())
     far = round(1.5 * country.watch.sweep_s * 1000 / CADENCE_MS)
@@ -159,14 +159,14 @@ def test_a_sweep_speaks_for_a_while_only(country):
     assert np.isnan(country.rows(surface="web").speed[2])
 
 
-def test_a_reference_whose_own_control_failed_says_nothing(country):
-    """It may just be offline."""
-    country.measure((0, 0, BAD, {}), (0, 1, BAD, REFERENCE | {"beside": control("generic_timeout_error")}))
+def test_a_reference_whose_own_control_failed_does_not_count(country):
+    """The reference itself may be offline."""
+    country.measure((0, 0, BAD, {}), (0, 1, BAD, REFERENCE | {"control_steps": control("generic_timeout_error")}))
     assert country.rows().reference.tolist() == [UNKNOWN]
 
 
 def test_what_came_later_is_not_known_earlier(country):
-    """Rows and references alike."""
+    """This holds for rows and for references."""
     country.measure((0, 0, BAD, {}))
     early = country.ingest.complete_ms
     country.measure((0, 1, BAD, REFERENCE), (1, 0, BAD, {}))
@@ -175,7 +175,7 @@ def test_what_came_later_is_not_known_earlier(country):
 
 
 def test_an_answer_is_revised_when_it_changes_and_the_old_one_stays(country, store):
-    """First nothing to see, then a block; the same rows again append nothing."""
+    """First no block, then one; revising from the same rows appends nothing."""
     country.measure(*((n, p, GOOD, {}) for n in range(20) for p in range(3)))
     assert country.reviser.revise(country.key).state == "reachable"
     assert country.reviser.revise(country.key).state == "reachable"
@@ -191,8 +191,8 @@ def test_an_answer_is_revised_when_it_changes_and_the_old_one_stays(country, sto
     assert revisions[1]["input_digest"] == answer.input_digest
 
 
-def test_providers_that_change_together_are_told_so_and_the_first_is_told_anew(country, store):
-    """The mark stands in both answers, in the one that was stored before as a revision of its own."""
+def test_providers_that_change_together_are_marked_and_the_first_is_revised(country, store):
+    """Both answers get the reason; for the one stored before, a new revision is appended."""
     other = country.key._replace(provider="south-mobile")
 
     def block(**where):
@@ -211,7 +211,7 @@ def test_providers_that_change_together_are_told_so_and_the_first_is_told_anew(c
 
 
 def test_an_answer_can_be_made_again_from_what_was_known(country):
-    """The same rows as of an earlier time give the same digest, whatever came since and however they were judged."""
+    """Rows as of an earlier time give the same answer, whatever came later and after judging again."""
     country.measure(*((n, p, GOOD, {}) for n in range(10) for p in range(3)))
     answer = country.reviser.revise(country.key)
     known = country.ingest.complete_ms
@@ -221,8 +221,8 @@ def test_an_answer_can_be_made_again_from_what_was_known(country):
     assert again == answer
 
 
-def test_counts_alone_are_not_news_until_a_while_has_passed(country, store, monkeypatch):
-    """More of the same appends nothing at once, and one revision later on."""
+def test_changed_counts_alone_are_appended_after_an_interval(country, store, monkeypatch):
+    """If only counts changed, nothing is appended at once, and one revision after the interval."""
     country.measure(*((n, p, GOOD, {}) for n in range(20) for p in range(3)))
     country.reviser.revise(country.key)
     country.measure(*((n, p, GOOD, {}) for n in range(20, 22) for p in range(3)))
@@ -235,8 +235,8 @@ def test_counts_alone_are_not_news_until_a_while_has_passed(country, store, monk
     assert len(country.revisions(store)) == 2
 
 
-def test_an_aggregator_that_starts_again_repeats_nothing(country, store):
-    """It knows what was said last."""
+def test_an_aggregator_that_restarts_appends_no_answer_twice(country, store):
+    """It reads the last answer from the store."""
     country.measure(*((n, p, GOOD, {}) for n in range(20) for p in range(3)))
     country.reviser.revise(country.key)
     watches = {country.watch.id: country.watch}
@@ -244,21 +244,21 @@ def test_an_aggregator_that_starts_again_repeats_nothing(country, store):
     assert len(country.revisions(store)) == 1
 
 
-def test_where_nothing_was_measured_nothing_is_said(country, store):
-    """No row, no answer."""
+def test_without_measurements_there_is_no_answer(country, store):
+    """Without rows there is no answer."""
     assert country.reviser.revise(country.key) is None
     assert country.revisions(store) == []
 
 
-def test_references_touch_every_provider(country):
-    """What they saw bears on all answers of their watch."""
+def test_a_references_run_marks_every_provider(country):
+    """A reference's runs concern all answers of its watch."""
     taken = country.measure((0, 0, GOOD, REFERENCE))
     country.reviser.touch(taken.touched)
     assert {p.provider for p in country.reviser._dirty} == {"north-fixed", "south-mobile"}
 
 
 async def test_each_answer_is_revised_at_most_once_a_cadence(country, store, monkeypatch):
-    """However often its rows change; and one that fails is tried again."""
+    """This holds however often its rows change. An answer whose revision fails is tried again."""
     monkeypatch.setattr("aggregator.answers.reviser._POLL_S", 0.01)
     done, failing = [], [True]
 

@@ -1,4 +1,4 @@
-"""What is said: right numbers, plain words, effects and never intents."""
+"""Sentences have the right numbers, and state effects and never intents."""
 
 import pytest
 
@@ -19,43 +19,43 @@ REPORT = lab_country.watch(
 
 def headline(*providers, watch=WATCH, **changes):
     """The headline when these providers have their answers, and nobody else."""
-    said = {(p, "app"): lab_country.answer(p, **changes) for p in providers}
-    return sentences.headline(watch, [e for e in entries(watch, said) if e.provider in providers])
+    answers = {(p, "app"): lab_country.answer(p, **changes) for p in providers}
+    return sentences.headline(watch, [e for e in entries(watch, answers) if e.provider in providers])
 
 
 def sentence(provider, watch=WATCH, **changes):
-    """What is said about one provider."""
+    """One provider's sentence."""
     found = entries(watch, {(provider, "app"): lab_country.answer(provider, **changes)})
     return sentences.sentence(watch, next(e for e in found if e.provider == provider))
 
 
 def test_the_headline_of_a_whole_country():
-    """Every state has its clause, in a fixed order, and who wasn't measured is named."""
-    said = {(p, "app"): lab_country.answer(p) for p, kind in lab_country.KINDS.items() if kind[4]}
-    assert sentences.headline(WATCH, entries(WATCH, said)) == (
+    """Every state has its clause, in a fixed order, and providers without measurements are named."""
+    answers = {(p, "app"): lab_country.answer(p) for p, kind in lab_country.KINDS.items() if kind[4]}
+    assert sentences.headline(WATCH, entries(WATCH, answers)) == (
         "Of 11 providers measured, Papergull stopped working on 7 (works again on 1), the first 14 s after the order, "
         "1 after the deadline, 1 too close to the deadline to tell; already not working when measuring began on 1; "
         "suspected on 1; no block seen on 1; 1 not measured enough; not measured at all: Mossend."
     )
 
 
-def test_one_provider_is_spoken_of_in_the_singular():
-    """One of one: no plural, no "first", no "all"."""
+def test_one_provider_gets_the_singular():
+    """With one provider there is no plural, no "first" and no "all"."""
     assert headline("brindlewick-fixed") == (
         "Of 1 provider measured, Papergull stopped working on 1, 14 s after the order, before the deadline."
     )
 
 
 def test_all_on_one_side_of_the_deadline():
-    """Where all lie on one side, that is what is said."""
+    """Where all onsets lie on one side of the deadline, the headline says so."""
     assert headline("brindlewick-fixed", "caskenway-fixed").endswith(
         "the first 14 s after the order, all before the deadline."
     )
     assert headline("hobsquay-mobile").endswith("84 s after the order, after the deadline.")
 
 
-def test_where_nothing_stopped_the_service_is_named_all_the_same():
-    """A quiet country still says what was measured."""
+def test_where_nothing_stopped_the_service_is_named_too():
+    """Without any block the headline still names the service and what was measured."""
     assert headline("kittering-fixed", "larkwater-mobile") == (
         "Of 2 providers measured for Papergull, no block seen on 1; 1 not measured enough."
     )
@@ -67,20 +67,20 @@ def test_a_suspicion_is_no_block():
 
 
 def test_before_any_measurement():
-    """An empty store makes no claim."""
+    """Without any answer the headline says that nothing was measured."""
     assert (
         sentences.headline(WATCH, entries(WATCH, {})) == "None of the 12 providers of this watch has been measured yet."
     )
 
 
 def test_many_unmeasured_are_counted_rather_than_named():
-    """A long list of names would bury the sentence."""
-    said = {("brindlewick-fixed", "app"): lab_country.answer("brindlewick-fixed")}
-    assert sentences.headline(WATCH, entries(WATCH, said)).endswith("; 11 not measured at all.")
+    """More than four names would make the sentence too long."""
+    answers = {("brindlewick-fixed", "app"): lab_country.answer("brindlewick-fixed")}
+    assert sentences.headline(WATCH, entries(WATCH, answers)).endswith("; 11 not measured at all.")
 
 
 def test_a_reporting_date_is_not_called_a_deadline():
-    """To report by a day is not to have blocked by it, and an order known to the day gives a range."""
+    """A `report_by` is called the reporting date, and an order known to the day gives a range of lags."""
     assert headline("brindlewick-fixed", watch=REPORT) == (
         "Of 1 provider measured, Papergull stopped working on 1, 4 d 17 h to 5 d 17 h after the order, "
         "before the reporting date."
@@ -88,7 +88,7 @@ def test_a_reporting_date_is_not_called_a_deadline():
 
 
 def test_a_sentence_gives_interval_local_time_bracket_and_evidence():
-    """All that a report needs to quote, in both clocks."""
+    """The sentence has what a report needs, in UTC and in local time."""
     assert sentence("brindlewick-fixed", REPORT) == (
         "Papergull (app) stopped working on Brindlewick between 10:00:23 and 10:00:25 UTC on 1 May 2026 "
         "(17:00:23 to 17:00:25 local time, UTC+7; 95 %), 4 d 17 h to 5 d 17 h after the order, before the reporting "
@@ -96,18 +96,18 @@ def test_a_sentence_gives_interval_local_time_bracket_and_evidence():
     )
 
 
-def test_a_lift_is_told_after_the_block():
-    """What works again says since when."""
+def test_a_lift_follows_the_block():
+    """A lifted block has the interval of its end."""
     assert "It began to work again between 10:01:49 and 10:01:52 UTC on 1 May 2026" in sentence("fennimore-mobile")
 
 
 def test_what_was_blocked_before_has_no_onset():
     """Left-censored: no success was ever seen, so only the latest possible time is given."""
-    said = sentence("jessamy-mobile")
-    assert said.startswith(
+    text = sentence("jessamy-mobile")
+    assert text.startswith(
         "Papergull (app) was already not working on Jessamy when measuring began: not since 10:00:01"
     )
-    assert "stopped working" not in said
+    assert "stopped working" not in text
 
 
 @pytest.mark.parametrize(
@@ -121,25 +121,25 @@ def test_what_was_blocked_before_has_no_onset():
     ],
 )
 def test_every_state_has_its_sentence(provider, says):
-    """Suspicion, absence and ignorance are told apart."""
+    """Suspicion, no block and too little data have different sentences."""
     assert says in sentence(provider)
 
 
 @pytest.mark.parametrize("provider", [p for p, kind in lab_country.KINDS.items() if kind[4]])
-def test_no_sentence_tells_an_intent(provider):
-    """The effect is what was measured; who meant what was not."""
-    said = sentence(provider).lower()
-    assert [w for w in ("began blocking", "blocked by", "censor", "comply", "complied") if w in said] == []
+def test_no_sentence_claims_an_intent(provider):
+    """No word in any sentence claims an intent."""
+    text = sentence(provider).lower()
+    assert [w for w in ("began blocking", "blocked by", "censor", "comply", "complied") if w in text] == []
 
 
-def test_nothing_measured_is_said_so():
-    """A provider without an answer makes no claim."""
+def test_a_provider_without_measurements_has_a_sentence():
+    """A provider without an answer has a sentence that says so."""
     mossend = entries(WATCH, {})[-1]
     assert sentences.sentence(WATCH, mossend) == "Nothing has been measured on Mossend yet."
 
 
 def test_a_wide_interval_has_no_seconds_and_names_both_days():
-    """Digits that the interval doesn't support aren't given; an interval over midnight has two dates."""
+    """A wide interval has no seconds, and one over midnight has two dates."""
     wide = Interval(
         estimate="2026-04-30T23:59:00.000Z", earliest="2026-04-30T23:50:13.000Z", latest="2026-05-01T00:10:47.000Z",
         level=0.95,
@@ -151,10 +151,10 @@ def test_a_wide_interval_has_no_seconds_and_names_both_days():
 
 
 def test_a_country_on_utc_has_no_second_clock():
-    """The same time isn't told twice."""
-    said = sentence("brindlewick-fixed", lab_country.watch(zone="UTC"))
-    assert "local time" not in said
-    assert "UTC on 1 May 2026 (95 %)" in said
+    """Local time is left out where it is UTC."""
+    text = sentence("brindlewick-fixed", lab_country.watch(zone="UTC"))
+    assert "local time" not in text
+    assert "UTC on 1 May 2026 (95 %)" in text
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_a_country_on_utc_has_no_second_clock():
         (16800, "4 h 40 min"), (172_800, "2 d"), (360_000, "4 d 4 h"), (-14, "14 s"),
     ],
 )  # fmt: skip
-def test_durations_are_told_in_two_units(seconds, says):
+def test_durations_have_two_units(seconds, says):
     """The two leading units, rounded, without a sign."""
     assert sentences.duration(seconds) == says
 
@@ -183,12 +183,12 @@ def test_durations_are_told_in_two_units(seconds, says):
         ((None, -40, None), "before"),
     ],
 )
-def test_a_lag_is_said_from_what_is_known(lag, says):
+def test_a_lag_uses_what_is_known(lag, says):
     """An estimate where there is one, a range where the date is a day, and the right side of the order."""
     assert sentences.lag(OrderLag(earliest_s=lag[0], latest_s=lag[1], estimate_s=lag[2])) == says
 
 
 @pytest.mark.parametrize(("p", "says"), [(0.9999, "p > 0.99"), (0.97, "p = 0.97"), (0.001, "p < 0.01")])
-def test_no_more_nines_than_two_digits_hold(p, says):
-    """Certainty is never printed."""
+def test_a_probability_has_two_digits(p, says):
+    """A probability is never printed as 1 or 0."""
     assert sentences.chance(p) == says

@@ -25,7 +25,7 @@ PREFIXES = "# date: 2026-05-01\nprefix,asn,country\n127.0.0.0/8,64999,XO\n"
 
 @pytest.fixture(scope="module")
 def sealed(store):
-    """The invented country in the store, and one segment of real measurements; that segment."""
+    """Puts the invented country and a segment with two measurements into the store. Gives the segment."""
     lab_country.fill(store)
     key = Key.create("user")
     one = segment.seal([_measurement("dns"), _measurement("tls")], key, 1, lab_country.ZERO_MS)
@@ -35,7 +35,7 @@ def sealed(store):
 
 @pytest.fixture(scope="module")
 def health():
-    """What differs in the aggregator's health from one that works, to be changed."""
+    """Fields of the aggregator's health that differ from one that works; tests change it."""
     return {}
 
 
@@ -79,8 +79,8 @@ def entry(body, provider):
     return next(e for e in body["providers"] if e["provider"] == provider)
 
 
-def test_watches_tell_the_order_with_its_readings(api):
-    """Dates stand as they were written, beside the instants they can mean; endpoints stay out."""
+def test_watches_have_the_order_with_what_its_dates_can_mean(api):
+    """Dates are given as they were written, with the instants they can mean. Endpoints are left out."""
     (watch,) = api.get("/v1/watches").json()["items"]
     assert (watch["id"], watch["fictional"], watch["digest"]) == ("ostramere", True, WATCH.digest)
     deadline = watch["directive"]["dates"][1]
@@ -91,7 +91,7 @@ def test_watches_tell_the_order_with_its_readings(api):
 
 
 def test_onsets_give_every_provider_its_last_answer(api):
-    """The newest revision of each, with words and counts; nobody is left out."""
+    """The newest revision of each, with words and counts; no provider is left out."""
     body = api.get(f"{BASE}/onsets").json()
     assert [e["provider"] for e in body["providers"]] == list(lab_country.KINDS)
     assert body["counts"]["stopped"] == 7
@@ -105,7 +105,7 @@ def test_onsets_give_every_provider_its_last_answer(api):
 
 
 def test_as_of_gives_what_was_known_then(api):
-    """Later revisions are as if they had not been made; before the first one nothing is known."""
+    """Later revisions are ignored; before the first one nothing is known."""
     body = api.get(f"{BASE}/onsets", params={"as_of": EARLY}).json()
     assert entry(body, "brindlewick-fixed")["answer"]["state"] == "insufficient"
     assert body["counts"]["insufficient"] == 11
@@ -114,7 +114,7 @@ def test_as_of_gives_what_was_known_then(api):
 
 
 def test_an_unchanged_answer_is_not_sent_again(api, store):
-    """The ETag holds until a revision comes, and differs between questions."""
+    """The ETag stays the same until a revision is added, and differs between requests."""
     first = api.get(f"{BASE}/onsets")
     tag = {"If-None-Match": f'"other", W/{first.headers["ETag"]}'}
     again = api.get(f"{BASE}/onsets", headers=tag)
@@ -129,7 +129,7 @@ def test_an_unchanged_answer_is_not_sent_again(api, store):
 
 
 def test_a_provider_has_its_revisions_newest_first(api):
-    """Page by page to the first one, each exactly once."""
+    """The pages give each revision exactly once, down to the first one."""
     seen, cursor = [], None
     while True:
         params = {"limit": 1} | ({"cursor": cursor} if cursor else {})
@@ -161,8 +161,8 @@ def test_a_series_gives_every_run_once(api):
     assert min(r["at"] for r in failed) > "2026-05-01T10:01:33.700Z"
 
 
-def test_a_series_is_cut_by_time_and_by_what_was_known(api):
-    """`start` is inside, `end` isn't, and a run that arrived after `as_of` isn't known."""
+def test_a_series_is_limited_by_time_and_by_what_was_known(api):
+    """`start` is inclusive, `end` exclusive, and a run that arrived after `as_of` is left out."""
     base = api.get(f"{BASE}/providers/hobsquay-mobile/series").json()["items"]
     params = {"start": base[10]["at"], "end": base[20]["at"]}
     assert api.get(f"{BASE}/providers/hobsquay-mobile/series", params=params).json()["items"] == base[10:20]
@@ -172,8 +172,8 @@ def test_a_series_is_cut_by_time_and_by_what_was_known(api):
     assert 0 < len(known) < 10
 
 
-def test_bins_count_what_the_runs_say(api):
-    """Counted in bins, nothing is lost and nothing is judged otherwise."""
+def test_bins_count_the_outcomes_of_the_runs(api):
+    """The bins hold every run, with the same outcome."""
     runs = api.get(f"{BASE}/providers/kittering-fixed/series").json()["items"]
     bins, cursor = [], None
     while True:
@@ -190,8 +190,8 @@ def test_bins_count_what_the_runs_say(api):
     assert sum(b["inconclusive"] for b in bins) > 0
 
 
-def test_a_failure_while_the_reference_fails_is_the_service_s_own(api, store):
-    """Nobody is accused of an outage that an uncensored network saw too."""
+def test_a_failure_while_the_reference_fails_is_the_services_own(api, store):
+    """A failure that a reference had at the same time is `down`, not `blocked`."""
     start = lab_country.ZERO_MS + 86_400_000
     columns = {n: [] for n in lab_country._VERDICT}
     for role, provider in (("probe", "caskenway-fixed"), ("reference", "")):
@@ -207,7 +207,7 @@ def test_a_failure_while_the_reference_fails_is_the_service_s_own(api, store):
 
 
 def test_a_run_opens_to_its_steps_and_signed_bytes(api, sealed):
-    """From a run to its measurements, to the very bytes, whose signature and id anybody can check."""
+    """From a run to its measurements and to the signed bytes, whose signature and id anybody can check."""
     found = api.get(f"{BASE}/measurements/{'ab' * 16}").json()
     assert [m["measurement"]["check"] for m in found["items"]] == ["dns", "tls"]
     assert found["items"][0]["measurement"]["steps"][0]["failure"] == "dns_nxdomain_error"
@@ -221,7 +221,7 @@ def test_a_run_opens_to_its_steps_and_signed_bytes(api, sealed):
 
 
 def test_a_rule_set_is_served_with_its_reasons(api):
-    """The rules that verdicts name, in the order in which they are tried, under the digest of their file."""
+    """All rules in the order in which they are tried, with the digest of their file. Runs name their rule."""
     rules = rule_set.load(lab_country.RULES)
     answered = api.get(f"/v1/rule-sets/{rules.version}")
     body = answered.json()
@@ -234,7 +234,7 @@ def test_a_rule_set_is_served_with_its_reasons(api):
 
 
 def test_an_older_rule_set_is_not_in_force(api, monkeypatch):
-    """A newer version takes over; the older one stays readable, under another ETag."""
+    """When a newer version exists the older one stays readable, is not in force, and has another ETag."""
     before = api.get(f"/v1/rule-sets/{lab_country.RULES}").headers["ETag"]
     monkeypatch.setattr("aggregator.api.routes.rules.newest", lambda: "2999-01")
     answered = api.get(f"/v1/rule-sets/{lab_country.RULES}", headers={"If-None-Match": before})
@@ -242,24 +242,24 @@ def test_an_older_rule_set_is_not_in_force(api, monkeypatch):
     assert answered.json()["in_force"] is False
 
 
-def test_a_caller_learns_its_network_and_the_table_s_date(api):
-    """The answer is what a vantage needs, and holds no address."""
-    said = api.get("/v1/whoami")
-    assert said.json() == {"asn": 64999, "country": "XO", "table_date": "2026-05-01"}
-    assert "127.0.0.1" not in said.text
+def test_a_caller_gets_its_network_and_the_date_of_the_table(api):
+    """The answer has what a vantage needs, and does not contain the address."""
+    answered = api.get("/v1/whoami")
+    assert answered.json() == {"asn": 64999, "country": "XO", "table_date": "2026-05-01"}
+    assert "127.0.0.1" not in answered.text
 
 
 def test_without_a_table_whoami_names_the_setting(store):
-    """503, and what to do about it."""
+    """The answer is 503 and names the option to set."""
     app = create_app(store, {}, health=lab_country.health, prefixes=None)
     with serving(app) as url:
-        said = httpx.get(f"{url}/v1/whoami")
-    assert said.status_code == 503
-    assert "--prefixes" in said.json()["detail"]
+        answered = httpx.get(f"{url}/v1/whoami")
+    assert answered.status_code == 503
+    assert "--prefixes" in answered.json()["detail"]
 
 
 def test_health_is_an_http_status(api, health):
-    """What the aggregator reports wrong is told with 503."""
+    """A failure that the aggregator reports is answered with 503."""
     assert api.get("/healthz").status_code == 200
     health.update(ok=False, nats="not connected")
     unwell = api.get("/healthz")
@@ -269,10 +269,10 @@ def test_health_is_an_http_status(api, health):
 
 
 def test_metrics_are_in_prometheus_format(api):
-    """A scraper reads them."""
-    said = api.get("/metrics")
-    assert said.headers["Content-Type"].startswith("text/plain")
-    assert "# HELP blockonset_" in said.text
+    """The media type and the names of the metrics are those that Prometheus reads."""
+    answered = api.get("/metrics")
+    assert answered.headers["Content-Type"].startswith("text/plain")
+    assert "# HELP blockonset_" in answered.text
 
 
 @pytest.mark.parametrize(
@@ -299,26 +299,26 @@ def test_metrics_are_in_prometheus_format(api):
     ],
 )
 def test_every_refusal_is_a_problem_that_names_the_thing(api, path, status, says):
-    """RFC 9457, with what was wrong."""
-    said = api.get(path)
-    assert said.status_code == status
-    assert said.headers["Content-Type"] == "application/problem+json"
-    problem = said.json()
+    """Each error is a problem detail (RFC 9457) that names what was wrong."""
+    answered = api.get(path)
+    assert answered.status_code == status
+    assert answered.headers["Content-Type"] == "application/problem+json"
+    problem = answered.json()
     assert problem["status"] == status
     assert says in problem["detail"]
-    assert problem["instance"] == said.request.url.path
+    assert problem["instance"] == answered.request.url.path
 
 
 def test_nothing_can_be_written(api):
-    """The API reads."""
+    """Every method that writes is refused."""
     for method in ("POST", "PUT", "DELETE", "PATCH"):
-        said = api.request(method, "/v1/watches")
-        assert said.status_code == 405
-        assert said.headers["Content-Type"] == "application/problem+json"
+        answered = api.request(method, "/v1/watches")
+        assert answered.status_code == 405
+        assert answered.headers["Content-Type"] == "application/problem+json"
 
 
-def test_our_own_failure_tells_no_insides():
-    """A bug is a 500 problem without a trace of the code, a store that fails is 503."""
+def test_a_bug_or_a_failing_store_shows_no_details():
+    """A bug is answered with 500, a failure of the store with 503, and neither shows the error's text."""
     from aggregator.store.store import StoreError
 
     class Broken:
@@ -330,13 +330,13 @@ def test_our_own_failure_tells_no_insides():
 
     for error, status in ((RuntimeError("secret"), 500), (StoreError("secret"), 503)):
         with serving(create_app(Broken(error), {WATCH.id: WATCH}, health=lab_country.health, prefixes=None)) as url:
-            said = httpx.get(f"{url}{BASE}/onsets")
-        assert (said.status_code, said.json()["status"]) == (status, status)
-        assert "secret" not in said.text
+            answered = httpx.get(f"{url}{BASE}/onsets")
+        assert (answered.status_code, answered.json()["status"]) == (status, status)
+        assert "secret" not in answered.text
 
 
 def test_the_document_describes_what_is_answered(api):
-    """Every path has words, its problems and a shape; the manual lists them and loads nothing from elsewhere."""
+    """Every path has a description and its problems; the manual lists all paths and loads nothing from another host."""
     document = api.get("/openapi.json").json()
     assert set(document["paths"]) > {"/v1/watches", f"{BASE.replace('ostramere', '{watch}')}/onsets"}
     manual = api.get("/docs")
@@ -351,7 +351,7 @@ def test_the_document_describes_what_is_answered(api):
 
 
 def test_no_answer_holds_an_object_without_a_shape(api):
-    """Whatever is answered is described to its last field."""
+    """Every schema in the OpenAPI document says what an object holds."""
     document = api.get("/openapi.json").json()
     assert list(shapeless(document, "")) == []
     assert list(shapeless({"a": [{"type": "object", "additionalProperties": {}}], "b": {"schema": {}}}, "")) == [
@@ -375,8 +375,8 @@ def shapeless(part, path):
         yield from shapeless(one, f"{path}/{name}")
 
 
-def test_every_route_says_what_it_shows(store):
-    """One table decides who may see what; a route that it doesn't know can't be added by accident."""
+def test_every_route_declares_what_it_shows(store):
+    """Each route under /v1 declares a kind that the table of audiences knows, and each kind there has a route."""
     app = create_app(store, {}, health=lab_country.health, prefixes=None)
     shown = {
         handler.opt.get("shows")
@@ -389,7 +389,7 @@ def test_every_route_says_what_it_shows(store):
 
 
 def test_no_caller_is_logged(api, capfd):
-    """The address of who asks is in no log."""
+    """The caller's address is in no log."""
     api.get(f"{BASE}/onsets")
     api.get("/nothing")
     out = capfd.readouterr()

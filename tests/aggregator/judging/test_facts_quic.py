@@ -1,4 +1,4 @@
-"""What QUIC did is shown beside a verdict and never makes one."""
+"""QUIC outcomes are shown in the evidence and never change a verdict."""
 
 import secrets
 
@@ -20,8 +20,8 @@ def quic(failure=None, address=f"{X}:443", **facts):
     return step("quic", via="web.example", address=address, failure=failure, **facts)
 
 
-def beside(target, contrast=None, control=None, **facts):
-    """The three handshakes of a sweep, each with how it failed."""
+def three_handshakes(target, contrast=None, control=None, **facts):
+    """The three handshakes of a sweep, each with its failure or None."""
     return (
         quic(contrast, part="contrast", certificate_failure="ssl_invalid_hostname"),
         quic(target, **facts),
@@ -30,12 +30,12 @@ def beside(target, contrast=None, control=None, **facts):
 
 
 NOTHING_WORKS = (
-    *beside(TIMEOUT, TIMEOUT, TIMEOUT),
+    *three_handshakes(TIMEOUT, TIMEOUT, TIMEOUT),
     quic(TIMEOUT, address="[2001:db8::9]:443", **CONTROL),
     quic(certificate_failure="ssl_unknown_authority"),
 )
-"""Silence wherever UDP 443 goes, and a stranger's certificate."""
-EVERYTHING_WORKS = (*beside(None), quic(address="[2001:db8::9]:443", **CONTROL))
+"""No reply over UDP port 443 from anywhere, and a certificate of an unknown authority."""
+EVERYTHING_WORKS = (*three_handshakes(None), quic(address="[2001:db8::9]:443", **CONTROL))
 
 
 def judged(store, made):
@@ -52,35 +52,35 @@ def judged(store, made):
 
 
 @pytest.mark.parametrize("more", [NOTHING_WORKS, EVERYTHING_WORKS], ids=["nothing-works", "everything-works"])
-def test_no_rule_decides_otherwise_because_of_it(store, more):
-    """Every run of the rules' own table is judged as without it."""
+def test_quic_steps_change_no_verdict(store, more):
+    """Every run of the rules' table gets the same verdict with QUIC steps added."""
     runs = {case.id: (secrets.token_hex(16), case) for case in WEB}
     made = []
     for run_id, case in runs.values():
         _, steps, fields, _ = case.values
         made.append(measurement("web", (*steps, *more), run_id=run_id, **fields))
     found = judged(store, made)
-    told = {name: found[run_id][0] for name, (run_id, _) in runs.items()}
-    assert told == {case.id: case.values[3] for case in WEB}
+    rules = {name: found[run_id][0] for name, (run_id, _) in runs.items()}
+    assert rules == {case.id: case.values[3] for case in WEB}
 
 
 @pytest.mark.parametrize(
-    ("steps", "said"),
+    ("steps", "shown"),
     [
-        (beside(TIMEOUT), "; HTTP/3 over QUIC: contrast works, control works, target generic_timeout_error"),
+        (three_handshakes(TIMEOUT), "; HTTP/3 over QUIC: contrast works, control works, target generic_timeout_error"),
         (
-            beside(None, control="connection_refused", certificate_failure="ssl_unknown_authority"),
+            three_handshakes(None, control="connection_refused", certificate_failure="ssl_unknown_authority"),
             "; HTTP/3 over QUIC: contrast works, control connection_refused, target ssl_unknown_authority",
         ),
-        (beside(None, control=TIMEOUT), ""),
-        (beside(*["network_unreachable"] * 3), ""),
+        (three_handshakes(None, control=TIMEOUT), ""),
+        (three_handshakes(*["network_unreachable"] * 3), ""),
         ((), ""),
     ],
     ids=["the-name-alone", "a-strangers-certificate", "works", "no-route", "not-tested"],
 )
-def test_what_fails_over_quic_while_tls_works_is_shown(store, steps, said):
-    """In the evidence of the verdict `ok`, with what the harmless name and the control did."""
+def test_a_failure_over_quic_while_tls_works_is_in_the_evidence(store, steps, shown):
+    """The evidence of the verdict `ok` gives the outcomes of the service, the harmless name and the control."""
     made = measurement("web", (*FINE, *steps), sweep=True)
     ((rule, verdict, method, evidence),) = judged(store, [made]).values()
     assert (rule, verdict, method) == ("web-works", "ok", "")
-    assert evidence == f"verified at {X}{said}"
+    assert evidence == f"verified at {X}{shown}"

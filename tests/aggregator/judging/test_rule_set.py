@@ -1,4 +1,4 @@
-"""Every rule has a run that it decides, and a near miss that it leaves alone."""
+"""Each rule decides a run of the table below, and leaves alone a run that is nearly the same."""
 
 import ipaddress
 import json
@@ -51,13 +51,13 @@ def app(rule, *steps, name="", **fields):
 
 
 def endpoints(good, *bad):
-    """So many endpoints that work, and these that don't."""
+    """`good` endpoints that work, and one for each of `bad` that fails in that way."""
     steps = [s for n in range(good) for s in dc(n + 1)]
     return (*steps, *(s for n, how in enumerate(bad) for s in dc(good + n + 1, **how)))
 
 
 def both_ways(count, **how):
-    """So many endpoints whose plain transport fails and whose obfuscated one works."""
+    """`count` endpoints whose plain transport fails and whose obfuscated one works."""
     return [s for n in range(1, count + 1) for s in (*dc(n, **how), *dc(n, via="obfuscated"))]
 
 
@@ -77,14 +77,14 @@ def agree6():
 
 
 def over6(count, first=1, **how):
-    """So many endpoints over IPv6."""
+    """`count` endpoints over IPv6."""
     return [s for n in range(first, first + count) for s in dc(n, address=f"[2001:db8::{n}]:443", **how)]
 
 
 FINE = (*agree(), *handshake())
 LIGHT = control()[:2]
 """The control of a light run in which nothing was wrong."""
-BESIDE = {"part": "control", "target": "control.example", "address": "203.0.113.9:443"}
+CONTROL_CONNECTION = {"part": "control", "target": "control.example", "address": "203.0.113.9:443"}
 V6_IP = "2001:db8::1"
 V6 = f"[{V6_IP}]:443"
 
@@ -94,7 +94,7 @@ TABLE = [
     app("internal-error", *endpoints(2), internal="KeyError at probe.measure.checks.telegram:30"),
     web("loop-lag", *agree(), *handshake(failure=TIMEOUT), loop_lag_ms=101.0),
     web("tls-timeout", *agree(), *handshake(failure=TIMEOUT), loop_lag_ms=99.0, name="lag-too-small-to-matter"),
-    web("loop-lag", *FINE, beside=control(TIMEOUT), loop_lag_ms=101.0, name="the-control-timed-out"),
+    web("loop-lag", *FINE, control_steps=control(TIMEOUT), loop_lag_ms=101.0, name="the-control-timed-out"),
     web("web-works", *FINE, loop_lag_ms=500.0, name="in-spite-of-lag"),
     web("tls-reset", *agree(), *handshake(failure=RESET), loop_lag_ms=500.0, name="in-spite-of-lag"),
     web("network-changed", *agree(), *handshake(failure=TIMEOUT), vantage={"changed": True}),
@@ -113,18 +113,19 @@ TABLE = [
     web("certificate-out-of-date", *agree(), *handshake(certificate_failure="ssl_invalid_certificate")),
     web("tls-mitm", resolve("system", X, Y), SECOND, *handshake(certificate_failure="ssl_invalid_certificate"),
         *handshake(Y, **WRONG), name="wrong-and-not-just-old"),
-    web("no-control", *agree(), *handshake(failure=TIMEOUT), beside=()),
-    web("control-failed", *agree(), *handshake(failure=TIMEOUT), beside=control(TIMEOUT)),
-    web("control-failed", *FINE, beside=control(**WRONG), name="captive-portal"),
-    app("control-failed", *endpoints(0, {"connect": TIMEOUT}), beside=control(TIMEOUT)),
-    web("web-works", *FINE, beside=LIGHT, name="the-service-vouches-for-the-line"),
-    app("app-works", *endpoints(4), beside=LIGHT, name="its-answers-do"),
-    web("control-failed", *agree(), beside=LIGHT, check="dns", name="nothing-vouches-for-the-line"),
-    web("control-failed", *agree(), *handshake(failure=RESET), beside=LIGHT, name="met-and-no-more"),
+    web("no-control", *agree(), *handshake(failure=TIMEOUT), control_steps=()),
+    web("control-failed", *agree(), *handshake(failure=TIMEOUT), control_steps=control(TIMEOUT)),
+    web("control-failed", *FINE, control_steps=control(**WRONG), name="captive-portal"),
+    app("control-failed", *endpoints(0, {"connect": TIMEOUT}), control_steps=control(TIMEOUT)),
+    web("web-works", *FINE, control_steps=LIGHT, name="the-service-vouches-for-the-line"),
+    app("app-works", *endpoints(4), control_steps=LIGHT, name="its-answers-do"),
+    web("control-failed", *agree(), control_steps=LIGHT, check="dns", name="nothing-vouches-for-the-line"),
+    web("control-failed", *agree(), *handshake(failure=RESET), control_steps=LIGHT, name="met-and-no-more"),
     web("control-failed", *FINE, connect(port=80), step("request", address=f"{X}:80", fingerprint="law", status=200),
-        beside=LIGHT, name="a-page-and-met-no-more"),
-    app("control-failed", *endpoints(4, {"connect": TIMEOUT}), beside=LIGHT, name="one-of-five-and-met-no-more"),
-    app("control-failed", *endpoints(4), beside=(LIGHT[0], step("connect", failure=TIMEOUT, **BESIDE)),
+        control_steps=LIGHT, name="a-page-and-met-no-more"),
+    app("control-failed", *endpoints(4, {"connect": TIMEOUT}), control_steps=LIGHT, name="one-of-five-and-met-no-more"),
+    app("control-failed", *endpoints(4),
+        control_steps=(LIGHT[0], step("connect", failure=TIMEOUT, **CONTROL_CONNECTION)),
         name="not-met"),
     web("nothing-tested"),
     app("nothing-tested", *dc(1, connect="network_unreachable", address="[2001:db8::1]:443"), name="no-ipv6-here"),
@@ -187,30 +188,32 @@ TABLE = [
     app("mtproto-dropped", *dc(1, exchange=TIMEOUT), *dc(2, via="obfuscated"), *dc(3, exchange=TIMEOUT),
         *dc(4, via="obfuscated"), name="plain-cut-light"),
     app("app-works", *both_ways(1, exchange=TIMEOUT), *dc(2), *dc(3), sweep=True, name="half-of-one"),
-    app("app-works", *endpoints(3), *dc(1, connect=TIMEOUT, address=V6), beside=(*control(), *control6()),
+    app("app-works", *endpoints(3), *dc(1, connect=TIMEOUT, address=V6), control_steps=(*control(), *control6()),
         name="judged-over-ipv4"),
-    app("app-timeout", *dc(1, connect=TIMEOUT, address=V6), beside=control6(), name="ipv6-only"),
+    app("app-timeout", *dc(1, connect=TIMEOUT, address=V6), control_steps=control6(), name="ipv6-only"),
     app("nothing-tested", *dc(1, connect=TIMEOUT, address=V6), name="ipv6-without-control"),
-    app("control-failed", *dc(1, address=V6), beside=control6(TIMEOUT), name="ipv6-only-offline"),
-    app("app-works", *endpoints(2), beside=(*control(), *control6(TIMEOUT)), name="ipv6-broken"),
-    app("app-timeout", *endpoints(3), *over6(5, connect=TIMEOUT), beside=(*control(), *control6()), name="ipv6-alone"),
+    app("control-failed", *dc(1, address=V6), control_steps=control6(TIMEOUT), name="ipv6-only-offline"),
+    app("app-works", *endpoints(2), control_steps=(*control(), *control6(TIMEOUT)), name="ipv6-broken"),
+    app("app-timeout", *endpoints(3), *over6(5, connect=TIMEOUT),
+        control_steps=(*control(), *control6()), name="ipv6-alone"),
     app("mtproto-dropped", *endpoints(3), *over6(3, exchange=TIMEOUT), *over6(2, first=4),
-        beside=(*control(), *control6()), name="three-of-five-over-ipv6"),
+        control_steps=(*control(), *control6()), name="three-of-five-over-ipv6"),
     app("app-works", *endpoints(3), *over6(1, connect=TIMEOUT), *over6(4, first=2),
-        beside=(*control(), *control6()), name="one-of-five-over-ipv6"),
-    app("app-works", *endpoints(3), *over6(5, connect=TIMEOUT), beside=(*control(), *control6(TIMEOUT)),
+        control_steps=(*control(), *control6()), name="one-of-five-over-ipv6"),
+    app("app-works", *endpoints(3), *over6(5, connect=TIMEOUT), control_steps=(*control(), *control6(TIMEOUT)),
         name="ipv6-broken-everywhere"),
     app("app-refused", *endpoints(0, {"connect": REFUSED}, {"connect": REFUSED}), *over6(5, connect=TIMEOUT),
-        beside=(*control(), *control6()), name="ipv4-first"),
-    web("tcp-timeout", *FINE, *agree6(), connect(V6_IP, TIMEOUT), beside=(*control(), *control6()), name="ipv6-alone"),
+        control_steps=(*control(), *control6()), name="ipv4-first"),
+    web("tcp-timeout", *FINE, *agree6(), connect(V6_IP, TIMEOUT),
+        control_steps=(*control(), *control6()), name="ipv6-alone"),
     web("tcp-reset", *FINE, *agree6(), connect(V6_IP), step("hold", address=V6, failure=RESET),
-        beside=(*control(), *control6()), name="ipv6-alone"),
-    web("web-works", *FINE, *agree6(), connect(V6_IP), beside=(*control(), *control6()), name="ipv6-connects"),
-    web("web-works", *FINE, *agree6(), connect(V6_IP, TIMEOUT), beside=(*control(), *control6(TIMEOUT)),
+        control_steps=(*control(), *control6()), name="ipv6-alone"),
+    web("web-works", *FINE, *agree6(), connect(V6_IP), control_steps=(*control(), *control6()), name="ipv6-connects"),
+    web("web-works", *FINE, *agree6(), connect(V6_IP, TIMEOUT), control_steps=(*control(), *control6(TIMEOUT)),
         name="ipv6-broken"),
     # what only sweeps test
     web("web-works", *FINE, *agree6(), *handshake(V6_IP), *handshake(failure=TIMEOUT), name="ipv6-works",
-        beside=(*control(), *control6())),
+        control_steps=(*control(), *control6())),
     web("tls-timeout", *agree(), *handshake(failure=TIMEOUT), *agree6(), *handshake(V6_IP),
         name="ipv6-without-control"),
     web("throttled", *FINE, transfer("control", 1_000_000), transfer(rate=16_000), sweep=True),
@@ -248,7 +251,7 @@ def verdicts(store):
 
 @pytest.mark.parametrize(("surface", "steps", "fields", "rule"), TABLE)
 def test_the_run_is_decided_by_its_rule(verdicts, request, surface, steps, fields, rule):
-    """One run yields one verdict, by the first rule that holds, with that rule's method and something it saw."""
+    """One run gets one verdict, by the first rule that holds, with that rule's method and some evidence."""
     (verdict,) = verdicts[request.node.callspec.id]
     expected = next(r for r in RULES.rules if r.id == rule)
     assert verdict["rule"] == rule
@@ -258,18 +261,18 @@ def test_the_run_is_decided_by_its_rule(verdicts, request, surface, steps, field
 
 
 def test_every_rule_decides_some_run():
-    """No rule is there that the table does not show at work; `service-down` is judged on reading."""
+    """The table has a run for each rule, but for `service-down`, which is decided when rows are read."""
     shown = {case.values[3] for case in TABLE}
     assert shown == {r.id for r in RULES.rules if r.stage == "run"}
 
 
 def test_every_method_that_is_measured_has_a_rule():
-    """The closed list of methods has no word without a rule."""
+    """Each method of the closed list is the method of some rule."""
     assert {r.method for r in RULES.rules} - {None} == set(rule_set.METHODS)
 
 
 def test_a_run_of_several_checks_is_judged_as_one(store):
-    """DNS, TCP and TLS measurements of one run give one verdict, and another surface of the run its own."""
+    """A run's DNS, TCP and TLS measurements give one verdict together, and its other surface gives another one."""
     run_id, probe = secrets.token_hex(16), Key.create("user")
     made = [
         measurement("web", agree(), run_id=run_id, check="dns"),
@@ -284,9 +287,9 @@ def test_a_run_of_several_checks_is_judged_as_one(store):
 
 
 def test_a_surface_without_rules_is_judged_by_those_for_all(store):
-    """What a failed control says holds for it, too; where no such rule speaks, it has no verdict."""
+    """A failed control makes it inconclusive; where none of the common rules holds it has no verdict."""
     probe = Key.create("user")
-    made = [measurement("smoke-signals", [connect()], beside=control(how)) for how in (TIMEOUT, None)]
+    made = [measurement("smoke-signals", [connect()], control_steps=control(how)) for how in (TIMEOUT, None)]
     ingest = Ingest(store, Key.create("operator"), {"test": TEST_WATCH}, RULES)
     ingest.take([IncomingSegment(probe.id, segment.seal(made, probe, 1, made[0].at_ms).raw)])
     found = [store.read("run_verdicts", watch="test", provider="north-fixed", run_id=m.run_id) for m in made]
@@ -294,7 +297,7 @@ def test_a_surface_without_rules_is_judged_by_those_for_all(store):
 
 
 def test_judging_again_changes_nothing(store, verdicts):
-    """All history under the same rules gives the same verdicts, each once."""
+    """All history judged again under the same rules gives the same verdicts, each once."""
     before = store.read("verdict_count")
     assert judge.rejudge(store, RULES) == 1
     assert store.read("verdict_count") == before
@@ -302,17 +305,17 @@ def test_judging_again_changes_nothing(store, verdicts):
 
 
 def test_history_is_judged_again_by_one_command(store, verdicts, monkeypatch, capsys):
-    """`aggregator rejudge` says what it did."""
+    """`aggregator rejudge --json` prints the rule set and the number of days."""
 
-    class Kept:
-        """The module's store, which the command may not close."""
+    class UnclosedStore:
+        """The tests' store, which the command must not close."""
 
         read, insert_row, execute = store.read, store.insert_row, store.execute
 
         def close(self):
-            """Stay open."""
+            """Do nothing."""
 
-    monkeypatch.setattr("aggregator.cli.Store.open", lambda _, *, create: Kept())
+    monkeypatch.setattr("aggregator.cli.Store.open", lambda _, *, create: UnclosedStore())
     with pytest.raises(SystemExit) as ended:
         cli.app(["rejudge", "--json"])
     assert not ended.value.code
@@ -320,31 +323,31 @@ def test_history_is_judged_again_by_one_command(store, verdicts, monkeypatch, ca
 
 
 def test_another_text_of_the_same_version_is_refused(store, verdicts):
-    """What was judged under a version stays quotable: changed rules need a new name."""
+    """A store judged under one text of a version refuses another: changed rules need a new version."""
     judge.ensure(store, RULES)
     changed = rule_set.read(RULES.text + "\n# a remark\n", RULES.version, "here")
     with pytest.raises(UserError, match=f"{RULES.version}.*another text"):
         judge.ensure(store, changed)
 
 
-def test_the_bogons_of_the_facts_are_the_probes():
-    """One list, in two languages."""
+def test_the_facts_have_the_same_bogons_as_the_probe():
+    """The list in SQL is the same as the one in Python."""
     for net in addresses._BOGONS:
         assert f"'{net}'" in rule_set.sql("facts")
         assert addresses.is_bogon(str(ipaddress.ip_network(net)[0]))
     assert rule_set.sql("facts").count("/") >= len(addresses._BOGONS)
 
 
-def test_the_rule_for_a_dead_service_is_the_views():
-    """The condition that stands in the rules is the one that the view carries out."""
+def test_the_rule_for_a_service_that_is_down_is_in_the_view():
+    """The condition in the rules is the one in the view `judged`."""
     (rule,) = [r for r in RULES.rules if r.stage == "read"]
     files = sorted((rule_set.DIRECTORY.parents[1] / "store" / "migrations").glob("*.sql"))
     view = [text for f in files if "VIEW" in (text := f.read_text()) and " judged AS" in text][-1]
     assert f"if({rule.condition}, '{rule.verdict}'," in view
 
 
-def test_the_evidence_tells_which_transport_is_cut(verdicts):
-    """Where one dies and the other lives, somebody looks at the traffic; in a sweep connections are counted too."""
+def test_the_evidence_says_which_transport_fails(verdicts):
+    """One transport fails and the other works, so the traffic is inspected; in a sweep connections are counted too."""
     (sweep,), (light,) = (verdicts[f"app-mtproto-dropped-plain-cut-{how}"] for how in ("sweep", "light"))
     assert sweep["evidence"].startswith(
         "3 of 3 endpoints failed (3 of 6 connections); exchanges that failed: intermediate 3 of 3, obfuscated 0 of 3; "
@@ -353,8 +356,8 @@ def test_the_evidence_tells_which_transport_is_cut(verdicts):
     assert light["evidence"].startswith("2 of 4 endpoints failed; exchanges that failed: intermediate 2 of 2")
 
 
-def test_the_evidence_tells_what_else_was_seen(verdicts):
-    """IPv6 beside IPv4, hosts of web sockets, both speeds, how much came."""
+def test_the_evidence_has_what_else_was_seen(verdicts):
+    """IPv6 beside IPv4, hosts of web sockets, both transfer rates, and the number of bytes received."""
     for case in ("app-app-timeout-ipv6-alone", "web-tcp-timeout-ipv6-alone"):
         assert "a block of IPv6 alone" in verdicts[case][0]["evidence"]
     assert "the front page after that: connection_reset" in verdicts["web-web-works-front-page-cut"][0]["evidence"]
@@ -381,13 +384,13 @@ ROW = '[[rule]]\nid = "a"\nsurface = "both"\nreason = "r"\nevidence = "\'e\'"\n'
         ("rule = 3", "here"),
     ],
 )
-def test_a_wrong_row_is_named(text, message):
-    """The file and the row are said, with what is wrong."""
+def test_a_wrong_rule_is_named(text, message):
+    """The error names the file and the rule, and what is wrong."""
     with pytest.raises(UserError, match=message):
         rule_set.read(text, "x", "here")
 
 
-def test_an_unknown_version_is_refused_with_those_there_are():
-    """A typing error is answered with the choice."""
+def test_an_unknown_version_is_refused_with_a_list_of_versions():
+    """The error lists the versions that exist."""
     with pytest.raises(UserError, match=rule_set.newest()):
         rule_set.load("1999-01")
