@@ -103,11 +103,14 @@ def _type(schema: dict[str, Any]) -> str:
 
 def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     titles = "".join(f"<th>{escape(h)}</th>" for h in head)
-    body = "".join(f"<tr>{''.join(f'<td>{escape(str(c))}</td>' for c in r)}</tr>" for r in rows)
+    body = "".join(f"<tr>{''.join(f'<td>{_inline(c)}</td>' for c in row)}</tr>" for row in rows)
     return f'<div class="wide"><table><tr>{titles}</tr>{body}</table></div>'
 
 
 def _prose(text: str) -> str:
     """Text as paragraphs of HTML, with parts in backticks as code."""
-    paragraphs = (_CODE.sub(r"<code>\1</code>", escape(p)) for p in text.split("\n\n") if p.strip())
-    return "".join(f"<p>{p}</p>" for p in paragraphs)
+    return "".join(f"<p>{_inline(p)}</p>" for p in text.split("\n\n") if p.strip())
+
+
+def _inline(text: str) -> str:
+    return _CODE.sub(r"<code>\1</code>", escape(text))

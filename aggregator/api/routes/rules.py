@@ -20,8 +20,8 @@ _Version = Annotated[str, PathParameter(description="A rule set's version, as `r
 def rules(request: ApiRequest, version: _Version) -> Response[RuleSetShape]:
     """The rules of one version in the order in which they are tried, each with the reason for its verdict.
 
-    The first rule whose condition holds decides. The verdict on a run names it by its `id` in `rule`; a run that is
-    `down` was decided by the rule with the stage `read`, after its own.
+    The first rule whose condition holds decides; other answers give its `id` as `rule`. Where a run is `down`, the rule
+    with the stage `read` replaced that rule's verdict.
     """
     if version not in versions():
         raise NotFoundException(f"no rule set {version!r}; known are {', '.join(versions())}")
