@@ -45,7 +45,7 @@ class Deadline(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ProviderEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """One provider of a watch. `answer` is the one of `surfaces` that stands for it, null without measurements."""
+    """One provider of a watch. `answer` is one of `surfaces`, by `headline`; null without measurements."""
 
     provider: str
     name: str
@@ -112,7 +112,7 @@ def due(directive: Directive) -> DirectiveDate | None:
 
 
 def headline(surfaces: Mapping[str, Answer]) -> Answer | None:
-    """The answer that stands for a provider: its earliest block, else its earliest suspicion, else the most data."""
+    """The answer to show for a provider: its earliest block, else its earliest suspicion, else the most data."""
     for states in (_BLOCKS, ("suspected",)):
         found = [a for a in surfaces.values() if a.state in states]
         if found:

@@ -46,7 +46,7 @@ received_measurements AS (
     LIMIT 1 BY measurement_id
 ),
 
--- One row per step, beside the columns of its measurement. `error` is the step's failure, else its certificate's.
+-- One row per step, with the columns of its measurement. `error` is the step's failure, else its certificate's.
 single_steps AS (
     SELECT
         segment_id, run_id, watch, provider, surface, role, probe, line, at, received,
@@ -114,7 +114,7 @@ described_steps AS (
     FROM single_steps
 ),
 
--- Which part of the judgement each step counts for.
+-- What each step counts as when its run is judged.
 classified_steps AS (
     SELECT
         *,
@@ -234,7 +234,7 @@ run_totals AS (
     GROUP BY segment_id, run_id, surface
 ),
 
--- The target beside the control, the system's resolver beside the second path, one transport beside the other.
+-- Target and control compared, the system's resolver and the second DNS path, and the two transports of the app.
 run_comparisons AS (
     SELECT
         *,
@@ -262,7 +262,7 @@ run_comparisons AS (
         arrayConcat(system_answers, system6_answers) AS own_answers,
         empty(own_answers) ? tried : arrayIntersect(tried, own_answers) AS reach,
 
-        -- web: the target's transfer beside the control's. One that stalled for most of its time was broken off, not throttled.
+        -- web: the target's transfer compared with the control's. One that stalled for most of its time was broken off, not throttled.
         arrayCount(n -> n > 0, arrayDifference(arrayConcat([0], target_curve))) >= 4 AS came_steadily,
         multiIf(
             target_rate = 0 OR control_rate < fast_enough, nan,

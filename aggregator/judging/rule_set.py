@@ -49,13 +49,13 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     condition: str
     verdict: Literal["ok", "blocked", "inconclusive", "down"]
     reason: str
-    """Why the condition supports the verdict, for people. Shown beside the evidence."""
+    """Why the condition supports the verdict, for readers. It is shown with the evidence."""
     evidence: str
     """Gives a text: what was seen in the run."""
     method: Method | None = None
     """How the service is blocked; only with the verdict `blocked`."""
     stage: Literal["run", "read"] = "run"
-    """`run`: decided once, from the run alone. `read`: decided when rows are read, beside the references' runs."""
+    """`run`: decided once, from the run alone. `read`: decided when rows are read, with the references' runs."""
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -66,7 +66,7 @@ class LagRange(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Compliance(msgspec.Struct, frozen=True, kw_only=True):
-    """How the onset stands to the dates of the directive, by the posterior."""
+    """The onset's posterior compared with the dates of the directive."""
 
     dates: tuple[DateCompliance, ...]
     lag_s: LagRange | None

@@ -1,4 +1,4 @@
-"""How an onset stands to the order's dates: the probability that it came by each, and the lag from the order."""
+"""An onset compared with the order's dates: the probability that it came by each, and the lag from the order."""
 
 from __future__ import annotations
 

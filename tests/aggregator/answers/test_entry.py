@@ -42,7 +42,7 @@ def test_all_providers_are_listed():
 
 
 def test_the_headline_is_the_earliest_block():
-    """Of two surfaces that are blocked the earlier one speaks for the provider, and is named."""
+    """Of two surfaces that are blocked the earlier one is shown for the provider, and named."""
     one = entry(at(50), at(40, surface="web"))
     assert (one.surface, one.answer.surface) == ("web", "web")
     assert set(one.surfaces) == {"app", "web"}

@@ -111,7 +111,7 @@ def test_what_was_blocked_before_has_no_onset():
 
 
 @pytest.mark.parametrize(
-    ("provider", "says"),
+    ("provider", "expected"),
     [
         ("inchbarrow-fixed", "may have stopped working on Inchbarrow"),
         ("inchbarrow-fixed", "p = 0.74"),
@@ -120,9 +120,9 @@ def test_what_was_blocked_before_has_no_onset():
         ("gallowmere-fixed", "too close to the deadline to tell whether before it"),
     ],
 )
-def test_every_state_has_its_sentence(provider, says):
+def test_every_state_has_its_sentence(provider, expected):
     """Suspicion, no block and too little data have different sentences."""
-    assert says in sentence(provider)
+    assert expected in sentence(provider)
 
 
 @pytest.mark.parametrize("provider", [p for p, kind in lab_country.KINDS.items() if kind[4]])
@@ -158,19 +158,19 @@ def test_a_country_on_utc_has_no_second_clock():
 
 
 @pytest.mark.parametrize(
-    ("seconds", "says"),
+    ("seconds", "expected"),
     [
         (0.4, "0 s"), (14.4, "14 s"), (119.4, "119 s"), (120, "2 min"), (3599, "60 min"), (7200, "2 h"),
         (16800, "4 h 40 min"), (172_800, "2 d"), (360_000, "4 d 4 h"), (-14, "14 s"),
     ],
 )  # fmt: skip
-def test_durations_have_two_units(seconds, says):
+def test_durations_have_two_units(seconds, expected):
     """The two leading units, rounded, without a sign."""
-    assert sentences.duration(seconds) == says
+    assert sentences.duration(seconds) == expected
 
 
 @pytest.mark.parametrize(
-    ("lag", "says"),
+    ("lag", "expected"),
     [
         ((12, 16, 14), "14 s after"),
         ((-20, -10, -15), "15 s before"),
@@ -183,12 +183,12 @@ def test_durations_have_two_units(seconds, says):
         ((None, -40, None), "before"),
     ],
 )
-def test_a_lag_uses_what_is_known(lag, says):
+def test_a_lag_uses_what_is_known(lag, expected):
     """An estimate where there is one, a range where the date is a day, and the right side of the order."""
-    assert sentences.lag(OrderLag(earliest_s=lag[0], latest_s=lag[1], estimate_s=lag[2])) == says
+    assert sentences.lag(OrderLag(earliest_s=lag[0], latest_s=lag[1], estimate_s=lag[2])) == expected
 
 
-@pytest.mark.parametrize(("p", "says"), [(0.9999, "p > 0.99"), (0.97, "p = 0.97"), (0.001, "p < 0.01")])
-def test_a_probability_has_two_digits(p, says):
+@pytest.mark.parametrize(("p", "expected"), [(0.9999, "p > 0.99"), (0.97, "p = 0.97"), (0.001, "p < 0.01")])
+def test_a_probability_has_two_digits(p, expected):
     """A probability is never printed as 1 or 0."""
-    assert sentences.chance(p) == says
+    assert sentences.chance(p) == expected

@@ -276,7 +276,7 @@ def test_metrics_are_in_prometheus_format(api):
 
 
 @pytest.mark.parametrize(
-    ("path", "status", "says"),
+    ("path", "status", "expected"),
     [
         ("/nothing", 404, ""),
         ("/v1/watches/nowhere/onsets", 404, "no watch 'nowhere'"),
@@ -298,14 +298,14 @@ def test_metrics_are_in_prometheus_format(api):
         (f"{BASE}/providers/hobsquay-mobile/series?end=notatime", 400, "end"),
     ],
 )
-def test_every_refusal_is_a_problem_that_names_the_thing(api, path, status, says):
+def test_every_refusal_is_a_problem_that_names_the_thing(api, path, status, expected):
     """Each error is a problem detail (RFC 9457) that names what was wrong."""
     answered = api.get(path)
     assert answered.status_code == status
     assert answered.headers["Content-Type"] == "application/problem+json"
     problem = answered.json()
     assert problem["status"] == status
-    assert says in problem["detail"]
+    assert expected in problem["detail"]
     assert problem["instance"] == answered.request.url.path
 
 
