@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import msgspec
 import structlog
 
-from infra.lab.certificates import AUTHORITY, Certificates
 from infra.lab.gateway import CountrySetup, Gateway, zone_of
 from infra.lab.runtime import allow_many_files, say, sleep, stop_on_signals, watch_loop
+from infra.lab.servers.certificates import AUTHORITY, Certificates
 from probe.base.errors import UserError
 
 if TYPE_CHECKING:

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from infra.lab.in_force import in_force
 from infra.lab.interference import PASS
-from infra.lab.listener import Listener, UdpListener
-from infra.lab.resolver import DnsOverTcp, Zone
-from infra.lab.servers import Http, Mtproto, NameFilter, Paced, Resets, Silent, Tls, response
+from infra.lab.servers.listener import Listener, UdpListener
+from infra.lab.servers.resolver import DnsOverTcp, Zone
+from infra.lab.servers.responders import Http, Mtproto, NameFilter, Paced, Resets, Silent, Tls, response
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
-    from infra.lab.certificates import Certificates
     from infra.lab.scenario import Scenario, ScenarioProvider
-    from infra.lab.servers import Responder
+    from infra.lab.servers.certificates import Certificates
+    from infra.lab.servers.responders import Responder
 
 BLOCK_PAGE = """<!doctype html>
 <html><head><title>Notice</title></head>

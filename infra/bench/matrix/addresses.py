@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from infra.lab.resolver import Zone
+from infra.lab.servers.resolver import Zone
 from probe.protocol import watch_file
 
 _RAW = Path(__file__).with_name("watch.toml").read_bytes()

@@ -24,15 +24,15 @@ import msgspec
 from cryptography.hazmat.primitives import serialization
 
 from infra.bench.matrix.addresses import APP, BLOCK_SERVER, CANARY, RESOLVERS, SITE, SITE_HOST, WATCH, zone
-from infra.lab.certificates import AUTHORITY, Issuer
 from infra.lab.interference import PASS, methods
-from infra.lab.resolver import DnsOverTcp, Zone
-from infra.lab.servers import Http, Mtproto, NameFilter, Resets, Responder, Silent, Tls, response
+from infra.lab.servers.certificates import AUTHORITY, Issuer
+from infra.lab.servers.resolver import DnsOverTcp, Zone
+from infra.lab.servers.responders import Http, Mtproto, NameFilter, Resets, Responder, Silent, Tls, response
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from infra.lab.servers import Reply
+    from infra.lab.servers.responders import Reply
 
 NOTICE = "<html><head><title>Notice</title></head><body><h1>This site has been blocked by order of the Signals Office of Ostramere</h1></body></html>"  # noqa: E501 - one page
 _LARGE = "0123456789abcde\n" * 6144

@@ -24,8 +24,8 @@ from infra.bench.weight import page as light_report
 from infra.bench.weight.weighed import ProbeWeight
 from infra.child import as_child, blockonset
 from infra.lab import scenario as scenarios
-from infra.lab.certificates import Issuer
 from infra.lab.country import authority_file, map_file
+from infra.lab.servers.certificates import Issuer
 from infra.lab.watch import watch_toml
 from infra.nats import nats_server
 from probe.measure import bytes_on_wire

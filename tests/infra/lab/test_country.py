@@ -10,9 +10,9 @@ import time
 import pytest
 
 from infra.lab import scenario
-from infra.lab.certificates import Certificates
 from infra.lab.country import map_file
 from infra.lab.dialer import CurrentMap, LabDialer
+from infra.lab.servers.certificates import Certificates
 from probe.base.clock import Clock
 from probe.measure.run import measure
 from probe.protocol.measurement import Vantage

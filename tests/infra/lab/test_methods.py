@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from infra.lab.listener import DROPS_SYNS
+from infra.lab.servers.listener import DROPS_SYNS
 from probe.measure.run import measure
 from probe.protocol.measurement import Vantage
 

@@ -12,7 +12,7 @@ import dns.rcode
 import dns.rdatatype
 import dns.rrset
 
-from infra.lab.servers import Reply
+from infra.lab.servers.responders import Reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

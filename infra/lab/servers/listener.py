@@ -13,7 +13,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from infra.lab.servers import Reply, Responder, Silent
+from infra.lab.servers.responders import Reply, Responder, Silent
 
 if TYPE_CHECKING:
     import asyncio

@@ -7,8 +7,8 @@ import struct
 
 import pytest
 
-from infra.lab.client_hello import server_name
-from infra.lab.servers import Http, Mtproto, NameFilter, Reply, response
+from infra.lab.servers.client_hello import server_name
+from infra.lab.servers.responders import Http, Mtproto, NameFilter, Reply, response
 from probe.net import mtproto
 
 

@@ -8,8 +8,8 @@ import socket
 
 import pytest
 
-from infra.lab.listener import DROPS_SYNS, Listener
-from infra.lab.servers import Reply
+from infra.lab.servers.listener import DROPS_SYNS, Listener
+from infra.lab.servers.responders import Reply
 
 
 class Greets:
@@ -99,7 +99,7 @@ async def test_connections_that_nobody_ends_are_swept(door, monkeypatch):
         await loop.sock_connect(s, ("127.0.0.1", door.port))
         await asyncio.sleep(0.02)
         door.sweep()
-        monkeypatch.setattr("infra.lab.listener._PATIENCE_S", 0.0)
+        monkeypatch.setattr("infra.lab.servers.listener._PATIENCE_S", 0.0)
         door.sweep()
         async with asyncio.timeout(1):
             assert await loop.sock_recv(s, 100) == b""

@@ -11,8 +11,8 @@ import struct
 import time
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
-from infra.lab.client_hello import server_name
-from infra.lab.mtproto_server import NotMtprotoError, ServedTransport
+from infra.lab.servers.client_hello import server_name
+from infra.lab.servers.mtproto_server import NotMtprotoError, ServedTransport
 
 if TYPE_CHECKING:
     from collections.abc import Callable

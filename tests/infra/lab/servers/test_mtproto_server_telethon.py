@@ -17,8 +17,8 @@ from telethon.network.connection.tcpintermediate import IntermediatePacketCodec
 from telethon.network.mtprotoplainsender import MTProtoPlainSender
 from telethon.tl.functions import ReqPqMultiRequest
 
-from infra.lab.listener import LOOPBACK, Listener
-from infra.lab.servers import Mtproto
+from infra.lab.servers.listener import LOOPBACK, Listener
+from infra.lab.servers.responders import Mtproto
 
 LOGGERS = collections.defaultdict(lambda: logging.getLogger("telethon"))
 

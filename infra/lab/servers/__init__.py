@@ -1,0 +1,1 @@
+"""What listens in the lab: sockets, the protocols behind them, resolvers and certificates."""
