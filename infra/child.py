@@ -1,4 +1,4 @@
-"""Starting parts of this program as child processes."""
+"""Start Blockonset's own commands as child processes."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ _PR_SET_PDEATHSIG = 1
 
 
 def blockonset(*arguments: str) -> list[str]:
-    """The command line of one of our own parts, under this interpreter."""
+    """The command line of `blockonset` with these arguments, run by this interpreter."""
     return [sys.executable, "-m", "probe", *arguments]
 
 
 def as_child(nice: int = 0) -> Callable[[], None]:
-    """What a new process does before it becomes the program: yield to others, and, on Linux, end with its parent."""
+    """A `preexec_fn` that adds `nice` to the new process's niceness and, on Linux, ends the process with its parent."""
 
     def prepare() -> None:
         os.nice(nice)

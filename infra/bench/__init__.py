@@ -1,1 +1,1 @@
-"""Benchmarks of the probe: what it says of every way of interfering, and of networks that are merely bad."""
+"""Benchmarks: how runs under interference and in bad networks are judged, and what a probe costs its host."""

@@ -1,4 +1,4 @@
-"""`blockonset lab`: what scenarios there are, and the two processes that play one."""
+"""`blockonset lab`: list and show the scenarios, and run the two processes of one."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from cyclopts import App
 from rich.console import Console
 from rich.table import Table
 
-from infra.lab import scenario as scenarios
-from infra.lab.scenario import Scenario, ScenarioProvider
+from infra.lab.scenario import Scenario, ScenarioProvider, load, names
 
 app = App(name="lab", help="A fictional country on one machine, for a first look, for tests and for benchmarks.")
 
@@ -27,7 +26,7 @@ def list_(*, json: bool = False) -> None:
     json
         Print JSON.
     """
-    known = [scenarios.load(name) for name in scenarios.names()]
+    known = [load(name) for name in names()]
     rows = [
         {"name": s.name, "title": s.title, "providers": len(s.providers), "cadence_s": s.cadence_s, "runs_s": s.runs_s}
         for s in known
@@ -36,7 +35,7 @@ def list_(*, json: bool = False) -> None:
         sys.stdout.write(msgspec.json.encode(rows).decode() + "\n")
         return
     table = Table()
-    for column in ("scenario", "what", "providers", "cadence, s", "runs, s"):
+    for column in ("scenario", "title", "providers", "cadence, s", "duration, s"):
         table.add_column(column)
     for row in rows:
         table.add_row(*(f"{v:g}" if isinstance(v, float) else str(v) for v in row.values()))
@@ -45,7 +44,7 @@ def list_(*, json: bool = False) -> None:
 
 @app.command
 def show(name: str, *, json: bool = False) -> None:
-    """Show what happens in a scenario, what it stands for, and where loopback stands in for something else.
+    """Show what happens in a scenario, what it stands for, and where the lab differs from a real network.
 
     Parameters
     ----------
@@ -54,7 +53,7 @@ def show(name: str, *, json: bool = False) -> None:
     json
         Print JSON.
     """
-    s = scenarios.load(name)
+    s = load(name)
     if json:
         sys.stdout.write(msgspec.json.encode(s).decode() + "\n")
         return
@@ -62,14 +61,14 @@ def show(name: str, *, json: bool = False) -> None:
     console.print(f"[bold]{s.name}[/bold]: {s.title} (fictional)\n{' '.join(s.stands_for.split())}\n")
     console.print(_providers(s))
     dates = ", ".join(f"{d.kind} at {d.at_s:g} s" for d in s.directive.dates)
-    console.print(f"Order: {dates}. A probe on each line measures every {s.cadence_s:g} s.")
+    console.print(f"Directive: {dates}. A probe on each line measures every {s.cadence_s:g} s.")
     for note in s.notes:
         console.print(f"- {note}")
 
 
 @app.command(show=False)
 def country(*, scenario: str, data: Path, zero_ms: int) -> None:
-    """Be the scenario's country until told to stop. `blockonset up --lab` starts this.
+    """Run the scenario's country until SIGTERM or SIGINT. `blockonset up --lab` starts this.
 
     Parameters
     ----------
@@ -80,9 +79,9 @@ def country(*, scenario: str, data: Path, zero_ms: int) -> None:
     zero_ms
         The scenario's zero time, milliseconds since the epoch.
     """
-    from infra.lab.country import serve  # noqa: PLC0415 - `lab list` needs none of it
+    from infra.lab.country import serve  # noqa: PLC0415 - `lab list` doesn't need it
 
-    asyncio.run(serve(scenarios.load(scenario), data, zero_ms))
+    asyncio.run(serve(load(scenario), data, zero_ms))
 
 
 @app.command(show=False)
@@ -94,7 +93,7 @@ def fleet(
     operator: str,
     watch: Path,
 ) -> None:
-    """Be every probe of a scenario until told to stop. `blockonset up --lab` starts this.
+    """Run all probes of a scenario until SIGTERM or SIGINT. `blockonset up --lab` starts this.
 
     Parameters
     ----------
@@ -105,13 +104,13 @@ def fleet(
     nats
         The broker's URL; may be given more than once.
     operator
-        The operator's public key, whose watches and receipts the probes trust.
+        The public key of the operator whose watches and receipts the probes trust.
     watch
-        The signed watch's file.
+        The file with the signed watch.
     """
-    from infra.lab.fleet import serve  # noqa: PLC0415 - `lab list` needs none of it
+    from infra.lab.fleet import serve  # noqa: PLC0415 - `lab list` doesn't need it
 
-    asyncio.run(serve(scenarios.load(scenario), data, nats, operator, watch))
+    asyncio.run(serve(load(scenario), data, nats, operator, watch))
 
 
 def _providers(s: Scenario) -> Table:
@@ -119,11 +118,11 @@ def _providers(s: Scenario) -> Table:
     for column in ("provider", "lines", "what happens", "from, s", "to, s"):
         table.add_column(column)
     for p in s.providers:
-        table.add_row(p.id, str(p.lines), *_happens(p))
+        table.add_row(p.id, str(p.lines), *_events(p))
     return table
 
 
-def _happens(p: ScenarioProvider) -> tuple[Any, str, str]:
+def _events(p: ScenarioProvider) -> tuple[Any, str, str]:
     if p.block:
         only = f" on {', '.join(p.block.endpoints)} only" if p.block.endpoints else ""
         lift = f"{p.block.lift_s:g}" if p.block.lift_s is not None else ""
@@ -131,5 +130,5 @@ def _happens(p: ScenarioProvider) -> tuple[Any, str, str]:
     if p.outage:
         return "outage, controls included", f"{p.outage.start_s:g}", f"{p.outage.end_s:g}"
     if p.flaky:
-        return f"nothing; line {p.flaky.line} is bad {p.flaky.share:.0%} of the time", "", ""
-    return "nothing", "", ""
+        return f"no block; line {p.flaky.line} loses traffic to the service {p.flaky.share:.0%} of the time", "", ""
+    return "no block", "", ""

@@ -1,56 +1,58 @@
-"""The country as one process: gateways for every provider, turned by the clock.
+"""The country as one process: a gateway for every provider, whose interference follows the clock.
 
-`blockonset lab country --scenario staggered --data DIR --zero-ms N` prints one JSON line when all listens, and
-ends with 0 on SIGTERM or SIGINT. State follows from the clock alone: restarted in mid-scenario, it goes on from there.
+`blockonset lab country --scenario staggered --data DIR --zero-ms N` prints one JSON line when all servers listen, and
+ends with 0 on SIGTERM or SIGINT. Its state depends on the clock alone, so a restart continues the scenario.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 import structlog
 
 from infra.lab.gateway import CountrySetup, Gateway, zone_of
-from infra.lab.runtime import allow_many_files, say, sleep, stop_on_signals, watch_loop
+from infra.lab.runtime import allow_many_files, report_ready, sleep, stop_on_signals, warn_of_stalls
 from infra.lab.servers.certificates import AUTHORITY, Certificates
 from probe.base.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from infra.lab.scenario import Scenario
 
 log = structlog.get_logger()
 
 TICK_S = 0.02
-"""How late, at most, a block begins and ends."""
+"""How late a block may begin or end."""
+BLOCK_PAGES = Path(__file__).with_name("block_pages.csv")
+"""The fingerprints by which the lab's probes recognize its block page; takes the place of the shipped list."""
 _SWEEP_S = 1.0
 
 
 class LinePorts(msgspec.Struct, frozen=True):
-    """Where one line's traffic goes: loopback ports of its resolver (UDP) and by `address:port` (TCP)."""
+    """Where one line's traffic goes: the loopback port of its resolver (UDP), and others by `address:port` (TCP)."""
 
     resolver: int
     ports: dict[str, int]
 
 
 class CountryMap(msgspec.Struct, frozen=True):
-    """What the country writes for the fleet: every line's ways, by the line's name."""
+    """What the country writes for the fleet: every line's ports, by the line's name."""
 
     lines: dict[str, LinePorts]
 
 
 def map_file(data: Path) -> Path:
-    """Where the country writes its map."""
+    """The file to which the country writes its map."""
     return data / "country" / "map.json"
 
 
 def authority_file(data: Path) -> Path:
-    """The certificate that the fleet trusts; it is there before the map is."""
+    """The authority's certificate that the fleet trusts; it is written before the map."""
     return data / "country" / AUTHORITY
 
 
@@ -64,61 +66,63 @@ def line_names(scenario: Scenario) -> Iterator[tuple[str, str, int]]:
 
 
 def build(loop: asyncio.AbstractEventLoop, scenario: Scenario, data: Path) -> tuple[list[Gateway], CountryMap]:
-    """Open every gateway of the country, and draw the map. A flaky line gets a gateway of its own."""
+    """Open every gateway of the country, and make the map. A flaky line has a gateway of its own."""
     country = CountrySetup(scenario, zone_of(scenario), Certificates(data / "country", scenario))
     gateways: dict[tuple[str, int], Gateway] = {}
     lines = {}
     for name, provider_id, line in line_names(scenario):
         provider = scenario.provider(provider_id)
-        own = line if provider and provider.flaky and provider.flaky.line == line else 0
-        gateway = gateways.get((provider_id, own))
+        flaky_line = line if provider and provider.flaky and provider.flaky.line == line else 0
+        gateway = gateways.get((provider_id, flaky_line))
         if gateway is None:
-            gateway = gateways[provider_id, own] = Gateway(loop, country, provider, own)
+            gateway = gateways[provider_id, flaky_line] = Gateway(loop, country, provider, flaky_line)
         lines[name] = LinePorts(gateway.resolver_port, gateway.ports())
     return list(gateways.values()), CountryMap(lines)
 
 
-def publish(drawn: CountryMap, file: Path) -> None:
-    """Write the map, all at once: whoever reads it sees the old one or the new one."""
+def publish(country_map: CountryMap, file: Path) -> None:
+    """Write the map atomically: a reader sees the old one or the new one."""
     draft = file.with_suffix(".new")
-    draft.write_bytes(msgspec.json.encode(drawn))
+    draft.write_bytes(msgspec.json.encode(country_map))
     draft.replace(file)
 
 
 async def run(scenario: Scenario, data: Path, zero_ms: int, stop: asyncio.Event) -> None:
-    """Be the country until `stop` is set. `zero_ms` is the scenario's zero time, milliseconds since the epoch.
+    """Run the country until `stop` is set. `zero_ms` is the scenario's zero time, milliseconds since the epoch.
 
-    Raises UserError when `data` can't be written or no port can be had.
+    Raises UserError when `data` can't be written or no port is free.
     """
     file = map_file(data)
     try:
-        file.unlink(missing_ok=True)  # ports of an earlier life may be somebody else's by now
-        gateways, drawn = build(asyncio.get_running_loop(), scenario, data)
+        file.unlink(missing_ok=True)  # ports of an earlier process may belong to another one by now
+        gateways, country_map = build(asyncio.get_running_loop(), scenario, data)
         for gateway in gateways:
-            gateway.turn(_since(zero_ms))
-        publish(drawn, file)
+            gateway.apply(_since(zero_ms))
+        publish(country_map, file)
     except OSError as e:
-        what = e.filename or "a loopback port"
-        raise UserError(f"the lab's country can't begin in {data}: {what}: {e.strerror}") from e
-    say({"country": scenario.name, "lines": len(drawn.lines), "map": str(file)})
+        cause = e.filename or "a loopback port"
+        raise UserError(f"the lab's country can't start in {data}: {cause}: {e.strerror}") from e
+    report_ready({"country": scenario.name, "lines": len(country_map.lines), "map": str(file)})
     try:
-        await asyncio.gather(_keep_turning(gateways, zero_ms, stop), watch_loop("country", scenario.timeout_s, stop))
+        await asyncio.gather(
+            _follow_clock(gateways, zero_ms, stop), warn_of_stalls("country", scenario.timeout_s, stop)
+        )
     finally:
         file.unlink(missing_ok=True)
         for gateway in gateways:
             gateway.close()
 
 
-async def _keep_turning(gateways: list[Gateway], zero_ms: int, stop: asyncio.Event) -> None:
-    """Turn the gateways by the clock, and now and then close connections that nobody ended."""
-    swept = time.monotonic()
+async def _follow_clock(gateways: list[Gateway], zero_ms: int, stop: asyncio.Event) -> None:
+    """Apply the interference of the present time every tick, and close old connections every second."""
+    swept_s = time.monotonic()
     while not stop.is_set():
         t = _since(zero_ms)
-        changed = sum(gateway.turn(t) for gateway in gateways)
+        changed = sum(gateway.apply(t) for gateway in gateways)
         if changed:
-            log.debug("gateways turned", t=round(t, 2), gateways=changed)
-        if time.monotonic() - swept > _SWEEP_S:
-            swept = time.monotonic()
+            log.debug("interference changed", t_s=round(t, 2), gateways=changed)
+        if time.monotonic() - swept_s > _SWEEP_S:
+            swept_s = time.monotonic()
             for gateway in gateways:
                 gateway.sweep()
         await sleep(stop, TICK_S)
@@ -129,7 +133,7 @@ def _since(zero_ms: int) -> float:
 
 
 async def serve(scenario: Scenario, data: Path, zero_ms: int) -> None:
-    """The process' life: until SIGTERM or SIGINT."""
+    """Run the country as a process, until SIGTERM or SIGINT. Raises UserError as `run` does."""
     allow_many_files()
     stop = asyncio.Event()
     stop_on_signals(stop)

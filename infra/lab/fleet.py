@@ -1,4 +1,4 @@
-"""Every probe of a scenario in one process: shipped probes, each with its own key, spool and connection.
+"""All probes of a scenario in one process: real probes, each with its own key, spool and connection.
 
 `blockonset lab fleet` prints one JSON line when they run, and ends with 0 on SIGTERM or SIGINT after a last delivery.
 """
@@ -9,9 +9,9 @@ import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from infra.lab.country import authority_file, line_names, map_file
+from infra.lab.country import BLOCK_PAGES, authority_file, line_names, map_file
 from infra.lab.dialer import CurrentMap, LabDialer
-from infra.lab.runtime import allow_many_files, say, stop_on_signals, watch_loop
+from infra.lab.runtime import allow_many_files, report_ready, stop_on_signals, warn_of_stalls
 from infra.lab.scenario import ABROAD_ASN
 from probe.agent.agent import Probe
 from probe.custody.watch_renewal import signed_watch
@@ -28,22 +28,22 @@ _FLUSH_S = 8.0
 
 
 def prepare(scenario: Scenario, data: Path) -> list[str]:
-    """Make every probe's key, unless it is there, and return the probes' ids in the order of the lines."""
+    """Create the keys that don't exist yet, and return the probes' ids in the order of the lines."""
     return [Key.load_or_create(folder(data, name) / "probe.key", "user").id for name, _, _ in line_names(scenario)]
 
 
 def folder(data: Path, line: str) -> Path:
-    """Where the probe on a line keeps its key and its spool."""
+    """The directory of a line's probe, with its key and its spool."""
     return data / "fleet" / line
 
 
 def spools(scenario: Scenario, data: Path) -> list[Path]:
-    """The spools of all probes that have one."""
+    """The spool files that exist."""
     return [file for name, _, _ in line_names(scenario) if (file := folder(data, name) / "spool.db").exists()]
 
 
 def vantage(scenario: Scenario, provider_id: str, line: str) -> VantageConfig:
-    """What the probe on a line is told about its network."""
+    """The network that the probe on a line is configured with; provider "" means a reference abroad."""
     provider = scenario.provider(provider_id)
     if provider is None:
         return VantageConfig(role="reference", asn=ABROAD_ASN, access="fixed", line=line, line_kind="server")
@@ -57,7 +57,7 @@ def vantage(scenario: Scenario, provider_id: str, line: str) -> VantageConfig:
 
 
 def configs(scenario: Scenario, data: Path, nats: Sequence[str], operator: str, watch: Path) -> dict[str, Config]:
-    """Every probe's configuration by the name of its line. Nothing waits longer than a cadence here."""
+    """Every probe's configuration, by the name of its line. All intervals are at most one cadence."""
     return {
         name: Config(
             data=str(folder(data, name)),
@@ -79,17 +79,20 @@ def configs(scenario: Scenario, data: Path, nats: Sequence[str], operator: str, 
 async def run(scenario: Scenario, data: Path, probes: dict[str, Config], stop: asyncio.Event) -> None:
     """Run a probe on every line until `stop` is set and all have delivered what they can.
 
-    Raises UserError when one can't run, after the others have ended.
+    Raises UserError when one of them can't run, after the others have ended.
     """
-    one = next(iter(probes.values()))
-    watch = signed_watch(Path(one.watch), one.operator)
-    atlas, authority = CurrentMap(map_file(data)), authority_file(data)
-    fleet = [Probe(config, Network(LabDialer(atlas, line), authority), watch) for line, config in probes.items()]
-    tasks = [
-        asyncio.create_task(work)
-        for work in (*(p.run(stop) for p in fleet), watch_loop("fleet", scenario.timeout_s, stop))
+    shared = next(iter(probes.values()))
+    watch = signed_watch(Path(shared.watch), shared.operator)
+    current_map, authority = CurrentMap(map_file(data)), authority_file(data)
+    fleet = [
+        Probe(config, Network(LabDialer(current_map, line), authority, BLOCK_PAGES), watch)
+        for line, config in probes.items()
     ]
-    say({"fleet": scenario.name, "probes": len(fleet)})
+    tasks = [
+        asyncio.create_task(coroutine)
+        for coroutine in (*(p.run(stop) for p in fleet), warn_of_stalls("fleet", scenario.timeout_s, stop))
+    ]
+    report_ready({"fleet": scenario.name, "probes": len(fleet)})
     try:
         await asyncio.gather(*tasks)
     finally:
@@ -98,7 +101,7 @@ async def run(scenario: Scenario, data: Path, probes: dict[str, Config], stop: a
 
 
 async def serve(scenario: Scenario, data: Path, nats: Sequence[str], operator: str, watch: Path) -> None:
-    """The process' life: until SIGTERM or SIGINT. Raises UserError as `run`."""
+    """Run the fleet as a process, until SIGTERM or SIGINT. Raises UserError as `run` does."""
     allow_many_files()
     stop = asyncio.Event()
     stop_on_signals(stop)

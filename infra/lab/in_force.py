@@ -1,4 +1,4 @@
-"""Which interference is in force on a line at a moment."""
+"""Which interference is in force on a line at a given time."""
 
 from __future__ import annotations
 
@@ -12,15 +12,17 @@ from infra.lab.interference import PASS, Interference, methods
 
 if TYPE_CHECKING:
     from infra.lab.scenario import ScenarioProvider
+
 OUTAGE = Interference(surfaces=("app", "web", "other"), dns="ignore", arrive="drop")
 LOSSY = Interference(surfaces=("app", "web"), dns="ignore", arrive="silence")
-"""A bad moment of a flaky line: what goes to the service is lost, and the control has luck."""
+"""A bad slot of a flaky line: traffic to the service is lost, and the control works."""
 
 
 def in_force(provider: ScenarioProvider | None, line: int, t: float, *, slot_s: float, seed: int) -> Interference:
-    """What happens to a line's traffic `t` seconds after zero; `provider` None is a network that nobody censors.
+    """The interference on a line `t` seconds after zero; `provider` None is an uncensored network.
 
-    A flaky line is bad or good for a whole slot of `slot_s` seconds, by a draw that depends on the seed alone.
+    A flaky line is bad or good for a whole slot of `slot_s` seconds. The draw depends only on the arguments, so that a
+    restart repeats it.
     """
     if provider is None:
         return PASS
@@ -29,17 +31,17 @@ def in_force(provider: ScenarioProvider | None, line: int, t: float, *, slot_s: 
     if (
         provider.flaky
         and provider.flaky.line == line
-        and _bad(seed, provider.id, int(t // slot_s), provider.flaky.share)
+        and _is_bad_slot(seed, provider.id, int(t // slot_s), provider.flaky.share)
     ):
         return LOSSY
     block = provider.block
     if block and block.onset_s <= t and (block.lift_s is None or t < block.lift_s):
-        return _row(block.method, block.endpoints)
+        return _interference(block.method, block.endpoints)
     return PASS
 
 
 @functools.cache
-def _row(method: str, endpoints: tuple[str, ...]) -> Interference:
+def _interference(method: str, endpoints: tuple[str, ...]) -> Interference:
     row = methods()[method]
     if not endpoints:
         return row
@@ -47,5 +49,5 @@ def _row(method: str, endpoints: tuple[str, ...]) -> Interference:
 
 
 @functools.lru_cache(maxsize=64)
-def _bad(seed: int, provider: str, slot: int, share: float) -> bool:
-    return random.Random(f"{seed}/{provider}/{slot}").random() < share  # noqa: S311 - a repeatable draw, no secret
+def _is_bad_slot(seed: int, provider: str, slot: int, share: float) -> bool:
+    return random.Random(f"{seed}/{provider}/{slot}").random() < share  # noqa: S311 - repeatable on purpose, no secret

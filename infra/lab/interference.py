@@ -1,4 +1,4 @@
-"""What a gateway does to its provider's traffic: the methods as rows, and which row is in force at a moment."""
+"""What a gateway can do to its provider's traffic: the methods of `methods.toml`."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ Arrive = Literal["accept", "refuse", "reset", "drop", "silence"]
 
 
 class Interference(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One way of interfering; `methods.toml` says what the words mean. The defaults pass everything on."""
+    """One way of interfering; `methods.toml` explains the words. The defaults interfere with nothing."""
 
     surfaces: tuple[Literal["app", "web", "other"], ...] = ()
-    """What is touched. `other` is everything that isn't the service: controls and the second resolver."""
+    """What is interfered with. `other` is everything that isn't the service: controls and the second resolver."""
     dns: Literal["answer", "nxdomain", "forge", "inject", "ignore"] = "answer"
     arrive: Arrive = "accept"
     tls: Literal["serve", "reset", "reset-name", "ignore", "impostor"] = "serve"
     http: Literal["serve", "page"] = "serve"
     mtproto: Literal["serve", "ignore"] = "serve"
     pace: Annotated[int, msgspec.Meta(ge=0)] = 0
-    """Bytes a second that the web site's answers over TLS get through at; 0 is without limit."""
+    """Most bytes per second of the web site's answers over TLS; 0 is no limit."""
     endpoints: tuple[str, ...] = ()
-    """The app's endpoints that are touched; empty means all of them."""
+    """The app's endpoints that are interfered with; empty means all of them."""
 
     def touches(self, surface: str, endpoint: str = "") -> bool:
         """Whether a surface, or one endpoint of the app, is interfered with."""

@@ -1,7 +1,7 @@
 """Scenarios: a country, its providers and what they do, as TOML files in `scenarios/`.
 
-A scenario holds the truth (who blocks, when, how). The watch made from it (`infra.lab.watch`) does not, so nothing
-that measures, stores or infers can read it.
+A scenario holds the truth: which provider blocks, when and how. The watch made from it (`infra.lab.watch`) does not,
+so nothing that measures, stores or infers can read the truth.
 """
 
 from __future__ import annotations
@@ -19,43 +19,43 @@ from probe.protocol.watch import Control, Id, SecondResolver, Surfaces
 
 FOLDER = Path(__file__).with_name("scenarios")
 DOCUMENTATION_NETS = tuple(map(ipaddress.ip_network, ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24")))
-"""RFC 5737: addresses that belong to nobody."""
+"""RFC 5737: addresses reserved for documentation."""
 RESERVED_NAMES = (".example", ".test")
-"""RFC 6761: names that resolve nowhere."""
+"""RFC 6761: names that are never registered."""
 PRIVATE_ASNS = range(64512, 65534)
-"""RFC 6996: AS numbers that belong to nobody."""
+"""RFC 6996: AS numbers for private use."""
 ABROAD_ASN = 65534
-"""The last of them is the network that nobody censors, where references are."""
+"""The last private AS number: the uncensored network abroad, where the references are."""
 
 
 class ScenarioError(UserError):
-    """A scenario that isn't there or can't be used; the message names the file and the key."""
+    """A scenario that doesn't exist or is invalid; the message names the file and the key."""
 
 
 class ScenarioBlock(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A provider's block. Seconds after zero; no lift means that it lasts."""
+    """A provider's block. Times are seconds after zero; without a lift it lasts."""
 
     method: str
     onset_s: float
     lift_s: float | None = None
     endpoints: tuple[str, ...] = ()
-    """A partial block: the app's endpoints that it touches, and no other surface."""
+    """For a partial block: the app's endpoints that it concerns; no other surface is blocked then."""
 
     @property
     def surfaces(self) -> tuple[str, ...]:
-        """The surfaces it touches."""
+        """The surfaces that are blocked."""
         return ("app",) if self.endpoints else methods()[self.method].surfaces
 
 
 class Outage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A time in which nothing works on a provider, controls included."""
+    """A period, in seconds after zero, in which nothing works on a provider, controls included."""
 
     start_s: float
     end_s: float
 
 
 class Flaky(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One line that loses what goes to the service for a share of the time, at random."""
+    """One line that loses the traffic to the service for a random share of the time."""
 
     line: int
     """Counted from 1."""
@@ -63,21 +63,21 @@ class Flaky(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class ScenarioProvider(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A provider and the truth about it."""
+    """A provider and what really happens there."""
 
     id: Id
     name: str
     access: Literal["fixed", "mobile"]
     asn: int
     lines: Annotated[int, msgspec.Meta(ge=1, le=16)]
-    """Subscribers' lines with a probe on each."""
+    """Number of subscribers' lines, with a probe on each."""
     block: ScenarioBlock | None = None
     outage: Outage | None = None
     flaky: Flaky | None = None
 
 
 class ScenarioDate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A date of the directive, to the second."""
+    """A date of the directive, in seconds after zero."""
 
     kind: Literal["issued", "report_by", "block_by"]
     at_s: float
@@ -85,7 +85,7 @@ class ScenarioDate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class ScenarioOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The directive, with times relative to zero."""
+    """The directive. Its dates are relative to zero."""
 
     authority: str
     summary: str
@@ -93,7 +93,7 @@ class ScenarioOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class BlockServer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where forged answers lead: it shows the block page under a certificate of its own."""
+    """The server that forged DNS answers point to: it shows the block page, with a certificate of its own."""
 
     host: str
     address: str
@@ -104,11 +104,11 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     format: Literal[1]
     name: str = ""
-    """The file's name without its ending; filled on reading."""
+    """The file's name without its extension; set by `read`."""
     title: str
     stands_for: str
     notes: tuple[str, ...] = ()
-    """Where loopback stands in for something else, in plain words."""
+    """Where the lab differs from a real network, in plain words."""
     service: str
     country: str
     timezone: str
@@ -116,11 +116,11 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     timeout_s: float
     dns_lag_s: float
     sweep_s: float = 21600.0
-    """How often a probe tests everything; the rest of its runs are light."""
+    """How often a probe tests everything; its other runs are light."""
     runs_s: float
-    """How long it takes until everything has happened and been seen."""
+    """How long the scenario takes until everything has happened and been measured."""
     references: Annotated[int, msgspec.Meta(ge=0, le=4)] = 1
-    """Probes in a network that nobody censors."""
+    """Number of probes in the uncensored network abroad."""
     seed: int = 0
     surfaces: Surfaces
     control: Control
@@ -135,16 +135,16 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 def names() -> tuple[str, ...]:
-    """The names of the scenarios that are shipped."""
+    """The names of the shipped scenarios, sorted."""
     return tuple(sorted(p.stem for p in FOLDER.glob("*.toml")))
 
 
 def load(name: str) -> Scenario:
-    """A shipped scenario by its name, or any by the path of its file. Raises ScenarioError."""
+    """A shipped scenario by its name, or any scenario by the path of its file. Raises ScenarioError."""
     path = Path(name) if name.endswith(".toml") else FOLDER / f"{name}.toml"
     if not name.endswith(".toml") and name not in names():
         known = ", ".join(names())
-        raise ScenarioError(f"there is no scenario {name!r}. Known: {known}. Or give a path ending in .toml.")
+        raise ScenarioError(f"there is no scenario {name!r}. Known are {known}. Or give a path that ends in .toml.")
     try:
         raw = path.read_bytes()
     except OSError as e:
@@ -160,13 +160,14 @@ def read(raw: bytes, name: str, source: str) -> Scenario:
         raise ScenarioError(f"{source}: not a TOML file: {e}") from e
     except msgspec.ValidationError as e:
         raise ScenarioError(f"{source}: {e}") from e
-    problem = _times(scenario) or _truth(scenario) or _belongs_to_somebody(scenario)
+    problem = _bad_times(scenario) or _bad_providers(scenario) or _not_reserved(scenario)
     if problem:
         raise ScenarioError(f"{source}: {problem}")
     return msgspec.structs.replace(scenario, name=name)
 
 
-def _times(s: Scenario) -> str:
+def _bad_times(s: Scenario) -> str:
+    """What is wrong with the times, naming the key; "" if nothing."""
     if not s.cadence_s > 0:
         return "cadence_s: must be above 0"
     if not 0 < s.timeout_s <= s.cadence_s / 2:
@@ -179,14 +180,14 @@ def _times(s: Scenario) -> str:
     return ""
 
 
-def _truth(s: Scenario) -> str:
-    """What is wrong with what the providers are said to do, naming the provider and the key."""
+def _bad_providers(s: Scenario) -> str:
+    """What is wrong with the providers, naming the provider and the key; "" if nothing."""
     ids = [p.id for p in s.providers]
-    doubled = next((i for i in ids if ids.count(i) > 1), "")
-    if doubled:
-        return f"providers: id {doubled!r} stands twice"
+    duplicate = next((i for i in ids if ids.count(i) > 1), "")
+    if duplicate:
+        return f"providers: the id {duplicate!r} occurs twice"
     if not ids:
-        return "providers: none is named"
+        return "providers: there are none"
     endpoints = [e.id for e in s.surfaces.app.endpoints] if s.surfaces.app else []
     for p in s.providers:
         if p.flaky and not 1 <= p.flaky.line <= p.lines:
@@ -200,12 +201,12 @@ def _truth(s: Scenario) -> str:
         if unknown:
             return f"providers, {p.id}, block.endpoints: surfaces.app has no endpoint {unknown!r}"
         if p.block.endpoints and "app" not in row.surfaces:
-            return f"providers, {p.id}, block.endpoints: {p.block.method} doesn't touch the app"
+            return f"providers, {p.id}, block.endpoints: {p.block.method} doesn't block the app"
     return ""
 
 
-def _belongs_to_somebody(s: Scenario) -> str:
-    """The first address, name or AS number that isn't reserved for fiction, naming its key."""
+def _not_reserved(s: Scenario) -> str:
+    """The first address, name or AS number that could be a real one, naming its key; "" if there is none."""
     web, app = s.surfaces.web, s.surfaces.app
     addresses = [("control.addresses", a) for a in s.control.addresses]
     addresses += [
@@ -225,7 +226,7 @@ def _belongs_to_somebody(s: Scenario) -> str:
         except ValueError:
             return f"{key}: {text!r} is not an address"
         if not any(address in net for net in DOCUMENTATION_NETS):
-            return f"{key}: {text} is outside the documentation nets {', '.join(map(str, DOCUMENTATION_NETS))}"
+            return f"{key}: {text} is outside the documentation networks {', '.join(map(str, DOCUMENTATION_NETS))}"
     for key, host in hosts:
         if not host.endswith(RESERVED_NAMES):
             return f"{key}: {host!r} must end in {' or '.join(RESERVED_NAMES)}"

@@ -1,4 +1,7 @@
-"""What really happened, for whoever judges the answers. Nothing that measures, stores or infers may import this."""
+"""What really happened in a scenario, for comparison with the answers.
+
+Nothing that measures, stores or infers may import this module.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def truth(scenario: Scenario, zero_ms: int) -> list[dict[str, Any]]:
-    """One row a provider: `provider`, `blocked`, `onset`, `lift` (RFC 3339 UTC or None), `method`, `surfaces`.
+    """One row per provider: `provider`, `blocked`, `onset`, `lift` (RFC 3339 UTC or None), `method`, `surfaces`.
 
     `zero_ms` is the scenario's zero time in milliseconds since the epoch. A provider that never blocks, an outage or
     a flaky line included, has `blocked` False, no times and the method "".

@@ -1,4 +1,4 @@
-"""The watch of a scenario's country, as the TOML text that an operator would write and sign. It holds no truth."""
+"""The watch of a scenario, as the TOML text that an operator would write and sign. It holds nothing of the truth."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def watch_toml(scenario: Scenario, zero_ms: int) -> bytes:
             {"id": p.id, "name": p.name, "access": p.access, "networks": [{"asn": p.asn}]} for p in scenario.providers
         ],
     }
-    lines = [f"# Made from the lab's scenario `{scenario.name}`. Everybody and everything in it is invented.", ""]
+    lines = [f"# Made from the lab's scenario `{scenario.name}`. All names in it are invented.", ""]
     return "\n".join([*lines, *_toml(table)]).encode() + b"\n"
 
 
@@ -79,15 +79,15 @@ def _builtins(struct: msgspec.Struct) -> dict[str, Any]:
 
 def _toml(table: dict[str, Any], path: str = "") -> list[str]:
     """A table's lines: its plain values first, then its sub-tables and arrays of tables under full headers."""
-    out = [f"{key} = {_value(value)}" for key, value in table.items() if not _is_table(value)]
+    lines = [f"{key} = {_value(value)}" for key, value in table.items() if not _is_table(value)]
     for key, value in table.items():
         name = f"{path}{key}"
         if isinstance(value, dict):
-            out += ["", f"[{name}]", *_toml(value, f"{name}.")]
+            lines += ["", f"[{name}]", *_toml(value, f"{name}.")]
         elif _is_table(value):
             for row in value:
-                out += ["", f"[[{name}]]", *_toml(row, f"{name}.")]
-    return out
+                lines += ["", f"[[{name}]]", *_toml(row, f"{name}.")]
+    return lines
 
 
 def _is_table(value: Any) -> bool:
@@ -95,5 +95,5 @@ def _is_table(value: Any) -> bool:
 
 
 def _value(value: Any) -> str:
-    """A string, number, boolean or flat list; JSON writes these as TOML does."""
+    """A string, number, boolean or flat list, which look the same in JSON and TOML."""
     return json.dumps(value, ensure_ascii=False)

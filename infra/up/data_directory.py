@@ -1,4 +1,4 @@
-"""The data directory of one stack: whose it is, that it is used by one `up` at a time, and its small state."""
+"""The data directory of one stack: which subject it belongs to, a lock for one `up` at a time, and its state files."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ import msgspec
 from probe.base.errors import UserError
 
 FORMAT = 1
-_MARK = "blockonset.json"
+_MARK_FILE = "blockonset.json"
 
 
 class DirectoryMark(msgspec.Struct, frozen=True, kw_only=True):
-    """What the directory belongs to. `zero_ms` is a lab scenario's zero time; 0 for a real watch."""
+    """What the directory belongs to. `zero_ms` is the zero time, milliseconds since the epoch; only a lab uses it."""
 
     format: int = FORMAT
     subject: str
@@ -26,7 +26,7 @@ class DirectoryMark(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunningUp(msgspec.Struct, frozen=True, kw_only=True):
-    """Who runs here now, for the message to whoever comes second."""
+    """The `up` that runs in a directory, for the error message of a second one."""
 
     pid: int
     api: str = ""
@@ -34,7 +34,7 @@ class RunningUp(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DataDirectory:
-    """An opened data directory. Holds an exclusive lock until closed; the kernel frees it whatever happens."""
+    """An opened data directory. Holds an exclusive lock until closed; the kernel releases it if the process dies."""
 
     def __init__(self, path: Path, mark: DirectoryMark, lock: int) -> None:
         self.path = path
@@ -43,10 +43,10 @@ class DataDirectory:
 
     @classmethod
     def open(cls, path: Path, subject: str, *, fresh: bool, lead_s: float = 0.0) -> Self:
-        """Open or make the directory of `subject` (`lab staggered`, `watch telegram-vn-2025`).
+        """Open or create the directory of `subject` (`lab staggered`, `watch telegram-vn-2025`).
 
-        A new directory's zero time is now plus `lead_s`. `fresh` empties the directory first, if it is ours.
-        Raises UserError when it can't be used, is another subject's, or another `up` runs in it.
+        A new directory's zero time is now plus `lead_s`. `fresh` empties the directory first, if it is Blockonset's.
+        Raises UserError when it can't be used, belongs to another subject, or another `up` runs in it.
         """
         try:
             path.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -65,22 +65,22 @@ class DataDirectory:
             raise
         return cls(path, mark, lock)
 
-    def announce(self, holder: RunningUp) -> None:
-        """Write down who runs here and where it answers."""
-        _write(self.path / "up.json", msgspec.json.encode(holder))
+    def announce(self, running: RunningUp) -> None:
+        """Record this `up` and its addresses."""
+        _write(self.path / "up.json", msgspec.json.encode(running))
 
     def close(self) -> None:
-        """Let the next one in."""
+        """Remove the record and release the lock."""
         (self.path / "up.json").unlink(missing_ok=True)
         os.close(self._lock)
 
 
 def _mark(path: Path, subject: str, *, fresh: bool, lead_s: float) -> DirectoryMark:
-    file = path / _MARK
-    others = [p for p in path.iterdir() if p.name not in (_MARK, "up.lock")]
+    file = path / _MARK_FILE
+    others = [p for p in path.iterdir() if p.name not in (_MARK_FILE, "up.lock")]
     if not file.exists() and others:
         raise UserError(
-            f"data directory {path} holds files that are not Blockonset's ({others[0].name}, …). "
+            f"data directory {path} contains files that are not Blockonset's ({others[0].name}, …). "
             "Name another with --data."
         )
     if fresh:
@@ -94,7 +94,9 @@ def _mark(path: Path, subject: str, *, fresh: bool, lead_s: float) -> DirectoryM
     try:
         mark = msgspec.json.decode(file.read_bytes(), type=DirectoryMark)
     except (OSError, msgspec.DecodeError) as e:
-        raise UserError(f"{file} can't be read ({e}). Start anew with --fresh, or name another directory.") from e
+        raise UserError(
+            f"{file} can't be read ({e}). Empty it with --fresh, or name another directory with --data."
+        ) from e
     if mark.format > FORMAT:
         raise UserError(f"{file} was made by a newer Blockonset (format {mark.format}, this one knows {FORMAT}).")
     if mark.subject != subject:
@@ -106,13 +108,13 @@ def _mark(path: Path, subject: str, *, fresh: bool, lead_s: float) -> DirectoryM
 
 def _already_running(path: Path) -> str:
     try:
-        holder = msgspec.json.decode((path / "up.json").read_bytes(), type=RunningUp)
+        running = msgspec.json.decode((path / "up.json").read_bytes(), type=RunningUp)
     except (OSError, msgspec.DecodeError):
         return f"an `up` is already running in {path}. Stop it first, or name another directory with --data."
-    places = (("dashboard", holder.dashboard), ("API", holder.api))
-    answers = ", ".join(f"{what} {where}" for what, where in places if where)
+    urls = (("dashboard", running.dashboard), ("API", running.api))
+    addresses = ", ".join(f"{name} {url}" for name, url in urls if url)
     return (
-        f"an `up` is already running in {path} (pid {holder.pid}{'; ' + answers if answers else ''}). "
+        f"an `up` is already running in {path} (pid {running.pid}{'; ' + addresses if addresses else ''}). "
         "Stop it first, or name another directory with --data."
     )
 

@@ -25,37 +25,37 @@ class LabSubject:
         self._scenario = scenario.load(name)
         self.watch_toml = watch_toml(self._scenario, zero_ms)
         self.advice = (
-            "Everybody in it is invented. The first blocks come within half a minute; all has happened after "
+            "Everybody in it is invented. The first blocks begin within half a minute, and the scenario is over after "
             f"{self._scenario.runs_s:.0f} s."
         )
 
     def agree(self, directory: Path, accepted: str, say: Callable[[str], None]) -> None:
-        """Nobody has to agree to anything: it contacts nobody."""
+        """Nothing to agree to: the lab contacts nobody."""
 
     def prepare(self, directory: Path) -> Sequence[str]:
-        """Make the keys of the fleet."""
+        """Create the keys of the fleet's probes and return their ids."""
         return fleet.prepare(self._scenario, directory)
 
-    def parts(self, directory: Path, *, nats_url: str, operator: str, signed_watch: Path) -> list[StackProcess]:
-        """The country first, then its probes."""
-        both = ["--scenario", self._name, "--data", str(directory)]
-        country = [*blockonset("lab", "country"), *both, "--zero-ms", str(self._zero_ms)]
-        probes = [
+    def processes(self, directory: Path, *, nats_url: str, operator: str, signed_watch: Path) -> list[StackProcess]:
+        """The country, then the fleet of probes in it."""
+        common = ["--scenario", self._name, "--data", str(directory)]
+        country = [*blockonset("lab", "country"), *common, "--zero-ms", str(self._zero_ms)]
+        probe_fleet = [
             *blockonset("lab", "fleet"),
-            *both,
+            *common,
             *("--nats", nats_url, "--operator", operator, "--watch", str(signed_watch)),
         ]
         return [
             StackProcess(name="country", command=lambda: country),
-            StackProcess(name="fleet", command=lambda: probes),
+            StackProcess(name="fleet", command=lambda: probe_fleet),
         ]
 
     def spools(self, directory: Path) -> list[Path]:
-        """One spool a probe."""
+        """One spool per probe."""
         return fleet.spools(self._scenario, directory)
 
     def truth(self) -> dict[str, ProviderTruth]:
-        """What the scenario says happened."""
+        """What really happened at each provider, from the scenario."""
         return {
             row["provider"]: ProviderTruth(**{k: row[k] for k in ("blocked", "onset", "lift", "method")})
             for row in truth(self._scenario, self._zero_ms)

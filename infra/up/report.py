@@ -1,4 +1,4 @@
-"""What `up --for` says at its end: each provider's answer, for a lab beside the truth, and the custody balance."""
+"""What `up --for` prints at its end: each provider's answer, in a lab next to the truth, and the custody balance."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 from rich.table import Table
 
 WIDE = 150
-"""Columns of the table when it goes to a file or a pipe."""
+"""Width of the table in characters when it goes to a file or a pipe."""
 
 
 class ProviderTruth(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,7 +22,7 @@ class ProviderTruth(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ProviderResult(msgspec.Struct, frozen=True, kw_only=True):
-    """One provider: the answer as the API gives it, and the truth where somebody knows it."""
+    """One provider: the answer as the API gives it, and the truth where it is known (in a lab)."""
 
     provider: str
     truth: ProviderTruth | None
@@ -30,7 +30,7 @@ class ProviderResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CustodyBalance(msgspec.Struct, frozen=True, kw_only=True):
-    """Measurements by fate, counted by segment id: sealed = stored + rejected + spooled, or something was lost."""
+    """Numbers of measurements, counted by segment id: if sealed != stored + rejected + spooled, some were lost."""
 
     sealed: int
     stored: int
@@ -39,12 +39,12 @@ class CustodyBalance(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def balanced(self) -> bool:
-        """Whether nothing was lost and nothing is there twice."""
+        """Whether nothing was lost and nothing was counted twice."""
         return self.sealed == self.stored + self.rejected + self.spooled
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole of it; `--json` prints this as one document."""
+    """The whole report; `--json` prints it as one document."""
 
     watch: str
     cadence_s: float
@@ -55,7 +55,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def answer_of(entry: dict[str, Any]) -> dict[str, Any]:
-    """The report's `answer` from one provider's entry in the onsets call."""
+    """The report's `answer`, made from one provider's entry in the API's `onsets` answer."""
     answer = entry.get("answer")
     if answer is None:
         return {
@@ -72,46 +72,46 @@ def answer_of(entry: dict[str, Any]) -> dict[str, Any]:
     return {"surface": entry["surface"]} | {k: answer[k] for k in keys}
 
 
-def error_s(line: ProviderResult) -> float | None:
+def error_s(result: ProviderResult) -> float | None:
     """Seconds from the true onset to the estimate; None where one of them is missing."""
-    onset = line.answer["onset"]
-    if line.truth is None or line.truth.onset is None or onset is None or onset["estimate"] is None:
+    onset = result.answer["onset"]
+    if result.truth is None or result.truth.onset is None or onset is None or onset["estimate"] is None:
         return None
-    return (_time(onset["estimate"]) - _time(line.truth.onset)).total_seconds()
+    return (_time(onset["estimate"]) - _time(result.truth.onset)).total_seconds()
 
 
 def table(report: Report) -> Table:
-    """The report for people: one row a provider, times of day in UTC."""
-    judged = any(p.truth for p in report.providers)
+    """The report as a table: one row per provider, times of day in UTC."""
+    has_truth = any(p.truth for p in report.providers)
     t = Table(title=f"{report.watch}: when it stopped working, by provider (UTC)", title_justify="left")
     t.add_column("provider")
     t.add_column("state")
-    if judged:
+    if has_truth:
         t.add_column("method, true")
     t.add_column("method")
-    if judged:
+    if has_truth:
         t.add_column("onset, true")
     for name in ("onset", "earliest", "latest"):
         t.add_column(name)
-    if judged:
+    if has_truth:
         t.add_column("error, s", justify="right")
     for p in report.providers:
         onset = p.answer["onset"] or {}
         cells = [p.provider, p.answer["state"]]
-        if judged:
+        if has_truth:
             cells.append(p.truth.method if p.truth else "")
         cells.append(p.answer["method"])
-        if judged:
+        if has_truth:
             cells.append(_clock(p.truth.onset if p.truth else None))
         cells += [_clock(onset.get(k)) for k in ("estimate", "earliest", "latest")]
-        if judged:
+        if has_truth:
             error = error_s(p)
             cells.append("" if error is None else f"{error:+.1f}")
         t.add_row(*cells)
     c = report.custody
     t.caption = (
         f"{c.sealed} measurements sealed = {c.stored} stored + {c.rejected} rejected + {c.spooled} still with probes"
-        + ("" if c.balanced else "  — THE BALANCE DOES NOT HOLD")
+        + ("" if c.balanced else "  — THIS DOES NOT ADD UP")
     )
     t.caption_justify = "left"
     return t

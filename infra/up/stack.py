@@ -1,6 +1,6 @@
-"""One machine's stack: which processes there are, in which order they start and end, and what they say at the end.
+"""One machine's stack: its processes, the order in which they start and end, and the report at the end.
 
-What is watched is a `Subject`: a lab scenario (its country and its fleet) or a real watch (one probe on this machine).
+What is measured is a `Subject`: a lab scenario (its country and its fleet) or a real watch (one probe on this machine).
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ from probe.protocol.keys import Key
 log = structlog.get_logger()
 
 _API_WAIT_S = 10.0
-_PICKED = range(20000, 32000)
-"""Where free ports are looked for: below those that kernels hand out by themselves, as they do to the lab."""
+_PORTS_TO_PICK = range(20000, 32000)
+"""Where a free port is looked for: below the ephemeral ports, which the kernel hands out, also to the lab."""
 
 
 class Subject(Protocol):
@@ -43,27 +43,30 @@ class Subject(Protocol):
     watch_toml: bytes
     """The watch's text; the stack signs it."""
     advice: str
-    """What to tell whoever started it."""
+    """What is printed at the start."""
 
     def agree(self, directory: Path, accepted: str, say: Callable[[str], None]) -> None:
-        """Have whoever starts it agree to what it does. Writes nothing. Raises UserError when they don't."""
+        """Ask whoever starts it to agree to what it does. Writes nothing. Raises UserError when they don't agree.
+
+        `accepted` is the version of the text that was agreed to on the command line, "" for none; `say` shows a text.
+        """
 
     def prepare(self, directory: Path) -> Sequence[str]:
-        """Make the probes' keys under `directory` and return their ids."""
+        """Create the probes' keys under `directory` and return their ids."""
 
-    def parts(self, directory: Path, *, nats_url: str, operator: str, signed_watch: Path) -> list[StackProcess]:
-        """The processes that measure, in the order of their start."""
+    def processes(self, directory: Path, *, nats_url: str, operator: str, signed_watch: Path) -> list[StackProcess]:
+        """The processes that measure, in the order in which they start."""
 
     def spools(self, directory: Path) -> list[Path]:
         """The spools of all probes."""
 
     def truth(self) -> dict[str, ProviderTruth]:
-        """What really happened, by provider; empty where nobody knows."""
+        """What really happened, by provider; empty where that isn't known."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Where the stack listens on loopback; 0 picks a free port, None leaves the dashboard out."""
+    """Ports on loopback. 0 picks a free port; None for the dashboard means that it isn't started."""
 
     api: int
     dashboard: int | None
@@ -72,10 +75,9 @@ class Ports:
 class Stack:
     """The running stack of one data directory."""
 
-    def __init__(self, place: DataDirectory, subject: Subject, ports: Ports) -> None:
-        self._place = place
+    def __init__(self, data_directory: DataDirectory, subject: Subject, ports: Ports) -> None:
         self._subject = subject
-        self._directory = place.path.absolute()
+        self._directory = data_directory.path.absolute()
         self.watch = watch_file.read(subject.watch_toml, "the watch")
         self._ports = Ports(
             _free("--api-port", ports.api),
@@ -83,15 +85,15 @@ class Stack:
         )
         self.api = f"http://127.0.0.1:{self._ports.api}"
         self.dashboard = None if self._ports.dashboard is None else f"http://127.0.0.1:{self._ports.dashboard}"
-        self.processes = Supervisor(self._directory)
+        self._supervisor = Supervisor(self._directory)
         self._measuring: list[StackProcess] = []
         self._store = f"chdb://{self._directory / 'store'}"
 
     def start(self) -> None:
-        """Start everything. Raises UserError when a part doesn't come up."""
-        left = self.processes.clear_leftovers()
-        if left:
-            log.warning("ended what an earlier start left running", parts=left)
+        """Start everything. Raises UserError when a process doesn't become ready."""
+        ended = self._supervisor.clear_leftovers()
+        if ended:
+            log.warning("ended processes that an earlier start left running", processes=ended)
         d = self._directory
         operator = Key.load_or_create(d / "operator.key", "operator")
         aggregator = Key.load_or_create(d / "aggregator.key", "user")
@@ -100,34 +102,34 @@ class Stack:
         probes = self._subject.prepare(d)
 
         broker, broker_url = self._start_broker(core_user=aggregator.id, probes=probes)
-        log.debug("nats-server listens", url=broker_url, pid=broker.process.pid if broker.process else None)
-        self._measuring = self._subject.parts(d, nats_url=broker_url, operator=operator.id, signed_watch=signed)
-        collector = self._aggregator(broker_url)
-        page = self._dashboard()
-        for part in (*self._measuring, collector, *page):
-            self.processes.start(part)
-            if part in self._measuring:
-                self.processes.wait_ready(part)  # probes measure first: nothing is missed while the rest starts
-        for part in (collector, *page):
-            self.processes.wait_ready(part)
+        log.debug("nats-server listens", url=broker_url, pid=broker.popen.pid if broker.popen else None)
+        self._measuring = self._subject.processes(d, nats_url=broker_url, operator=operator.id, signed_watch=signed)
+        serving = [self._aggregator(broker_url), *self._dashboard()]
+        for process in self._measuring:  # first, so that nothing is missed while the rest starts
+            self._supervisor.start(process)
+            self._supervisor.wait_ready(process)
+        for process in serving:
+            self._supervisor.start(process)
+        for process in serving:
+            self._supervisor.wait_ready(process)
 
-    def tend(self, seconds: float | None) -> None:
-        """Keep every part running, for that long or until interrupted."""
+    def keep_running(self, seconds: float | None) -> None:
+        """Restart every process that ends, for that long or until interrupted."""
         until = None if seconds is None else time.monotonic() + seconds
         while until is None or time.monotonic() < until:
-            self.processes.revive()
+            self._supervisor.revive()
             time.sleep(0.2)
 
     def stop(self) -> None:
-        """Stop everything, the probes first, so that they can still deliver what they hold."""
-        for part in reversed(self._measuring):
-            self.processes.stop(part)
-        self.processes.stop_all()
+        """Stop everything, the probes first so that they can deliver what they still hold."""
+        for process in reversed(self._measuring):
+            self._supervisor.stop(process)
+        self._supervisor.stop_all()
 
     def finish(self) -> Report:
-        """Stop measuring, let everything arrive and be answered, stop the rest, and report."""
-        for part in reversed(self._measuring):
-            self.processes.stop(part)
+        """Stop the probes, wait until the answers have settled, stop the rest, and return the report."""
+        for process in reversed(self._measuring):
+            self._supervisor.stop(process)
         answers = self._settled_answers()
         self.stop()
         truth = self._subject.truth()
@@ -147,10 +149,10 @@ class Stack:
         config = nats_server.write_config(
             self._directory / "nats", core_users=[core_user], probes=probes, port=_free("nats", 0)
         )
-        part = StackProcess(name="nats-server", command=lambda: nats_server.command(config))
-        part.ready = lambda: nats_server.read_ports(config, part.process.pid) if part.process else None
-        self.processes.start(part)
-        return part, str(self.processes.wait_ready(part)["nats"])
+        broker = StackProcess(name="nats-server", command=lambda: nats_server.command(config))
+        broker.ready = lambda: nats_server.read_ports(config, broker.popen.pid) if broker.popen else None
+        self._supervisor.start(broker)
+        return broker, str(self._supervisor.wait_ready(broker)["nats"])
 
     def _aggregator(self, broker_url: str) -> StackProcess:
         d = self._directory
@@ -169,18 +171,18 @@ class Stack:
         return [StackProcess(name="dashboard", command=lambda: command, nice=10)]
 
     def _settled_answers(self) -> list[dict[str, Any]]:
-        """The answers once they have stopped changing, or after a bounded wait."""
-        deadline, before = time.monotonic() + _API_WAIT_S, ""
+        """The providers' entries once they have stopped changing, or after a bounded wait."""
+        deadline, previous = time.monotonic() + _API_WAIT_S, ""
         while True:
-            found = _get(f"{self.api}/v1/watches/{self.watch.id}/onsets")["providers"]
-            now = json.dumps([e["answer"] for e in found], sort_keys=True)
-            if now == before or time.monotonic() > deadline:
-                return list(found)
-            before = now
+            entries = _get(f"{self.api}/v1/watches/{self.watch.id}/onsets")["providers"]
+            current = json.dumps([e["answer"] for e in entries], sort_keys=True)
+            if current == previous or time.monotonic() > deadline:
+                return list(entries)
+            previous = current
             time.sleep(max(2.5, self.watch.cadence_s) if self.watch.cadence_s < _API_WAIT_S else 0.5)
 
     def _custody(self) -> CustodyBalance:
-        """The balance by segment id: what the probes say they sealed against what the store says it has."""
+        """The balance by segment id: what the probes' spools list as sealed against what the store holds."""
         sealed: dict[str, int] = {}
         for path in self._subject.spools(self._directory):
             sealed |= {row.segment_id: row.measurements for row in read_ledger(path)}
@@ -197,25 +199,25 @@ class Stack:
 
 
 def _free(option: str, port: int) -> int:
-    """The port itself if nobody has it, or a free one for 0. Raises UserError naming option and port."""
+    """The port itself if it is free, or a free one for 0. Raises UserError that names the option and the port."""
     if port:
-        _try(option, port)
+        _check_free(option, port)
         return port
     while True:
-        chosen = random.choice(_PICKED)  # noqa: S311 - no secret
+        chosen = random.choice(_PORTS_TO_PICK)  # noqa: S311 - no secret
         with contextlib.suppress(UserError):
-            _try(option, chosen)
+            _check_free(option, chosen)
             return chosen
 
 
-def _try(option: str, port: int) -> None:
+def _check_free(option: str, port: int) -> None:
     with socket.socket() as s:
         s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             s.bind(("127.0.0.1", port))
         except (OSError, OverflowError) as e:
-            reason = e.strerror if isinstance(e, OSError) else "ports end at 65535"
-            raise UserError(f"{option} {port}: {reason}. Choose another, or 0 for any free one.") from e
+            reason = e.strerror if isinstance(e, OSError) else "a port is at most 65535"
+            raise UserError(f"{option} {port}: {reason}. Choose another port, or 0 for any free one.") from e
 
 
 def _get(url: str) -> Any:

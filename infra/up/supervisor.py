@@ -1,7 +1,7 @@
-"""The processes of one machine's stack: started, watched, restarted, and all of them ended.
+"""The processes of one machine's stack: start, watch, restart and end them.
 
-Every process is written down (pid and the kernel's start time of it) before anything else is done with it, so that
-after a kill -9 of the parent the next start can end exactly those, and no other process that got the same number.
+Every process is recorded (its pid and the start time that the kernel gives) as soon as it runs, so that after a
+kill -9 of the parent the next start can end exactly these processes, and none that got the same pid since.
 """
 
 from __future__ import annotations
@@ -27,11 +27,12 @@ log = structlog.get_logger()
 _RESTARTS_PER_MINUTE = 5
 _LOG_LIMIT = 10 * 2**20
 _SAME_START_S = 2.0
-"""Start times are counted from the boot, whose time the kernel tells in whole seconds and anew when a clock is set."""
+"""Tolerance for comparing start times. They are counted from the boot time, which the kernel gives in whole seconds
+and recomputes when the clock is set."""
 
 
 class _RecordedProcess(msgspec.Struct, frozen=True):
-    """One process as it is written down."""
+    """One process in the record file."""
 
     name: str
     pid: int
@@ -42,8 +43,8 @@ class _RecordedProcess(msgspec.Struct, frozen=True):
 class StackProcess:
     """One process of the stack.
 
-    `command` is asked anew at every start. A part that says when it is ready prints one JSON object as its first
-    line on stdout; `ready` reads something else instead (it returns None while not ready).
+    `command` is called at every start and returns the command line. A process is ready when it has printed one JSON
+    object as its first line on stdout, or, where `ready` is given, when that returns anything but None.
     """
 
     name: str
@@ -54,22 +55,22 @@ class StackProcess:
     stop_within_s: float = 15.0
     stop_signal: int = signal.SIGTERM
     nice: int = 0
-    """How far it stands back for the others: a probe that has to wait for a processor measures the wait."""
-    process: subprocess.Popen[bytes] | None = None
+    """Added to its niceness. Probes keep 0: time that a probe waits for a processor would count as network delay."""
+    popen: subprocess.Popen[bytes] | None = None
     starts: deque[float] = field(default_factory=lambda: deque(maxlen=_RESTARTS_PER_MINUTE + 1))
 
 
 class Supervisor:
-    """The processes of one data directory. Not for use from several threads."""
+    """Runs the processes of one data directory. Not safe for use from several threads."""
 
     def __init__(self, directory: Path) -> None:
         self._record = directory / "processes.json"
         self._logs = directory / "logs"
         self._logs.mkdir(parents=True, exist_ok=True)
-        self._parts: list[StackProcess] = []
+        self._processes: list[StackProcess] = []
 
     def clear_leftovers(self) -> list[str]:
-        """End what an earlier start left running, and return the names of those."""
+        """End the processes that an earlier start left running, and return their names."""
         if not self._record.exists():
             return []
         try:
@@ -86,106 +87,108 @@ class Supervisor:
         self._record.unlink()
         return [name for name, _ in alive]
 
-    def start(self, part: StackProcess) -> None:
-        """Start a part in a session of its own, its stderr going to `logs/<name>.log`."""
-        out, err = self._output(part), self._log(part)
-        if err.exists() and err.stat().st_size > _LOG_LIMIT:
-            err.replace(err.with_suffix(".log.1"))
-        with out.open("wb") as stdout, err.open("ab") as stderr:
-            part.process = subprocess.Popen(
-                part.command(),
+    def start(self, process: StackProcess) -> None:
+        """Start a process in a session of its own, with its stderr appended to `logs/<name>.log`."""
+        log_file = self._log(process)
+        if log_file.exists() and log_file.stat().st_size > _LOG_LIMIT:
+            log_file.replace(log_file.with_suffix(".log.1"))
+        with self._output(process).open("wb") as stdout, log_file.open("ab") as stderr:
+            process.popen = subprocess.Popen(
+                process.command(),
                 stdin=subprocess.DEVNULL,
                 stdout=stdout,
                 stderr=stderr,
-                env={**os.environ, **part.environment},
-                start_new_session=True,  # the terminal's Ctrl-C reaches the parent alone, which ends all in order
-                preexec_fn=as_child(part.nice),  # noqa: PLW1509 - two system calls; no threads run yet
+                env={**os.environ, **process.environment},
+                start_new_session=True,  # so that Ctrl-C reaches only the parent, which ends the processes in order
+                preexec_fn=as_child(process.nice),  # noqa: PLW1509 - two system calls; no threads run yet
             )
-        part.starts.append(time.monotonic())
-        if part not in self._parts:
-            self._parts.append(part)
+        process.starts.append(time.monotonic())
+        if process not in self._processes:
+            self._processes.append(process)
         self._write_record()
 
-    def wait_ready(self, part: StackProcess) -> dict[str, object]:
-        """Wait until the part says it is ready and return what it said.
+    def wait_ready(self, process: StackProcess) -> dict[str, object]:
+        """Wait until the process is ready, and return the JSON object that it printed (or what its `ready` returned).
 
-        Raises UserError, with the part's last words, when it ends first or takes too long.
+        Raises UserError, with the last line of its log, when it ends first or takes too long.
         """
-        deadline = time.monotonic() + part.ready_within_s
+        deadline = time.monotonic() + process.ready_within_s
         while time.monotonic() < deadline:
-            said = part.ready() if part.ready else self._first_line(part)
-            if said is not None:
-                return said
-            if part.process is None or part.process.poll() is not None:
-                raise UserError(f"{part.name} ended while starting: {self.last_words(part)}")
+            answer = process.ready() if process.ready else self._first_line(process)
+            if answer is not None:
+                return answer
+            if process.popen is None or process.popen.poll() is not None:
+                raise UserError(f"{process.name} ended while starting: {self.last_log_line(process)}")
             time.sleep(0.05)
         raise UserError(
-            f"{part.name} was not ready within {part.ready_within_s:.0f} s: {self.last_words(part)} "
-            f"(its log: {self._log(part)})"
+            f"{process.name} was not ready within {process.ready_within_s:.0f} s: {self.last_log_line(process)} "
+            f"(log: {self._log(process)})"
         )
 
     def revive(self) -> list[str]:
-        """Restart every part that ended by itself, and return the names of those.
+        """Restart every process that ended by itself, and return the names of those.
 
-        Raises UserError when one ends again and again.
+        Raises UserError when one was restarted more than five times within a minute.
         """
         revived = []
-        for part in self._parts:
-            if part.process is None or part.process.poll() is None:
+        for process in self._processes:
+            if process.popen is None or process.popen.poll() is None:
                 continue
-            if len(part.starts) > _RESTARTS_PER_MINUTE and part.starts[-1] - part.starts[0] < 60:
-                raise UserError(f"{part.name} keeps ending: {self.last_words(part)} (its log: {self._log(part)})")
-            log.warning("a part ended and is started again", part=part.name, code=part.process.returncode)
-            self.start(part)
-            revived.append(part.name)
+            if len(process.starts) > _RESTARTS_PER_MINUTE and process.starts[-1] - process.starts[0] < 60:
+                raise UserError(
+                    f"{process.name} keeps ending: {self.last_log_line(process)} (log: {self._log(process)})"
+                )
+            log.warning("a process ended and is restarted", process=process.name, code=process.popen.returncode)
+            self.start(process)
+            revived.append(process.name)
         return revived
 
-    def stop(self, part: StackProcess) -> None:
-        """Ask a part to end, and kill it when it doesn't in its time."""
-        process, part.process = part.process, None
-        if part in self._parts:
-            self._parts.remove(part)
-        if process is not None and process.poll() is None:
-            process.send_signal(part.stop_signal)
+    def stop(self, process: StackProcess) -> None:
+        """Ask a process to end, and kill it when it doesn't within its `stop_within_s`."""
+        popen, process.popen = process.popen, None
+        if process in self._processes:
+            self._processes.remove(process)
+        if popen is not None and popen.poll() is None:
+            popen.send_signal(process.stop_signal)
             try:
-                process.wait(part.stop_within_s)
+                popen.wait(process.stop_within_s)
             except subprocess.TimeoutExpired:
-                log.warning("a part did not end in time and is killed", part=part.name)
-                process.kill()
-                process.wait()
+                log.warning("a process did not end in time and is killed", process=process.name)
+                popen.kill()
+                popen.wait()
         self._write_record()
 
     def stop_all(self) -> None:
-        """Stop every part, the last started first."""
-        for part in reversed(self._parts.copy()):
-            self.stop(part)
+        """Stop every process, the last started first."""
+        for process in reversed(self._processes.copy()):
+            self.stop(process)
 
-    def last_words(self, part: StackProcess) -> str:
-        """The last line of the part's log."""
+    def last_log_line(self, process: StackProcess) -> str:
+        """The last line of the process's log."""
         try:
-            lines = self._log(part).read_text(errors="replace").strip().splitlines()
+            lines = self._log(process).read_text(errors="replace").strip().splitlines()
         except OSError:
             lines = []
-        return lines[-1] if lines else "it said nothing"
+        return lines[-1] if lines else "its log is empty"
 
-    def _first_line(self, part: StackProcess) -> dict[str, object] | None:
-        text = self._output(part).read_text()
+    def _first_line(self, process: StackProcess) -> dict[str, object] | None:
+        text = self._output(process).read_text()
         if "\n" not in text:
             return None
         try:
-            said = json.loads(text.split("\n", 1)[0])
+            answer = json.loads(text.split("\n", 1)[0])
         except ValueError:
             return None
-        return said if isinstance(said, dict) else None
+        return answer if isinstance(answer, dict) else None
 
-    def _output(self, part: StackProcess) -> Path:
-        return self._logs / f"{part.name}.out"
+    def _output(self, process: StackProcess) -> Path:
+        return self._logs / f"{process.name}.out"
 
-    def _log(self, part: StackProcess) -> Path:
-        return self._logs / f"{part.name}.log"
+    def _log(self, process: StackProcess) -> Path:
+        return self._logs / f"{process.name}.log"
 
     def _write_record(self) -> None:
-        recorded = [_recorded(p.name, p.process.pid) for p in self._parts if p.process is not None]
+        recorded = [_recorded(p.name, p.popen.pid) for p in self._processes if p.popen is not None]
         draft = self._record.with_suffix(".new")
         draft.write_bytes(msgspec.json.encode([r for r in recorded if r is not None]))
         draft.replace(self._record)
@@ -199,7 +202,7 @@ def _recorded(name: str, pid: int) -> _RecordedProcess | None:
 
 
 def _same_process(recorded: _RecordedProcess) -> psutil.Process | None:
-    """The recorded process if it still runs; None when it ended, even if its number is in use again."""
+    """The recorded process if it still runs; None when it ended, even if its pid is in use again."""
     try:
         process = psutil.Process(recorded.pid)
         same = abs(process.create_time() - recorded.started) < _SAME_START_S

@@ -10,8 +10,7 @@ from infra.child import blockonset
 from infra.up.report import ProviderTruth
 from infra.up.supervisor import StackProcess
 from probe.base.errors import UserError
-from probe.home import consent
-from probe.home import texts as messages
+from probe.home import consent, texts
 from probe.measure import data_use
 from probe.owner import setup
 from probe.protocol import watch_file
@@ -31,43 +30,43 @@ class WatchSubject:
             raise UserError(f"watch {path}: can't be read: {e.strerror}") from e
         self._watch = watch_file.read(self.watch_toml, f"watch {path}")
         self._consent: consent.Consent | None = None
-        known = os.environ.get("BLOCKONSET_VANTAGE_ASN")
+        network_is_known = os.environ.get("BLOCKONSET_VANTAGE_ASN")
         self.advice = "One probe measures from this machine's own connection and contacts the service itself." + (
             ""
-            if known
-            else "\n  Its network is not known, so it counts for no provider. To say it: "
-            "BLOCKONSET_VANTAGE_ASN=<number> BLOCKONSET_VANTAGE_ACCESS=<fixed|mobile> BLOCKONSET_VANTAGE_LINE=<a word>"
+            if network_is_known
+            else "\n  Its network is not known, so its measurements count for no provider. To name the network, set "
+            "BLOCKONSET_VANTAGE_ASN=<number> BLOCKONSET_VANTAGE_ACCESS=<fixed|mobile> BLOCKONSET_VANTAGE_LINE=<a word>."
         )
 
     def agree(self, directory: Path, accepted: str, say: Callable[[str], None]) -> None:
-        """Show whoever starts it what a volunteer is shown, and ask, unless they agreed to the same text before.
+        """Show the consent text that volunteers are shown, and ask, unless the same text was agreed to before.
 
-        Nothing is written yet. Raises UserError when they don't agree.
+        Nothing is written yet. Raises UserError when the person doesn't agree.
         """
         if self._watch.fictional:
             return
-        before = consent.read(_folder(directory))
-        if before is not None and consent.holds(before):
-            self._consent = before
+        earlier = consent.read(_probe_home(directory))
+        if earlier is not None and consent.holds(earlier):
+            self._consent = earlier
             return
-        texts = messages.load()
+        local_texts = texts.load()
         projected = data_use.of(self._watch, 0.0)
-        say(setup.explain(texts, self._watch, [texts.text("setup", "this_machine")], projected))
-        say(texts.text("setup", "by_hand"))
-        if texts.texts["about"]["reviewed"] != "yes":
-            say(texts.text("consent", "unreviewed"))
-        self._consent = consent.ask(texts, accepted, consent.at_terminal())
+        say(setup.explain(local_texts, self._watch, [local_texts.text("setup", "this_machine")], projected))
+        say(local_texts.text("setup", "by_hand"))
+        if local_texts.texts["about"]["reviewed"] != "yes":
+            say(local_texts.text("consent", "unreviewed"))
+        self._consent = consent.ask(local_texts, accepted, consent.at_terminal())
 
     def prepare(self, directory: Path) -> Sequence[str]:
-        """Keep the consent, and make the probe's key."""
+        """Store the consent, create the probe's key, and return its id."""
         if self._consent is not None:
-            consent.save(_folder(directory), self._consent)
-        return [Key.load_or_create(_folder(directory) / "probe.key", "user").id]
+            consent.save(_probe_home(directory), self._consent)
+        return [Key.load_or_create(_probe_home(directory) / "probe.key", "user").id]
 
-    def parts(self, directory: Path, *, nats_url: str, operator: str, signed_watch: Path) -> list[StackProcess]:
-        """The one probe. It is configured by the environment, so that its vantage can be said there too."""
+    def processes(self, directory: Path, *, nats_url: str, operator: str, signed_watch: Path) -> list[StackProcess]:
+        """The one probe. It is configured by environment variables, so that its vantage can be given there too."""
         environment = {
-            "BLOCKONSET_DATA": str(_folder(directory)),
+            "BLOCKONSET_DATA": str(_probe_home(directory)),
             "BLOCKONSET_NATS": nats_url,
             "BLOCKONSET_OPERATOR": operator,
             "BLOCKONSET_WATCH": str(signed_watch),
@@ -77,12 +76,12 @@ class WatchSubject:
 
     def spools(self, directory: Path) -> list[Path]:
         """The one spool."""
-        return [_folder(directory) / "spool.db"]
+        return [_probe_home(directory) / "spool.db"]
 
     def truth(self) -> dict[str, ProviderTruth]:
-        """Nobody knows: that is why we measure."""
+        """Empty: in the real world the truth isn't known."""
         return {}
 
 
-def _folder(directory: Path) -> Path:
+def _probe_home(directory: Path) -> Path:
     return directory / "probe"

@@ -7,7 +7,7 @@ from tests.support.stack import Up
 
 @pytest.fixture
 def up(tmp_path):
-    """Starts stacks, and ends them all after the test."""
+    """A function that starts a stack; all stacks are ended after the test."""
     started = []
 
     def start(*options, data=None):

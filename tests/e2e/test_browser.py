@@ -1,4 +1,4 @@
-"""What a person sees in a real browser is what the API says."""
+"""A real browser shows what the API answers."""
 
 import shutil
 import time
@@ -36,7 +36,7 @@ def test_the_page_shows_the_onset_that_the_api_gives(up, page):
     onsets = f"{at['api']}/v1/watches/lab-quick/onsets"
     deadline = time.monotonic() + 90
     while not (blocked := _blocked(one.get(onsets))):
-        assert time.monotonic() < deadline, "no provider went dark"
+        assert time.monotonic() < deadline, "no provider was called blocked"
         time.sleep(0.5)
     provider = blocked[0]["provider"]
 
@@ -46,12 +46,12 @@ def test_the_page_shows_the_onset_that_the_api_gives(up, page):
     deadline = time.monotonic() + 30
     while True:  # page and API are both live: compare until both show the same revision
         shown = row.get_attribute("data-onset")
-        said = {e["provider"]: e for e in one.get(onsets)["providers"]}[provider]["answer"]["onset"]["estimate"]
-        if shown == said:
+        from_api = {e["provider"]: e for e in one.get(onsets)["providers"]}[provider]["answer"]["onset"]["estimate"]
+        if shown == from_api:
             break
-        assert time.monotonic() < deadline, f"the page shows {shown}, the API says {said}"
+        assert time.monotonic() < deadline, f"the page shows {shown}, the API says {from_api}"
         time.sleep(0.5)
-    clock = said[11:19]
+    clock = from_api[11:19]
     assert clock in row.inner_text()
     assert "fictional" in page.inner_text("body").lower()
 

@@ -22,14 +22,14 @@ def run(*arguments, timeout=60):
 
 
 def test_kill_9_of_the_aggregator_loses_nothing_and_doubles_nothing(up):
-    """Killed twice in the middle of ingest, it comes back, and the balance holds by id."""
+    """Killed twice during ingest, it is restarted, and no measurement is lost or stored twice."""
     one = up("--lab", "quick", "--for", "24", "--json", "--no-dashboard")
     one.addresses()
-    for pause_s in (3, 4):  # early: on a busy machine it takes a while to come back and take in what has piled up
+    for pause_s in (3, 4):  # early, because a busy machine needs time to restart it and to ingest the backlog
         time.sleep(pause_s)
         os.kill(one.children()["aggregator"], signal.SIGKILL)
-    found = json.loads(one.finish())
-    c = found["custody"]
+    report = json.loads(one.finish())
+    c = report["custody"]
     assert c["sealed"] > 100
     assert (c["stored"], c["rejected"], c["spooled"]) == (c["sealed"], 0, 0)
     doubles = _query(one.data, "SELECT count() - uniqExact(measurement_id) AS n FROM measurements")
@@ -38,7 +38,7 @@ def test_kill_9_of_the_aggregator_loses_nothing_and_doubles_nothing(up):
 
 
 def _query(data, sql):
-    """One number from the store, after its owner has ended."""
+    """One number from the store, after the aggregator has ended."""
     code = (
         "import sys, clickhouse_connect as c; from pathlib import Path;"
         "client = c.get_client(interface='chdb', path=sys.argv[1]);"
@@ -51,13 +51,13 @@ def _query(data, sql):
     return int(out.stdout)
 
 
-def test_ctrl_c_leaves_nothing_and_a_second_start_goes_on(up, tmp_path):
-    """Every process is gone; the next start keeps the zero time and the earlier measurements."""
+def test_ctrl_c_leaves_nothing_and_a_second_start_continues(up, tmp_path):
+    """All processes end; the next start keeps the zero time and the earlier measurements."""
     one = up("--lab", "quick")
     api = one.addresses()["api"]
     mark = json.loads((one.data / "blockonset.json").read_text())
     deadline = time.monotonic() + 30
-    while not (seen := _measured(one, api)):
+    while not (measured := _measured(one, api)):
         assert time.monotonic() < deadline, "no answer came"
         time.sleep(0.5)
     family = one.family()
@@ -69,8 +69,8 @@ def test_ctrl_c_leaves_nothing_and_a_second_start_goes_on(up, tmp_path):
     api = two.addresses()["api"]
     assert json.loads((two.data / "blockonset.json").read_text()) == mark
     deadline = time.monotonic() + 30
-    while _measured(two, api) <= seen:
-        assert time.monotonic() < deadline, "nothing was added"
+    while _measured(two, api) <= measured:
+        assert time.monotonic() < deadline, "no measurement was added"
         time.sleep(0.5)
 
     second = run("up", "--lab", "quick", "--data", str(two.data), "--api-port", "0", "--no-dashboard")
@@ -81,12 +81,12 @@ def test_ctrl_c_leaves_nothing_and_a_second_start_goes_on(up, tmp_path):
 
 
 def _measured(one, api):
-    found = one.get(f"{api}/v1/watches/lab-quick/onsets")["providers"]
-    return sum(p["answer"]["measurements"] for p in found if p["answer"])
+    entries = one.get(f"{api}/v1/watches/lab-quick/onsets")["providers"]
+    return sum(p["answer"]["measurements"] for p in entries if p["answer"])
 
 
-def test_kill_9_of_up_leaves_nothing_that_the_next_up_does_not_clear(up):
-    """After a kill -9, the next start comes up in the same directory, and the one before is gone."""
+def test_the_next_up_ends_what_a_killed_up_left_running(up):
+    """After a kill -9, the next start works in the same directory, and the earlier processes are gone."""
     one = up("--lab", "quick", "--no-dashboard")
     one.addresses()
     family = one.family()

@@ -1,4 +1,4 @@
-"""A shipped watch runs through the same stack: here in a network namespace of its own, from which nothing can leave."""
+"""A shipped watch runs in the same stack, here in a network namespace of its own without a way out."""
 
 import json
 import os
@@ -16,7 +16,7 @@ ISOLATED = ["unshare", "--map-root-user", "--net", "sh", "-c", 'ip link set lo u
 
 
 def can_isolate():
-    """Whether this machine lets us make a network namespace."""
+    """Whether this machine allows a network namespace to be created."""
     if not shutil.which("unshare") or not shutil.which("ip"):
         return False
     return subprocess.run([*ISOLATED, "true"], capture_output=True, check=False).returncode == 0
@@ -24,7 +24,7 @@ def can_isolate():
 
 @pytest.fixture(autouse=True)
 def _isolated():
-    """Nothing here may ever reach a real address."""
+    """Skip unless the test can be isolated: nothing here may ever reach a real address."""
     if can_isolate():
         return
     if os.environ.get("BLOCKONSET_CI"):
@@ -33,7 +33,7 @@ def _isolated():
 
 
 def test_nobody_measures_a_real_watch_without_agreeing_to_it(tmp_path):
-    """Without a terminal: the text, the flag's name, exit code 2, and nothing made."""
+    """Without a terminal: the text, the flag's name, exit code 2, and nothing created."""
     command = [sys.executable, "-m", "probe", "up", "--watch", str(WATCH), "--data", str(tmp_path / "data")]
     environment = {k: v for k, v in os.environ.items() if k != "BLOCKONSET_ACCEPT_RISK"} | {"LC_ALL": "C.UTF-8"}
     done = subprocess.run(
@@ -47,8 +47,8 @@ def test_nobody_measures_a_real_watch_without_agreeing_to_it(tmp_path):
 
 
 @pytest.mark.timeout(150)
-def test_a_real_watch_measures_and_accuses_nobody_without_a_network(tmp_path):
-    """With no way out the control fails too: runs are stored, and no provider gets an onset."""
+def test_a_real_watch_without_a_network_gives_no_onset(tmp_path):
+    """Without a network the control fails too: runs are stored, and no provider gets an onset."""
     text = (
         WATCH.read_text(encoding="utf-8")
         .replace("cadence_s = 600", "cadence_s = 4")
@@ -69,12 +69,12 @@ def test_a_real_watch_measures_and_accuses_nobody_without_a_network(tmp_path):
         env={**os.environ, **vantage, **agreed},
     )
     assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
-    c = found["custody"]
+    report = json.loads(done.stdout)
+    c = report["custody"]
     assert c["sealed"] >= 5
     assert c["sealed"] == c["stored"]
-    answers = {p["provider"]: p["answer"] for p in found["providers"]}
+    answers = {p["provider"]: p["answer"] for p in report["providers"]}
     assert len(answers) == 7
     assert all(a["onset"] is None for a in answers.values())
     assert answers["fpt-fixed"]["measurements"] > 0
-    assert all(p["truth"] is None for p in found["providers"])
+    assert all(p["truth"] is None for p in report["providers"])

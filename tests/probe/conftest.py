@@ -6,6 +6,7 @@ import contextlib
 
 import pytest
 
+from infra.lab.country import BLOCK_PAGES
 from probe.base.clock import Clock
 from probe.measure.context import Context
 from probe.net.network import Network
@@ -40,7 +41,7 @@ def dialer():
 @pytest.fixture
 def network(dialer, authority):
     """A network that reaches only the test's own servers."""
-    return Network(dialer, authority.file)
+    return Network(dialer, authority.file, BLOCK_PAGES)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The one command, started as a person would start it."""
+"""`blockonset up`, started as a person would start it."""
 
 import contextlib
 import json
@@ -30,14 +30,14 @@ class Up:
         while time.monotonic() < deadline:
             assert self.process.poll() is None, self.log.read_text()
             with contextlib.suppress(OSError, ValueError, KeyError):
-                holder = json.loads((self.data / "up.json").read_text())
-                if holder["pid"] != self.process.pid:  # what a killed one left behind, whose API may still answer
+                running = json.loads((self.data / "up.json").read_text())
+                if running["pid"] != self.process.pid:  # left behind by a killed `up`, whose API may still answer
                     raise KeyError
-                self.get(holder["api"] + "/healthz")
-                if holder["dashboard"]:
-                    with urllib.request.urlopen(holder["dashboard"] + "/_stcore/health", timeout=5):
+                self.get(running["api"] + "/healthz")
+                if running["dashboard"]:
+                    with urllib.request.urlopen(running["dashboard"] + "/_stcore/health", timeout=5):
                         pass
-                return holder
+                return running
             time.sleep(0.2)
         raise AssertionError(f"the stack did not answer within {within_s} s: {self.log.read_text()}")
 
@@ -47,7 +47,7 @@ class Up:
             return json.load(response)
 
     def children(self):
-        """`{name: pid}` of the stack's processes as they are written down."""
+        """`{name: pid}` of the stack's processes, from its record file."""
         return {p["name"]: p["pid"] for p in json.loads((self.data / "processes.json").read_text())}
 
     def family(self):
@@ -55,19 +55,19 @@ class Up:
         return [p.pid for p in psutil.Process(self.process.pid).children(recursive=True)]
 
     def finish(self, within_s=240.0):
-        """What it printed, once it has ended by itself with exit code 0."""
+        """Wait until it ends by itself with exit code 0, and return what it printed."""
         out, _ = self.process.communicate(timeout=within_s)
         assert self.process.returncode == 0, self.log.read_text()
         return out
 
     def interrupt(self, within_s=40.0):
-        """Ctrl-C, and the exit code."""
+        """Send Ctrl-C and return the exit code."""
         self.process.send_signal(signal.SIGINT)
         self.process.communicate(timeout=within_s)
         return self.process.returncode
 
     def close(self):
-        """End it and whatever it started, however far it came."""
+        """End it and every process that it started."""
         if self.process.poll() is None:
             self.process.terminate()
             try:

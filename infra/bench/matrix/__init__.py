@@ -1,1 +1,1 @@
-"""Every way of interfering, in network namespaces, against what the probe and the rules make of it."""
+"""How the rules judge the probe's runs under every kind of interference and in bad networks."""

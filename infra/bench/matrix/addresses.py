@@ -1,4 +1,4 @@
-"""The test bed's map: who has which address. Documentation nets and one known resolver's, all within namespaces."""
+"""The test bed's addresses: documentation networks and one public resolver's, all of them within namespaces."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from infra.lab.servers.resolver import Zone
 from probe.protocol import watch_file
 
 _RAW = Path(__file__).with_name("watch.toml").read_bytes()
-WATCH = watch_file.read(_RAW, "infra/bench/watch.toml")
+WATCH = watch_file.read(_RAW, "infra/bench/matrix/watch.toml")
 assert WATCH.surfaces.web is not None
 assert WATCH.surfaces.app is not None
 SITE_HOST = WATCH.surfaces.web.host
@@ -17,20 +17,22 @@ APP = tuple(a for e in WATCH.surfaces.app.endpoints for a in e.addresses())
 CANARY = WATCH.control.canary
 BLOCK_SERVER = "203.0.113.66"
 RESOLVER = "203.0.113.2"
-"""The provider's own."""
-FILTER = "94.140.14.15"
-"""A public resolver that filters for families. Here it is an address in a namespace like the others."""
-RESOLVERS = (RESOLVER, FILTER)
-ELSEWHERE = tuple(dict.fromkeys((*SITE, *APP, *WATCH.control.addresses, WATCH.second_resolver.address, BLOCK_SERVER)))
+"""The provider's own resolver."""
+FILTERING_RESOLVER = "94.140.14.15"
+"""A public resolver that filters for families. Here the address exists only in a namespace."""
+RESOLVERS = (RESOLVER, FILTERING_RESOLVER)
+FAR_SIDE_ADDRESSES = tuple(
+    dict.fromkeys((*SITE, *APP, *WATCH.control.addresses, WATCH.second_resolver.address, BLOCK_SERVER))
+)
 
 
 def zone() -> Zone:
-    """The names that resolve."""
+    """The DNS names that resolve in the test bed."""
     names = {SITE_HOST: SITE, WATCH.control.host: WATCH.control.addresses, CANARY: ("192.0.2.1",)}
     return Zone(names, SITE_HOST, BLOCK_SERVER)
 
 
 def watch_text(name: str, timeout_s: float) -> bytes:
-    """The watch's text under another id, with another timeout of a step."""
+    """The watch's TOML text with the id `bench-<name>` and this timeout of a step."""
     text = _RAW.replace(b'id = "bench"\n', f'id = "bench-{name}"\n'.encode(), 1)
     return text.replace(b"timeout_s = 10\n", f"timeout_s = {timeout_s:g}\n".encode(), 1)

@@ -1,4 +1,4 @@
-"""The cases of the matrix: what is done to a network, and the runs made in it, judged."""
+"""The cases of the matrix: what is done to the network, the runs in it, and how they are judged."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from infra.bench.matrix.namespaces import NamespaceBed
 from probe.protocol import watch_file
 from probe.protocol.measurement import Measurement
 
-_SIX = {
+_IPV6_TERMS = {
     "ip daddr": "ip6 daddr",
     "icmp type host-unreachable": "icmpv6 type addr-unreachable",
     "icmp type admin-prohibited": "icmpv6 type admin-prohibited",
@@ -29,14 +29,14 @@ CASES = Path(__file__).with_name("cases.toml")
 
 
 class MatrixCase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One row of cases.toml."""
+    """One case of cases.toml, which explains the keys."""
 
     id: str
     what: str
-    kind: Literal["way", "bad"] = "way"
+    kind: Literal["interference", "bad"] = "interference"
     forward: str = ""
     forward6: str | None = None
-    """The same for IPv6; None is `forward` with IPv6's own words."""
+    """The same for IPv6; None means `forward` translated to IPv6."""
     nat: str = ""
     mode: dict[str, Any] = {}
     resolver: str = RESOLVER
@@ -45,94 +45,97 @@ class MatrixCase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     after: tuple[str, ...] = ()
     timeout_s: float = 10.0
     sweep: bool = False
-    alone: bool = False
+    sequential: bool = False
     references: bool = False
     web: str = ""
     app: str = ""
 
 
 class CaseResult(NamedTuple):
-    """What was said of a case's runs: by surface, how often each verdict and method."""
+    """How a case's runs were judged."""
 
     case: MatrixCase
     runs: int
-    said: dict[str, collections.Counter[str]]
+    verdicts: dict[str, collections.Counter[str]]
+    """By surface, the number of runs with each verdict and method ("blocked tcp-reset")."""
     rules: dict[str, collections.Counter[str]]
+    """By surface, the number of runs that each rule decided."""
     seconds: float
 
     @property
     def right(self) -> int:
-        """How many runs got what they must, on both surfaces or, in a bad network, were not called blocked."""
+        """Number of right runs: those with the expected verdict; in a bad network, those not called blocked.
+
+        Counted on the surface with fewer of them.
+        """
         if self.case.kind == "bad":
             return self.runs - self.blocked
-        return min(self.said[s][getattr(self.case, s)] for s in ("web", "app"))
+        return min(self.verdicts[s][getattr(self.case, s)] for s in ("web", "app"))
 
     @property
     def blocked(self) -> int:
-        """How many runs were called blocked, counted on the surface where it was more."""
-        return max(sum(n for word, n in c.items() if word.startswith("blocked")) for c in self.said.values())
+        """Number of runs that were called blocked, counted on the surface with more of them."""
+        return max(sum(n for verdict, n in c.items() if verdict.startswith("blocked")) for c in self.verdicts.values())
 
 
 def cases() -> tuple[MatrixCase, ...]:
-    """The rows of cases.toml."""
+    """The cases of cases.toml."""
     table = tomllib.loads(CASES.read_text(encoding="utf-8"))
     return msgspec.convert(table["case"], tuple[MatrixCase, ...])
 
 
-def run(bed: NamespaceBed, court: Judge, case: MatrixCase, count: int, at_once: int) -> CaseResult:
-    """Make a case's runs and judge them. Raises UserError."""
+def run(bed: NamespaceBed, judge: Judge, case: MatrixCase, count: int, at_once: int) -> CaseResult:
+    """Make `count` runs of a case, at most `at_once` at a time, and judge them. Raises UserError."""
     started = time.monotonic()
     raw = watch_text(case.id, case.timeout_s)
     watch, file = watch_file.read(raw, "the bench's watch"), bed.data / "watch.toml"
     file.write_bytes(raw)
-    bed.mode(**case.mode)
-    bed.resolver(case.resolver)
-    bed.rules(case.forward, case.nat, _six(case.forward) if case.forward6 is None else case.forward6)
+    bed.set_mode(**case.mode)
+    bed.set_resolver(case.resolver)
+    bed.set_rules(case.forward, case.nat, _to_ipv6(case.forward) if case.forward6 is None else case.forward6)
     for command in case.before:
-        bed.shell("line", command)
+        bed.shell("near_side", command)
     try:
         with bed.injector() if case.injector else contextlib.nullcontext():
             references = _read(bed.measure(3, 3, file, "reference")) if case.references else []
-            runs = _read(bed.measure(count, 1 if case.alone else at_once, file, sweep=case.sweep))
+            runs = _read(bed.measure(count, 1 if case.sequential else at_once, file, sweep=case.sweep))
     finally:
         for command in case.after:
-            bed.shell("line", command)
-        bed.rules()
-    said = court.judge(watch, runs, references)
-    return _result(case, runs, said, time.monotonic() - started)
+            bed.shell("near_side", command)
+        bed.set_rules()
+    return _result(case, runs, judge.judge(watch, runs, references), time.monotonic() - started)
 
 
 def _result(case: MatrixCase, runs: Sequence[Run], judged: Iterable[RunVerdict], seconds: float) -> CaseResult:
-    said: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
-    by_rule: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
-    for s in judged:
-        said[s.surface][_words(s)] += 1
-        by_rule[s.surface][s.rule] += 1
-    return CaseResult(case, len(runs), said, by_rule, seconds)
+    verdicts: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
+    rules: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
+    for verdict in judged:
+        verdicts[verdict.surface][f"{verdict.verdict} {verdict.method}".strip()] += 1
+        rules[verdict.surface][verdict.rule] += 1
+    return CaseResult(case, len(runs), verdicts, rules, seconds)
 
 
-def portable_runs(court: Judge, folder: Path, count: int, only: Collection[str] = ()) -> list[CaseResult]:
-    """The runs in the portable lab, judged. Raises UserError."""
+def portable_runs(judge: Judge, folder: Path, count: int, only: Collection[str] = ()) -> list[CaseResult]:
+    """Make `count` runs on each line of the portable lab, or of those named by `only`, and judge them.
+
+    Raises UserError.
+    """
     started = time.monotonic()
     watch, runs = portable.measure(folder, count, only)
-    took = time.monotonic() - started
+    seconds = time.monotonic() - started
     results = []
-    for provider, made in runs.items():
-        web, app = portable.must_be(provider)
+    for provider, of_provider in runs.items():
+        web, app = portable.expected(provider)
         case = MatrixCase(id=f"portable-{provider}", what=provider, web=web, app=app)
-        results.append(_result(case, made, court.judge(watch, made, provider=provider), took))
+        results.append(_result(case, of_provider, judge.judge(watch, of_provider, provider=provider), seconds))
     return results
 
 
-def _six(forward: str) -> str:
-    """A rule for IPv4 as one for IPv6."""
-    for four, six in _SIX.items():
-        forward = forward.replace(four, six)
+def _to_ipv6(forward: str) -> str:
+    """An nft rule for IPv4, translated to IPv6."""
+    for ipv4, ipv6 in _IPV6_TERMS.items():
+        forward = forward.replace(ipv4, ipv6)
     return forward
-
-
-def _words(said: RunVerdict) -> str:
-    return f"{said.verdict} {said.method}".strip()
 
 
 def _read(lines: list[bytes]) -> list[tuple[Measurement, ...]]:

@@ -1,7 +1,7 @@
 """The far side of the test bed: the service, the control and two resolvers, at their own addresses in a namespace.
 
-`python -m infra.bench.matrix.far_side --data DIR` listens, prints a JSON line, then reads one line of JSON (a Mode)
-after the other from stdin and answers each with an empty object once it is in force. The end of stdin ends it.
+`python -m infra.bench.matrix.far_side --data DIR` listens and prints a JSON line. Then it reads lines of JSON (a
+FarSideMode each) from stdin and answers each with an empty object once it is in force. It ends with stdin.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives import serialization
 from infra.bench.matrix.addresses import APP, BLOCK_SERVER, CANARY, RESOLVERS, SITE, SITE_HOST, WATCH, zone
 from infra.lab.interference import PASS, methods
 from infra.lab.servers.certificates import AUTHORITY, Issuer
+from infra.lab.servers.pages import LARGE, block_page, redirect_to_https
 from infra.lab.servers.resolver import DnsOverTcp, Zone
 from infra.lab.servers.responders import Http, Mtproto, NameFilter, Resets, Responder, Silent, Tls, response
 
@@ -34,103 +35,101 @@ if TYPE_CHECKING:
 
     from infra.lab.servers.responders import Reply
 
-NOTICE = "<html><head><title>Notice</title></head><body><h1>This site has been blocked by order of the Signals Office of Ostramere</h1></body></html>"  # noqa: E501 - one page
-_LARGE = "0123456789abcde\n" * 6144
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
 class FarSideMode(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the world does for the next runs."""
+    """What the far side does during the next runs."""
 
     method: str = ""
-    """A row of infra/lab/methods.toml, "" for none."""
+    """A table of infra/lab/methods.toml; "" for none."""
     everything: bool = False
-    """Whether the resolver's part of it touches every name."""
+    """Whether the method's DNS interference applies to all names."""
     slow_ms: float = 5.0
-    """After how long the line's resolvers answer."""
+    """Delay of the line's resolvers, milliseconds."""
     spread: float = 0.0
-    """1.0: after anything between nothing and twice that."""
+    """Relative spread of the delay: with 1.0 it is between 0 and twice `slow_ms`."""
     loses: float = 0.0
     """Share of queries that the line's resolvers never answer."""
     filters: bool = False
-    """The line's resolver denies the canary, as one does that filters for its users."""
+    """Whether the line's resolver denies the canary, as a resolver does that filters for its users."""
     down: bool = False
-    """The service itself refuses every connection; the control works."""
+    """Whether the service itself resets every connection; the control works."""
     certificate: str = "site"
-    """`site`, or `early`: the site's own, valid from next week on, as a clock that is slow sees it."""
+    """`site`, or `early`: the site's own, valid only from five days on, as a slow clock sees it."""
     control_certificate: str = "control"
     """`control`, or `early-control`."""
 
 
 class FarSide:
-    """Every listening socket, and the mode in force."""
+    """All listening sockets, and the mode in force."""
 
     def __init__(self, data: Path) -> None:
         self.mode = FarSideMode()
-        self.touched = PASS
-        self.zone, self.empty = zone(), Zone({}, "", BLOCK_SERVER)
+        self.interference = PASS
+        self.zone, self.empty_zone = zone(), Zone({}, "", BLOCK_SERVER)
         self.contexts = _contexts(data)
 
-    def set(self, mode: FarSideMode) -> None:
+    def set_mode(self, mode: FarSideMode) -> None:
         """Put a mode in force."""
         self.mode = mode
         row = methods()[mode.method] if mode.method else PASS
         surfaces = ("app", "web", "other") if mode.everything else row.surfaces
-        self.touched = msgspec.structs.replace(row, surfaces=surfaces)
+        self.interference = msgspec.structs.replace(row, surfaces=surfaces)
 
     async def open(self) -> None:
-        """Listen everywhere. Raises OSError."""
+        """Listen at all addresses. Raises OSError."""
         loop = asyncio.get_running_loop()
         for address in RESOLVERS:
             await loop.create_datagram_endpoint(lambda: UdpResolver(self), local_addr=(address, 53))
-        doors: list[tuple[str, int, Callable[[], Responder]]] = [(a, 443, self.app) for a in APP]
+        listeners: list[tuple[str, int, Callable[[], Responder]]] = [(a, 443, self.app) for a in APP]
         for address in SITE:
-            doors += [(address, 443, self.web_tls), (address, 80, self.web_http)]
-        doors += [(a, 443, self.control) for a in WATCH.control.addresses]
-        doors.append((WATCH.second_resolver.address, 53, lambda: DnsOverTcp(self.zone.honest)))
-        doors += [(BLOCK_SERVER, 443, lambda: Tls(self.contexts["notice"], Http(_notice)))]
-        doors += [(BLOCK_SERVER, 80, lambda: Http(_notice))]
-        for address, port, welcome in doors:
-            await loop.create_server(lambda w=welcome: ResponderProtocol(w()), address, port, backlog=4096)  # type: ignore[misc]
+            listeners += [(address, 443, self.web_tls), (address, 80, self.web_http)]
+        listeners += [(a, 443, self.control) for a in WATCH.control.addresses]
+        listeners.append((WATCH.second_resolver.address, 53, lambda: DnsOverTcp(self.zone.true_reply)))
+        listeners += [(BLOCK_SERVER, 443, lambda: Tls(self.contexts["notice"], Http(block_page)))]
+        listeners += [(BLOCK_SERVER, 80, lambda: Http(block_page))]
+        for address, port, make_responder in listeners:
+            await loop.create_server(lambda make=make_responder: ResponderProtocol(make()), address, port, backlog=4096)  # type: ignore[misc]
 
     def app(self) -> Responder:
-        """A datacentre."""
-        return Resets() if self.mode.down else Silent() if self.touched.mtproto == "ignore" else Mtproto()
+        """A responder for one of the app's datacentres."""
+        return Resets() if self.mode.down else Silent() if self.interference.mtproto == "ignore" else Mtproto()
 
     def web_tls(self) -> Responder:
-        """The site on port 443, or what sits before it."""
-        how = "reset" if self.mode.down else self.touched.tls
-        if how in ("reset", "ignore"):
-            return Resets() if how == "reset" else Silent()
-        shown = self.contexts["impostor"] if how == "impostor" else self.contexts[self.mode.certificate]
-        site = Tls(shown, Http(functools.partial(_page, "Papergull")))
-        return NameFilter(SITE_HOST, site) if how == "reset-name" else site
+        """A responder for the site on port 443, or for a middlebox in front of it."""
+        tls = "reset" if self.mode.down else self.interference.tls
+        if tls in ("reset", "ignore"):
+            return Resets() if tls == "reset" else Silent()
+        context = self.contexts["impostor"] if tls == "impostor" else self.contexts[self.mode.certificate]
+        site = Tls(context, Http(functools.partial(_page, "Papergull")))
+        return NameFilter(SITE_HOST, site) if tls == "reset-name" else site
 
     def web_http(self) -> Responder:
-        """The site on port 80."""
+        """A responder for the site on port 80."""
         if self.mode.down:
             return Resets()
-        return Http(_notice if self.touched.http == "page" else _to_https)
+        return Http(block_page if self.interference.http == "page" else redirect_to_https)
 
     def control(self) -> Responder:
-        """The control on port 443."""
+        """A responder for the control on port 443."""
         return Tls(
             self.contexts[self.mode.control_certificate],
             Http(functools.partial(_page, "Lighthouse")),
         )
 
     def replies(self, query: bytes) -> list[bytes]:
-        """What the line's resolver says."""
+        """The replies of the line's resolver to a query."""
         if self.mode.filters and CANARY.split(".")[0].encode() in query:
-            return self.empty.replies(query, PASS)
-        return self.zone.replies(query, self.touched)
+            return self.empty_zone.replies(query, PASS)
+        return self.zone.replies(query, self.interference)
 
 
 class ResponderProtocol(asyncio.Protocol):
-    """A talker on a connection."""
+    """Connects a responder to a connection."""
 
-    def __init__(self, talker: Responder) -> None:
-        self._talker = talker
+    def __init__(self, responder: Responder) -> None:
+        self._responder = responder
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
@@ -138,15 +137,15 @@ class ResponderProtocol(asyncio.Protocol):
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
-        """Let the talker hear, and do what it says."""
-        said: Reply = self._talker.hear(data)
-        if said.data:
-            self._transport.write(said.data)
-        if said.then == "deaf":
-            self._talker = Silent()
-        elif said.then == "close":
+        """Send the responder's reply, and do with the connection what the reply says."""
+        reply: Reply = self._responder.receive(data)
+        if reply.data:
+            self._transport.write(reply.data)
+        if reply.then == "ignore":
+            self._responder = Silent()
+        elif reply.then == "close":
             self._transport.close()
-        elif said.then == "reset":
+        elif reply.then == "reset":
             sock = self._transport.get_extra_info("socket")
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
             self._transport.abort()
@@ -155,31 +154,31 @@ class ResponderProtocol(asyncio.Protocol):
 class UdpResolver(asyncio.DatagramProtocol):
     """A resolver over UDP."""
 
-    def __init__(self, world: FarSide) -> None:
-        self._world = world
+    def __init__(self, far_side: FarSide) -> None:
+        self._far_side = far_side
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
-        self._transport = cast("asyncio.DatagramTransport", transport)  # its class says so only since Python 3.12
+        self._transport = cast("asyncio.DatagramTransport", transport)  # declared so only since Python 3.12
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        """Answer in the mode's time, or never."""
-        mode, draw = self._world.mode, random.SystemRandom()
-        if draw.random() < mode.loses:
+        """Answer with the mode's delay, or not at all."""
+        mode, generator = self._far_side.mode, random.SystemRandom()
+        if generator.random() < mode.loses:
             return
-        wait = mode.slow_ms / 1000 * (1 + mode.spread * draw.uniform(-1, 1))
-        for reply in self._world.replies(data):
-            asyncio.get_running_loop().call_later(wait, self._transport.sendto, reply, addr)
+        delay_s = mode.slow_ms / 1000 * (1 + mode.spread * generator.uniform(-1, 1))
+        for reply in self._far_side.replies(data):
+            asyncio.get_running_loop().call_later(delay_s, self._transport.sendto, reply, addr)
 
 
 def _contexts(data: Path) -> dict[str, ssl.SSLContext]:
-    """Server contexts by the words of Mode; what the probe is to trust is left in `data`."""
-    trusted, foreign, next_week = Issuer("Lab authority"), Issuer("Filter authority"), dt.timedelta(days=5)
+    """Server contexts by the names in FarSideMode. The certificate for the probe to trust is written into `data`."""
+    trusted, foreign, in_five_days = Issuer("Lab authority"), Issuer("Filter authority"), dt.timedelta(days=5)
     pems = {
         "site": trusted.issue(SITE_HOST),
-        "early": trusted.issue(SITE_HOST, next_week),
+        "early": trusted.issue(SITE_HOST, in_five_days),
         "control": trusted.issue(WATCH.control.host),
-        "early-control": trusted.issue(WATCH.control.host, next_week),
+        "early-control": trusted.issue(WATCH.control.host, in_five_days),
         "impostor": foreign.issue(SITE_HOST),
         "notice": foreign.issue("notice.ostramere.example"),
     }
@@ -196,25 +195,17 @@ def _context(file: Path, pem: bytes) -> ssl.SSLContext:
 
 
 def _page(title: str, _host: str, path: str) -> bytes:
-    """The front page, or at the path of the watch's transfers 96 KB."""
-    return response("200 OK", _LARGE if path == WATCH.control.transfer else f"<title>{title}</title>")
-
-
-def _notice(_host: str, _path: str) -> bytes:
-    return response("451 Unavailable For Legal Reasons", NOTICE)
-
-
-def _to_https(host: str, path: str) -> bytes:
-    return response("301 Moved Permanently", "", f"Location: https://{host}{path}")
+    """The front page, or at the path of the watch's transfers a body of 96 KB."""
+    return response("200 OK", LARGE if path == WATCH.control.transfer else f"<title>{title}</title>")
 
 
 async def main(data: Path) -> None:
     """Serve until stdin ends."""
-    world = FarSide(data)
-    await world.open()
-    print(json.dumps({"authority": str(data / AUTHORITY)}), flush=True)  # noqa: T201 - the other side reads it
+    far_side = FarSide(data)
+    await far_side.open()
+    print(json.dumps({"authority": str(data / AUTHORITY)}), flush=True)  # noqa: T201 - the parent reads it
     while line := await asyncio.to_thread(sys.stdin.readline):
-        world.set(msgspec.json.decode(line, type=FarSideMode))
+        far_side.set_mode(msgspec.json.decode(line, type=FarSideMode))
         print("{}", flush=True)  # noqa: T201
 
 

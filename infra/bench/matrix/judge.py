@@ -1,4 +1,4 @@
-"""What the aggregator makes of runs: the real ingest, a real store, the rules in force."""
+"""How the aggregator judges runs: with its ingest, a store of its own, and the newest rules."""
 
 from __future__ import annotations
 
@@ -18,16 +18,17 @@ if TYPE_CHECKING:
     from probe.protocol.watch import Watch
 
 Run = tuple["Measurement", ...]
-_AT_ONCE = 256
-"""Segments in a batch. To judge one takes a third of a second of planning, however many are in it."""
+_BATCH_SIZE = 256
+"""Segments per batch. Planning the query takes a third of a second per batch, whatever its size."""
 _END_MS = 4_102_444_800_000
-_MOST = 1_000_000
+"""The end of the period that is read, milliseconds since the epoch: the year 2100."""
+_ROW_LIMIT = 1_000_000
 _NEAR_MS = 600_000
-"""How near a reference's run must be to speak for the service, as wide as the shipped watch's cadence."""
+"""How near in time a reference's run must be to count for a run: the shipped watch's cadence."""
 
 
 class RunVerdict(NamedTuple):
-    """What was said of one run and surface."""
+    """The verdict on one run and surface."""
 
     surface: str
     verdict: str
@@ -36,7 +37,7 @@ class RunVerdict(NamedTuple):
 
 
 class Judge:
-    """A store of its own in `folder`, for as long as it is entered."""
+    """Judges runs with the newest rule set in a store of its own, in `folder`. Close it at the end."""
 
     def __init__(self, folder: Path) -> None:
         self._store = Store.open(f"chdb://{folder.absolute()}")
@@ -50,27 +51,28 @@ class Judge:
     def judge(
         self, watch: Watch, runs: Sequence[Run], references: Sequence[Run] = (), provider: str = ""
     ) -> list[RunVerdict]:
-        """What is said of each of these runs, which are of one provider: by default the watch's first.
+        """The verdicts on runs of one provider (by default the watch's first): one for each run and surface.
 
+        `references` are runs of reference probes at the same time.
         Raises StoreError; ValueError when a segment was refused.
         """
-        place = provider or watch.providers[0].id
+        provider = provider or watch.providers[0].id
         ingest = Ingest(self._store, self._operator, {watch.id: watch}, self.rule_set)
-        for made in (references, runs):
-            sealed = list(_sealed(made, Key.create("user")))
-            for n in range(0, len(sealed), _AT_ONCE):
-                ingest.take(sealed[n : n + _AT_ONCE])
+        for of_probe in (references, runs):
+            sealed = list(_sealed(of_probe, Key.create("user")))
+            for n in range(0, len(sealed), _BATCH_SIZE):
+                ingest.take(sealed[n : n + _BATCH_SIZE])
         wanted = {run[0].run_id for run in runs}
-        found = [s for surface in watch.surfaces.names() for s in self._said(watch, place, surface, wanted)]
-        if len(found) != len(wanted) * len(watch.surfaces.names()):
-            raise ValueError(f"{watch.id}: {len(found)} verdicts on {len(wanted)} runs")
-        return found
+        verdicts = [v for surface in watch.surfaces.names() for v in self._verdicts(watch, provider, surface, wanted)]
+        if len(verdicts) != len(wanted) * len(watch.surfaces.names()):
+            raise ValueError(f"{watch.id}: {len(verdicts)} verdicts on {len(wanted)} runs")
+        return verdicts
 
-    def _said(self, watch: Watch, provider: str, surface: str, wanted: Collection[str]) -> Iterator[RunVerdict]:
-        """What was said of these runs on one surface, beside the references of their time."""
+    def _verdicts(self, watch: Watch, provider: str, surface: str, wanted: Collection[str]) -> Iterator[RunVerdict]:
+        """The verdicts on these runs on one surface, with the references of their time taken into account."""
         rows = self._store.read(
             "series", watch=watch.id, provider=provider, surface=surface, rule_set=self.rule_set.version,
-            as_of=_END_MS, start=0, end=_END_MS, near_ms=_NEAR_MS, after_at=0, after_run="", limit=_MOST,
+            as_of=_END_MS, start=0, end=_END_MS, near_ms=_NEAR_MS, after_at=0, after_run="", limit=_ROW_LIMIT,
         )  # fmt: skip
         for row in rows:
             if row["run"] in wanted:

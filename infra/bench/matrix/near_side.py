@@ -1,8 +1,7 @@
 """The near side of the test bed: many runs of the shipped probe on one line, in a namespace.
 
-`python -m infra.bench.matrix.near_side --watch FILE --authority FILE --runs N --at-once K` prints, for every run, its
-measurements as one line of JSON. The network is the namespace's own: real sockets, the machine's resolver, its own
-routes.
+`python -m infra.bench.matrix.near_side --watch FILE --authority FILE --runs N --at-once K` prints each run's
+measurements as one line of JSON. The network is the namespace's own, with real sockets, its resolver and its routes.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from infra.lab.country import BLOCK_PAGES
 from infra.lab.runtime import allow_many_files
 from probe.base.logs import setup
 from probe.measure.plan import RunPlanner
@@ -32,12 +32,12 @@ if TYPE_CHECKING:
     from infra.bench.matrix.judge import Run
     from probe.protocol.watch import Watch
 
-_SWEEP_FIRST = 24
+_PROBES_THAT_SWEEP_FIRST = 24
 _TICK_S, _LATE_S = 0.03, 0.01
 
 
-class _TcpAlone(RealDialer):
-    """No QUIC: the test bed has none and no rule reads it, and its processes would take the machine from many runs."""
+class _TcpOnlyDialer(RealDialer):
+    """Leaves out QUIC: the test bed has none, no rule reads it, and its processes would slow down many runs."""
 
     def udp(self, _address: str, _port: int) -> None:
         """None."""
@@ -49,37 +49,39 @@ async def runs(
     vantage: Vantage,
     count: int,
     at_once: int,
-    tell: Callable[[Run], None],
+    take: Callable[[Run], None],
     *,
     sweep: bool = False,
     gate: asyncio.Lock | None = None,
 ) -> None:
-    """Make so many runs, so many at a time, and `tell` of each as it ends. They begin one by one, at a `gate`."""
-    left, entrance = iter(range(count)), gate or asyncio.Lock()
+    """Make `count` runs, `at_once` at a time, and give each to `take` when it ends.
+
+    They start one by one: `gate` is the lock to hold while waiting to start, shared with other calls.
+    """
+    remaining, start = iter(range(count)), gate or asyncio.Lock()
 
     async def worker(number: int) -> None:
-        # One probe by its own plan: the first of them sweep first, the others have run for a while.
-        rounds = None if sweep else RunPlanner(watch.sweep_s, swept=number >= _SWEEP_FIRST)
-        for _ in left:
-            async with entrance:
-                await _quiet()
-            made = await measure(watch, network, configured(vantage), rounds=rounds)
-            tell(made)
+        # A worker is a probe with its own plan: the first ones begin with a sweep, the others have already had theirs.
+        planner = None if sweep else RunPlanner(watch.sweep_s, swept=number >= _PROBES_THAT_SWEEP_FIRST)
+        for _ in remaining:
+            async with start:
+                await _until_loop_is_punctual()
+            take(await measure(watch, network, configured(vantage), rounds=planner))
 
     await asyncio.gather(*(worker(n) for n in range(min(at_once, count))))
 
 
-async def _quiet() -> None:
-    """Wait until this process keeps up: what begins then finds a loop that is free, however many runs wait."""
+async def _until_loop_is_punctual() -> None:
+    """Wait until the event loop wakes on time, so that a run doesn't start while the process is overloaded."""
     while True:
-        start = time.monotonic()
+        before_s = time.monotonic()
         await asyncio.sleep(_TICK_S)
-        if time.monotonic() - start < _TICK_S + _LATE_S:
+        if time.monotonic() - before_s < _TICK_S + _LATE_S:
             return
 
 
 def main() -> None:
-    """Read the command line, and measure."""
+    """Read the command line and measure."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--watch", type=Path, required=True)
     parser.add_argument("--authority", type=Path, required=True)
@@ -87,17 +89,17 @@ def main() -> None:
     parser.add_argument("--at-once", type=int, default=8)
     parser.add_argument("--role", choices=("probe", "reference"), default="probe")
     parser.add_argument("--sweep", action="store_true", help="test everything in every run")
-    given = parser.parse_args()
+    options = parser.parse_args()
     setup()
     allow_many_files()
-    watch = watch_file.read(given.watch.read_bytes(), str(given.watch))
-    vantage = Vantage(role=given.role, asn=64500 if given.role == "probe" else 64999, access="fixed", line="bench")
-    network = Network(_TcpAlone(), ca_file=given.authority)
+    watch = watch_file.read(options.watch.read_bytes(), str(options.watch))
+    vantage = Vantage(role=options.role, asn=64500 if options.role == "probe" else 64999, access="fixed", line="bench")
+    network = Network(_TcpOnlyDialer(), options.authority, BLOCK_PAGES)
 
-    def tell(made: Run) -> None:
-        sys.stdout.buffer.write(msgspec.json.encode(made) + b"\n")
+    def write(run: Run) -> None:
+        sys.stdout.buffer.write(msgspec.json.encode(run) + b"\n")
 
-    asyncio.run(runs(watch, network, vantage, given.runs, given.at_once, tell, sweep=given.sweep))
+    asyncio.run(runs(watch, network, vantage, options.runs, options.at_once, write, sweep=options.sweep))
 
 
 if __name__ == "__main__":

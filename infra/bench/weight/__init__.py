@@ -1,1 +1,1 @@
-"""What a probe costs its host: bytes, memory, processor."""
+"""What a probe costs its host: traffic, memory and processor time."""

@@ -1,4 +1,4 @@
-"""The page docs/probe-light.md from what `infra.bench.weight` measured."""
+"""Writes the page docs/probe-light.md from what `infra.bench.weight` measured."""
 
 from __future__ import annotations
 
@@ -16,76 +16,78 @@ if TYPE_CHECKING:
 
 DAY_S = 86_400
 TICKETS = 700
-"""The two session tickets after a handshake, packets included: with one the next handshake needs no certificates."""
+"""Bytes of the two session tickets after a handshake, packet headers included. With a ticket the next handshake to the
+same server needs no certificates."""
 ECDSA = 3700
-"""A TLS 1.3 handshake with a short ECDSA chain, packets included; `traffic.TLS_HANDSHAKE` is one with an RSA chain."""
+"""Bytes of a TLS 1.3 handshake with a short ECDSA chain, packet headers included. `bytes_on_wire.TLS_HANDSHAKE` is one
+with an RSA chain."""
 
 
 def page(w: ProbeWeight) -> str:
-    """The page. Bytes are decimal."""
+    """The page as Markdown. 1 KB is 1000 bytes."""
     light, sweep = statistics.mean(w.light), statistics.mean(w.sweep)
-    shown = statistics.mean(w.payload_tls)
-    visit = statistics.mean(bytes_on_wire.OPEN_AND_CLOSE + bytes_on_wire.stream(c // 2) * 2 for c in w.deliveries)
-    rounds, sweeps, visits = DAY_S / w.cadence_s, DAY_S / w.sweep_s, DAY_S / DELIVER_EVERY_S
+    handshake_payload = statistics.mean(w.handshake_payloads)
+    delivery = statistics.mean(bytes_on_wire.OPEN_AND_CLOSE + bytes_on_wire.stream(c // 2) * 2 for c in w.deliveries)
+    runs, sweeps, deliveries = DAY_S / w.cadence_s, DAY_S / w.sweep_s, DAY_S / DELIVER_EVERY_S
     segment = statistics.mean(bytes_on_wire.stream(n) for n in w.segments)
-    lab = (rounds - sweeps) * light + sweeps * sweep
-    # A segment goes with its acknowledgement and its receipt, about 400 bytes, each in a packet of its own.
-    carried = visits * bytes_on_wire.delivery(0, 0, tls=True) + rounds * (segment + 2 * bytes_on_wire.stream(200))
+    lab = (runs - sweeps) * light + sweeps * sweep
+    # Each segment has an acknowledgement and a receipt, together about 400 bytes, each in a packet of its own.
+    delivered = deliveries * bytes_on_wire.delivery(0, 0, tls=True) + runs * (segment + 2 * bytes_on_wire.stream(200))
 
-    def dearer(handshake: int) -> float:
-        """What a handshake takes more than the lab's."""
-        return max(0.0, handshake - bytes_on_wire.stream(round(shown)))
+    def extra(handshake: int) -> float:
+        """Bytes of a handshake beyond those of the lab's."""
+        return max(0.0, handshake - bytes_on_wire.stream(round(handshake_payload)))
 
     def light_with(handshake: int) -> float:
-        """A light round in which the service works: one handshake, the service's own."""
-        return light + w.handshakes_light * dearer(handshake)
+        """Bytes of a light run in which the service works: one handshake, the service's own."""
+        return light + w.handshakes_light * extra(handshake)
 
-    def cut_with(handshake: int, *, resumed: bool) -> float:
-        """A light round in which the site's name is cut: the control and the contrast are asked too.
+    def blocked_with(handshake: int, *, resumed: bool) -> float:
+        """Bytes of a light run in which the site is blocked by name: the control and the contrast are tested too.
 
-        A session that is taken up again is no dearer than one of the lab's small handshakes.
+        A resumed session is assumed to cost no more than one of the lab's small handshakes, and new tickets.
         """
-        more = TICKETS if resumed else dearer(handshake)
-        return light + bytes_on_wire.OPEN_AND_CLOSE + 2 * (bytes_on_wire.stream(round(shown)) + more)
+        more = TICKETS if resumed else extra(handshake)
+        return light + bytes_on_wire.OPEN_AND_CLOSE + 2 * (bytes_on_wire.stream(round(handshake_payload)) + more)
 
     def day(handshake: int, each: float) -> float:
-        sweep_with = sweep + w.handshakes_sweep * dearer(handshake)
-        return carried + (rounds - sweeps) * each + sweeps * sweep_with
+        sweep_with = sweep + w.handshakes_sweep * extra(handshake)
+        return delivered + (runs - sweeps) * each + sweeps * sweep_with
 
     rsa = bytes_on_wire.TLS_HANDSHAKE
-    share = (w.cpu_round / w.cadence_s + w.cpu_idle_share) * 100
+    share = (w.cpu_run / w.cadence_s + w.cpu_idle_share) * 100
     text = Template(resources.files(__package__).joinpath("probe-light.md").read_text(encoding="utf-8"))
     return text.substitute(
         python=platform.python_version(),
         system=f"{platform.system()} {platform.machine()}",
         rss_idle=f"{w.rss_idle:.1f}",
-        rss_most=f"{w.rss_most:.1f}",
+        rss_peak=f"{w.rss_peak:.1f}",
         cpu_start=f"{w.cpu_start:.1f}",
-        cpu_round=f"{w.cpu_round * 1000:.0f}",
+        cpu_run=f"{w.cpu_run * 1000:.0f}",
         cpu_idle=f"{w.cpu_idle_share * 100:.3f}",
         cpu_share=f"{share:.3f}",
         light=f"{light / 1e3:.1f}",
-        light_most=f"{max(w.light) / 1e3:.1f}",
+        light_largest=f"{max(w.light) / 1e3:.1f}",
         segment=f"{statistics.mean(w.segments) / 1e3:.1f}",
         light_ecdsa=f"{light_with(ECDSA) / 1e3:.1f}",
-        cut=f"{cut_with(rsa, resumed=True) / 1e3:.1f}",
-        cut_none=f"{cut_with(rsa, resumed=False) / 1e3:.1f}",
+        blocked=f"{blocked_with(rsa, resumed=True) / 1e3:.1f}",
+        blocked_no_tickets=f"{blocked_with(rsa, resumed=False) / 1e3:.1f}",
         light_rsa=f"{light_with(rsa) / 1e3:.1f}",
         sweep=f"{sweep / 1e3:.1f}",
-        rounds=len(w.light),
+        light_runs=len(w.light),
         sweeps=len(w.sweep),
         handshakes=f"{w.handshakes_light:.1f}",
-        shown=f"{shown:.0f}",
-        assumed=f"{bytes_on_wire.TLS_HANDSHAKE / 1e3:.1f}",
-        visits=len(w.deliveries),
-        visit=f"{visit / 1e3:.1f}",
-        per_visit=f"{w.rounds_a_delivery:.1f}",
+        handshake_payload=f"{handshake_payload:.0f}",
+        rsa=f"{bytes_on_wire.TLS_HANDSHAKE / 1e3:.1f}",
+        deliveries=len(w.deliveries),
+        delivery=f"{delivery / 1e3:.1f}",
+        runs_per_delivery=f"{w.runs_per_delivery:.1f}",
         deliver=f"{DELIVER_EVERY_S / 60:g}",
-        day_lab=f"{(lab + carried) / 1e6:.2f}",
+        day_lab=f"{(lab + delivered) / 1e6:.2f}",
         day_ecdsa=f"{day(ECDSA, light_with(ECDSA)) / 1e6:.2f}",
         day_rsa=f"{day(rsa, light_with(rsa)) / 1e6:.2f}",
-        day_cut=f"{day(rsa, cut_with(rsa, resumed=True)) / 1e6:.2f}",
-        day_cut_none=f"{day(rsa, cut_with(rsa, resumed=False)) / 1e6:.2f}",
+        day_blocked=f"{day(rsa, blocked_with(rsa, resumed=True)) / 1e6:.2f}",
+        day_blocked_no_tickets=f"{day(rsa, blocked_with(rsa, resumed=False)) / 1e6:.2f}",
         month_rsa=f"{day(rsa, light_with(rsa)) * 30 / 1e6:.0f}",
         ecdsa=f"{ECDSA / 1e3:.1f}",
     )

@@ -1,16 +1,16 @@
-# ruff: noqa: E402 - rich is kept out before anything can load it
-"""The probe that `infra.bench.weight` weighs: the shipped one in a process of its own, its addresses in the lab.
+# ruff: noqa: E402 - rich is disabled before any import could load it
+"""The probe that `infra.bench.weight` measures: the shipped one in a process of its own, with addresses in the lab.
 
     python -m infra.bench.weight.probe_process CONFIG MAP LINE AUTHORITY CADENCE_S SWEEP_S
 
-Nothing of infra or the aggregator is loaded here beside this file, so that its memory is a probe's memory.
+This module imports nothing of infra or the aggregator, so that the process needs only a probe's memory.
 """
 
 from __future__ import annotations
 
 import sys
 
-sys.modules.setdefault("rich", None)  # type: ignore[arg-type] # as probe.daemon does
+sys.modules.setdefault("rich", None)  # type: ignore[arg-type] # as probe.agent.daemon does
 
 import asyncio
 import errno
@@ -22,42 +22,42 @@ import msgspec
 from probe.agent import agent, daemon
 from probe.base import logs
 from probe.custody import watch_renewal
-from probe.home import config as configs
+from probe.home.config import load
 from probe.net.network import Network
 
 
 class MapDialer:
-    """Leads a line's addresses to the lab's loopback ports, by the lab's own map, and nowhere else."""
+    """Maps a line's addresses to the lab's loopback ports by the country's map; any other address is unreachable."""
 
     def __init__(self, file: Path, line: str) -> None:
-        self._ways = json.loads(file.read_bytes())["lines"][line]
+        self._ports = json.loads(file.read_bytes())["lines"][line]
 
     def tcp(self, address: str, port: int) -> tuple[str, int]:
-        """The loopback port. Raises OSError for what isn't in the lab."""
-        port_there = self._ways["ports"].get(f"{address}:{port}")
-        if port_there is None:
+        """The loopback address and port. Raises OSError for an address that isn't in the lab."""
+        mapped = self._ports["ports"].get(f"{address}:{port}")
+        if mapped is None:
             raise OSError(errno.ENETUNREACH, "not in the lab")
-        return "127.0.0.1", port_there
+        return "127.0.0.1", mapped
 
     def udp(self, _address: str, _port: int) -> None:
-        """None, as in the lab itself: nothing there speaks QUIC."""
+        """None: the lab's servers don't support QUIC."""
 
     def has_route(self, address: str) -> bool:
-        """The lab has no IPv6."""
+        """Whether the address is IPv4: the lab has no IPv6."""
         return ":" not in address
 
     def system_resolver(self) -> tuple[str, int]:
-        """The line's resolver."""
-        return "127.0.0.1", self._ways["resolver"]
+        """The loopback address and port of the line's resolver."""
+        return "127.0.0.1", self._ports["resolver"]
 
 
-def main(config: str, lines: str, line: str, authority: str, cadence_s: str, sweep_s: str) -> None:
+def main(config: str, map_file: str, line: str, authority: str, cadence_s: str, sweep_s: str) -> None:
     """Run the probe until SIGTERM."""
     logs.setup("info")
-    settings = configs.load(Path(config), {})
+    settings = load(Path(config), {})
     watch = watch_renewal.signed_watch(Path(settings.watch), settings.operator)
     watch = msgspec.structs.replace(watch, cadence_s=float(cadence_s), sweep_s=float(sweep_s))
-    network = Network(MapDialer(Path(lines), line), Path(authority))
+    network = Network(MapDialer(Path(map_file), line), Path(authority))
     asyncio.run(daemon.until_told(agent.Probe(settings, network, watch)))
 
 

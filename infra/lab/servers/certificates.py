@@ -1,6 +1,6 @@
-"""The lab's certificates: an authority that the probes trust, the sites' certificates, and a censor's two.
+"""The lab's certificates: those of an authority that the probes trust, and two of an authority that they don't.
 
-They are made once and kept in the data directory, so that a restarted country is still the same country.
+They are created once and kept in the data directory, so that a restarted country shows the same certificates.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from infra.lab.scenario import Scenario
 
 AUTHORITY = "authority.pem"
-"""The file, in the folder of certificates, that the fleet's networks trust."""
+"""Name of the file, in the folder of certificates, with the authority's certificate that the fleet trusts."""
 _VALID = dt.timedelta(days=3650)
 
 
@@ -32,7 +32,7 @@ class Issuer:
         self.certificate = self._sign(_builder(self._name, self._name, self._key), authority=True)
 
     def issue(self, host: str, since: dt.timedelta = -dt.timedelta(days=1)) -> bytes:
-        """A server certificate for `host`, valid from `since` from now on, and its private key, PEM."""
+        """A server certificate for `host` with its private key, PEM; valid from the present time plus `since` on."""
         key = ec.generate_private_key(ec.SECP256R1())
         builder = (
             _builder(_name(host), self._name, key, since)
@@ -55,22 +55,22 @@ class Issuer:
 
 
 class Certificates:
-    """The server contexts of a country, from a folder where they are made at the first start.
+    """The TLS server contexts of a country, from a folder in which the certificates are created at the first start.
 
-    `site` and `control` are honest, `impostor` bears the site's name under an authority that nobody trusts, and
-    `notice` is what the block server shows.
+    `site` and `control` are genuine, `impostor` has the site's name but is issued by an authority that nobody trusts,
+    and `notice` is the block server's.
     """
 
     def __init__(self, folder: Path, scenario: Scenario) -> None:
         if not (folder / AUTHORITY).exists():
-            _make(folder, scenario)
+            _create(folder, scenario)
         self.site = _context(folder / "site.pem")
         self.control = _context(folder / "control.pem")
         self.impostor = _context(folder / "impostor.pem")
         self.notice = _context(folder / "notice.pem")
 
 
-def _make(folder: Path, scenario: Scenario) -> None:
+def _create(folder: Path, scenario: Scenario) -> None:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     trusted, foreign = Issuer("Lab authority (fictional)"), Issuer("Filter authority (fictional)")
     site = scenario.surfaces.web.host if scenario.surfaces.web else scenario.control.host
@@ -85,13 +85,13 @@ def _make(folder: Path, scenario: Scenario) -> None:
         file.write_bytes(issuer.issue(host))
     draft = folder / "authority.new"
     draft.write_bytes(trusted.certificate.public_bytes(serialization.Encoding.PEM))
-    draft.replace(folder / AUTHORITY)  # last: its presence says that all are there
+    draft.replace(folder / AUTHORITY)  # written last: if it exists, all the others do
 
 
 def _context(pem: Path) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pem)
-    context.num_tickets = 0  # nobody resumes here, and tickets cost a signature's worth of work each
+    context.num_tickets = 0  # not needed, and each ticket costs about as much as a signature
     return context
 
 

@@ -6,7 +6,7 @@ _HANDSHAKE, _CLIENT_HELLO, _SERVER_NAME = 22, 1, 0
 
 
 def server_name(data: bytes) -> str | None:
-    """The name in a ClientHello; "" when it has none or the bytes are no ClientHello; None while it isn't whole."""
+    """The server name in a ClientHello; "" if it has none or `data` is no ClientHello; None while it is incomplete."""
     if len(data) < 5:
         return None
     if data[0] != _HANDSHAKE:
@@ -27,7 +27,7 @@ def _name(hello: _Reader) -> str:
     for width in (1, 2, 1):  # session id, cipher suites, compression methods
         hello.take(hello.number(width))
     extensions = _Reader(hello.take(hello.number(2)))
-    while not extensions.done:
+    while not extensions.is_at_end:
         kind, body = extensions.number(2), extensions.take(extensions.number(2))
         if kind == _SERVER_NAME:
             names = _Reader(body)
@@ -37,21 +37,21 @@ def _name(hello: _Reader) -> str:
 
 
 class _Reader:
-    """Takes bytes off the front; raises IndexError when there are too few."""
+    """Reads bytes from the front; raises IndexError when too few are left."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
-        self._at = 0
+        self._position = 0
 
     @property
-    def done(self) -> bool:
-        return self._at >= len(self._data)
+    def is_at_end(self) -> bool:
+        return self._position >= len(self._data)
 
     def take(self, count: int) -> bytes:
-        if self._at + count > len(self._data):
+        if self._position + count > len(self._data):
             raise IndexError
-        self._at += count
-        return self._data[self._at - count : self._at]
+        self._position += count
+        return self._data[self._position - count : self._position]
 
     def number(self, width: int) -> int:
         return int.from_bytes(self.take(width), "big")

@@ -1,6 +1,6 @@
-"""A listening socket on loopback that stands for one address and port, and can be open, shut or silent.
+"""A listening socket on loopback that stands for one address and port, and can accept, refuse, reset or drop.
 
-Written on bare sockets and the loop's readers: what matters here happens below asyncio's transports.
+It uses bare sockets and the event loop's readers, because asyncio's transports hide accept queues and resets.
 """
 
 from __future__ import annotations
@@ -24,30 +24,32 @@ if TYPE_CHECKING:
 BACKLOG = 1024
 LOOPBACK = "127.0.0.1"
 DROPS_SYNS = sys.platform == "linux"
-"""Whether a listening socket with a full queue drops a SYN; where it refuses, silence after the accept stands in."""
-_PATIENCE_S = 10.0
-_AT_ONCE = 64
-_SLICE_S = 0.05
-"""How often a slice of what is paced goes out."""
+"""Whether the kernel drops a SYN to a socket whose accept queue is full. Where it refuses instead, `drop` becomes
+`silence`: the connection is accepted and never answered."""
+_LONGEST_CONNECTION_S = 10.0
+_PER_WAKEUP = 64
+"""Connections or datagrams taken at most before the event loop continues with other work."""
+_PACING_INTERVAL_S = 0.05
+"""How often a piece of a paced reply is sent."""
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
 class Listener:
-    """One listening socket. `welcome` gives the talker for each connection that is let in."""
+    """One listening socket. `make_responder` is called for each accepted connection."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, welcome: Callable[[], Responder]) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, make_responder: Callable[[], Responder]) -> None:
         self._loop = loop
-        self._welcome = welcome
+        self._make_responder = make_responder
         self._arrive: Arrive = "accept"
         self._fillers: list[socket.socket] = []
-        self._conversations: set[AcceptedConnection] = set()
+        self._connections: set[AcceptedConnection] = set()
         self._socket = _bound(0)
         self.port: int = self._socket.getsockname()[1]
         self._open()
 
     @property
     def arrive(self) -> Arrive:
-        """What happens to a connection that arrives now."""
+        """How a new connection is treated; `methods.toml` explains the words."""
         return self._arrive
 
     @arrive.setter
@@ -56,21 +58,21 @@ class Listener:
             arrive = "silence"
         if arrive == self._arrive:
             return
-        before, self._arrive = self._arrive, arrive
-        if before == "drop":
-            self._unfill()
-        if before == "refuse":
+        previous, self._arrive = self._arrive, arrive
+        if previous == "drop":
+            self._stop_dropping()
+        if previous == "refuse":
             self._open()
         if arrive == "drop":
-            self._fill()
+            self._start_dropping()
         if arrive == "refuse":
-            self._refuse()
+            self._start_refusing()
 
     def sweep(self) -> None:
-        """Close connections that nobody has ended for too long."""
-        oldest = time.monotonic() - _PATIENCE_S
-        for conversation in [c for c in self._conversations if c.since < oldest]:
-            conversation.end()
+        """Close connections that have been open for too long."""
+        oldest = time.monotonic() - _LONGEST_CONNECTION_S
+        for accepted in [c for c in self._connections if c.opened_s < oldest]:
+            accepted.end()
 
     def close(self) -> None:
         """Close the socket and every connection."""
@@ -78,27 +80,27 @@ class Listener:
         self._socket.close()
         for filler in self._fillers:
             filler.close()
-        for conversation in list(self._conversations):
-            conversation.end()
+        for accepted in list(self._connections):
+            accepted.end()
 
     def _open(self) -> None:
         self._socket.listen(BACKLOG)
         self._loop.add_reader(self._socket, self._accept)
 
     def _accept(self) -> None:
-        for _ in range(_AT_ONCE):
+        for _ in range(_PER_WAKEUP):
             try:
                 connection, _peer = self._socket.accept()
-            except OSError:  # none left, or one that went away before we looked
+            except OSError:  # none left, or the client has already left
                 return
             if self._arrive == "reset":
                 _reset(connection)
                 continue
-            talker = Silent() if self._arrive == "silence" else self._welcome()
-            self._conversations.add(AcceptedConnection(self._loop, connection, talker, self._conversations.discard))
+            responder = Silent() if self._arrive == "silence" else self._make_responder()
+            self._connections.add(AcceptedConnection(self._loop, connection, responder, self._connections.discard))
 
-    def _fill(self) -> None:
-        """Fill the queue of a socket that nobody accepts from: the kernel then drops every SYN (Linux)."""
+    def _start_dropping(self) -> None:
+        """Stop accepting and fill the accept queue: the kernel then drops every SYN (Linux)."""
         self._accept()
         self._loop.remove_reader(self._socket)
         self._socket.listen(0)
@@ -108,14 +110,14 @@ class Listener:
             filler.connect_ex((LOOPBACK, self.port))
             self._fillers.append(filler)
 
-    def _unfill(self) -> None:
+    def _stop_dropping(self) -> None:
         for filler in self._fillers:
             filler.close()
         self._fillers.clear()
         self._open()
 
-    def _refuse(self) -> None:
-        """Keep the port without listening on it: the kernel answers a SYN with a reset."""
+    def _start_refusing(self) -> None:
+        """Keep the port bound without listening on it: the kernel answers a SYN with a reset."""
         self._accept()
         self._loop.remove_reader(self._socket)
         self._socket.close()
@@ -123,40 +125,40 @@ class Listener:
 
 
 class AcceptedConnection:
-    """One accepted connection and its talker, until either side ends it."""
+    """One accepted connection and its responder, until either side ends it. `ended` is called once at the end."""
 
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
         connection: socket.socket,
-        talker: Responder,
+        responder: Responder,
         ended: Callable[[AcceptedConnection], None],
     ) -> None:
         connection.setblocking(False)
-        self.since = time.monotonic()
+        self.opened_s = time.monotonic()
         self._loop = loop
         self._connection = connection
-        self._talker = talker
+        self._responder = responder
         self._ended = ended
-        self._unsaid = b""
+        self._unsent = b""
         self._pace = 0
-        self._then: str = "listen"
-        self._later: asyncio.TimerHandle | None = None
-        loop.add_reader(connection, self._hear)
+        self._then: str = "continue"
+        self._timer: asyncio.TimerHandle | None = None
+        loop.add_reader(connection, self._receive)
 
     def end(self, *, reset: bool = False) -> None:
         """Close, or reset, the connection."""
         self._loop.remove_reader(self._connection)
         self._loop.remove_writer(self._connection)
-        if self._later:
-            self._later.cancel()
+        if self._timer:
+            self._timer.cancel()
         if reset:
             _reset(self._connection)
         else:
             self._connection.close()
         self._ended(self)
 
-    def _hear(self) -> None:
+    def _receive(self) -> None:
         try:
             data = self._connection.recv(65536)
         except BlockingIOError:
@@ -166,44 +168,44 @@ class AcceptedConnection:
         if not data:
             self.end()
             return
-        self._say(self._talker.hear(data))
+        self._send(self._responder.receive(data))
 
-    def _say(self, said: Reply) -> None:
-        if said.then == "reset":
+    def _send(self, reply: Reply) -> None:
+        if reply.then == "reset":
             self.end(reset=True)
             return
-        if said.then == "deaf":
-            self._talker = Silent()
-        self._unsaid += said.data
-        self._pace = said.pace
+        if reply.then == "ignore":
+            self._responder = Silent()
+        self._unsent += reply.data
+        self._pace = reply.pace
         if self._then != "close":
-            self._then = said.then
-        if not self._later:
-            self._go_on()
+            self._then = reply.then
+        if not self._timer:
+            self._send_more()
 
-    def _go_on(self) -> None:
-        """Send what the socket takes now, or one slice at the pace that is set; the rest later."""
+    def _send_more(self) -> None:
+        """Send what the socket takes now, or one piece at the reply's pace, and schedule the rest."""
         self._loop.remove_writer(self._connection)
-        self._later = None
-        slice_ = max(1, round(self._pace * _SLICE_S)) if self._pace else len(self._unsaid)
+        self._timer = None
+        count = max(1, round(self._pace * _PACING_INTERVAL_S)) if self._pace else len(self._unsent)
         try:
-            sent = self._connection.send(self._unsaid[:slice_]) if self._unsaid else 0
+            sent = self._connection.send(self._unsent[:count]) if self._unsent else 0
         except BlockingIOError:
             sent = 0
-        except OSError:  # a client that went away needs no answer
+        except OSError:  # the client has left
             self.end()
             return
-        self._unsaid = self._unsaid[sent:]
-        if self._unsaid and self._pace:
-            self._later = self._loop.call_later(_SLICE_S, self._go_on)
-        elif self._unsaid:
-            self._loop.add_writer(self._connection, self._go_on)
+        self._unsent = self._unsent[sent:]
+        if self._unsent and self._pace:
+            self._timer = self._loop.call_later(_PACING_INTERVAL_S, self._send_more)
+        elif self._unsent:
+            self._loop.add_writer(self._connection, self._send_more)
         elif self._then == "close":
             self.end()
 
 
 class UdpListener:
-    """A UDP socket whose every datagram gets any number of replies."""
+    """A UDP socket. `replies` gives the replies to a datagram, any number of them."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, replies: Callable[[bytes], list[bytes]]) -> None:
         self._loop = loop
@@ -212,15 +214,15 @@ class UdpListener:
         self._socket.setblocking(False)
         self._socket.bind((LOOPBACK, 0))
         self.port: int = self._socket.getsockname()[1]
-        loop.add_reader(self._socket, self._hear)
+        loop.add_reader(self._socket, self._receive)
 
     def close(self) -> None:
         """Close the socket."""
         self._loop.remove_reader(self._socket)
         self._socket.close()
 
-    def _hear(self) -> None:
-        for _ in range(_AT_ONCE):
+    def _receive(self) -> None:
+        for _ in range(_PER_WAKEUP):
             try:
                 query, client = self._socket.recvfrom(4096)
             except OSError:

@@ -1,4 +1,4 @@
-"""The server's end of MTProto's transports: intermediate, abridged, and both of them obfuscated.
+"""The server's side of MTProto's transports: intermediate, abridged, and both of them obfuscated.
 
 Layout: https://core.telegram.org/mtproto/mtproto-transports.
 """
@@ -17,77 +17,77 @@ _INTERMEDIATE, _ABRIDGED = b"\xee" * 4, b"\xef"
 _HTTP = (b"GET ", b"POST", b"HEAD", b"OPTI")
 _HEADER = 64
 _LIMIT = 1024
-"""Bytes of one message, more than any opening needs."""
+"""Most bytes of one message; the messages that open a session are shorter."""
 
 
 class NotMtprotoError(Exception):
-    """No message can begin like this."""
+    """The bytes received can't be the beginning of an MTProto message."""
 
 
 class ServedTransport:
-    """The transport of one connection, known from its first bytes: frames in, frames out."""
+    """The transport of one connection, recognized by its first bytes. Unwraps received frames and wraps replies."""
 
     def __init__(self) -> None:
-        self._heard = b""
-        self._known = False
+        self._received = b""
+        self._recognized = False
         self._abridged = False
-        self._plain: Callable[[bytes], bytes] = bytes
-        self._cipher: Callable[[bytes], bytes] = bytes
+        self._decrypt: Callable[[bytes], bytes] = bytes
+        self._encrypt: Callable[[bytes], bytes] = bytes
 
-    def hear(self, data: bytes) -> None:
-        """Take the bytes that arrived. Raises NotMtprotoError."""
-        if self._known:
-            self._heard += self._plain(data)
+    def receive(self, data: bytes) -> None:
+        """Add received bytes. Raises NotMtprotoError."""
+        if self._recognized:
+            self._received += self._decrypt(data)
         else:
-            self._heard += data
-            self._known = self._open()
-        if len(self._heard) > _LIMIT:
+            self._received += data
+            self._recognized = self._open()
+        if len(self._received) > _LIMIT:
             raise NotMtprotoError
 
     def message(self) -> bytes | None:
-        """Take the next whole message, or None while there is none."""
-        start, length = self._length() if self._known and self._heard else (0, -1)
-        if length < 0 or len(self._heard) < start + length:
+        """Remove and return the next complete message, or None while there is none."""
+        start, length = self._length() if self._recognized and self._received else (0, -1)
+        if length < 0 or len(self._received) < start + length:
             return None
-        message, self._heard = self._heard[start : start + length], self._heard[start + length :]
+        message, self._received = self._received[start : start + length], self._received[start + length :]
         return message
 
     def frame(self, message: bytes) -> bytes:
-        """A message as it goes out."""
+        """A message wrapped for sending."""
         words = len(message) // 4
         if not self._abridged:
             head = struct.pack("<I", len(message))
         else:
             head = bytes([words]) if words < 0x7F else b"\x7f" + words.to_bytes(3, "little")
-        return self._cipher(head + message)
+        return self._encrypt(head + message)
 
     def _open(self) -> bool:
-        """Whether the transport is known by now; its tag is off what was heard then."""
-        first = self._heard[:4]
+        """Whether the transport could be recognized. If so, its tag has been removed from the bytes received."""
+        first = self._received[:4]
         if first.startswith(_ABRIDGED):
-            self._abridged, self._heard = True, self._heard[1:]
+            self._abridged, self._received = True, self._received[1:]
             return True
         if first == _INTERMEDIATE:
-            self._heard = self._heard[4:]
+            self._received = self._received[4:]
             return True
         if first in _HTTP:
             raise NotMtprotoError
-        if len(self._heard) < _HEADER:
+        if len(self._received) < _HEADER:
             return False
-        header, turned = self._heard[:_HEADER], self._heard[55:7:-1]
-        self._plain = aes_ctr(header[8:40], header[40:56]).update
-        self._cipher = aes_ctr(turned[:32], turned[32:]).update
-        tag = self._plain(header)[56:60]
+        header, reversed_header = self._received[:_HEADER], self._received[55:7:-1]
+        self._decrypt = aes_ctr(header[8:40], header[40:56]).update
+        self._encrypt = aes_ctr(reversed_header[:32], reversed_header[32:]).update
+        tag = self._decrypt(header)[56:60]
         if tag not in (_INTERMEDIATE, _ABRIDGED * 4):
             raise NotMtprotoError
         self._abridged = tag != _INTERMEDIATE
-        self._heard = self._plain(self._heard[_HEADER:])
+        self._received = self._decrypt(self._received[_HEADER:])
         return True
 
     def _length(self) -> tuple[int, int]:
-        """Where the next message begins and how long it is; -1 while that isn't known."""
+        """Offset and length in bytes of the next message; the length is -1 while it isn't known."""
         if not self._abridged:
-            return 4, int.from_bytes(self._heard[:4], "little") if len(self._heard) >= 4 else -1
-        if self._heard[0] < 0x7F:
-            return 1, 4 * self._heard[0]
-        return 4, 4 * int.from_bytes(self._heard[1:4], "little") if len(self._heard) >= 4 else -1
+            return 4, int.from_bytes(self._received[:4], "little") if len(self._received) >= 4 else -1
+        if self._received[0] < 0x7F:
+            return 1, 4 * self._received[0]
+        return 4, 4 * int.from_bytes(self._received[1:4], "little") if len(self._received) >= 4 else -1

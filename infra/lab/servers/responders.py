@@ -1,6 +1,6 @@
-"""What the far end of a connection says: one small class a protocol, without any socket.
+"""What the far end of a connection answers: one small class per protocol, without a socket.
 
-A talker hears the bytes that arrived and answers with `Said`: bytes to send, and what to do with the connection then.
+A responder is given the bytes that arrived and returns a `Reply`: bytes to send, and what to do with the connection.
 """
 
 from __future__ import annotations
@@ -19,41 +19,42 @@ if TYPE_CHECKING:
 
 
 class Reply(NamedTuple):
-    """`then`: listen on, `close`, `reset`, or be `deaf`: keep the connection and never answer again.
+    """Bytes to send, and what to do with the connection afterwards.
 
-    `pace` is how many bytes a second go out at most; 0 is as many as the socket takes.
+    `then` is `continue`, `close`, `reset`, or `ignore`: keep the connection open and never answer again.
+    `pace` is the most bytes sent per second; 0 means no limit.
     """
 
     data: bytes = b""
-    then: Literal["listen", "close", "reset", "deaf"] = "listen"
+    then: Literal["continue", "close", "reset", "ignore"] = "continue"
     pace: int = 0
 
 
 class Responder(Protocol):
-    """One side of one connection."""
+    """The far end of one connection."""
 
-    def hear(self, data: bytes) -> Reply:
-        """Take the bytes that arrived, never empty."""
+    def receive(self, data: bytes) -> Reply:
+        """The reply to the bytes that arrived, of which there is at least one."""
 
 
 class Silent:
-    """Hears everything and never answers."""
+    """Accepts everything and never answers."""
 
-    def hear(self, data: bytes) -> Reply:  # noqa: ARG002 - that is its nature
-        """Nothing."""
-        return Reply(then="deaf")
+    def receive(self, data: bytes) -> Reply:  # noqa: ARG002 - the answer is the same for all bytes
+        """No answer, now or later."""
+        return Reply(then="ignore")
 
 
 class Resets:
-    """Resets the connection as soon as it hears anything."""
+    """Resets the connection as soon as any bytes arrive."""
 
-    def hear(self, data: bytes) -> Reply:  # noqa: ARG002 - that is its nature
+    def receive(self, data: bytes) -> Reply:  # noqa: ARG002 - the answer is the same for all bytes
         """A reset."""
         return Reply(then="reset")
 
 
 class NameFilter:
-    """A box that reads the server name of a TLS ClientHello and resets the connection when it is forbidden.
+    """A middlebox that resets the connection if the server name in the TLS ClientHello is `forbidden`.
 
     Everything else is passed on to the far end unchanged.
     """
@@ -63,10 +64,10 @@ class NameFilter:
         self._far_end = far_end
         self._hello: bytes | None = b""
 
-    def hear(self, data: bytes) -> Reply:
-        """Wait for the whole ClientHello, then decide."""
+    def receive(self, data: bytes) -> Reply:
+        """Wait for the complete ClientHello, then reset or pass on."""
         if self._hello is None:
-            return self._far_end.hear(data)
+            return self._far_end.receive(data)
         self._hello += data
         name = server_name(self._hello)
         if name is None:
@@ -74,23 +75,23 @@ class NameFilter:
         if name == self._forbidden:
             return Reply(then="reset")
         data, self._hello = self._hello, None
-        return self._far_end.hear(data)
+        return self._far_end.receive(data)
 
 
 class Paced:
-    """A box that lets the far end's answers through at so many bytes a second."""
+    """A middlebox that limits the far end's answers to `rate` bytes per second."""
 
     def __init__(self, rate: int, far_end: Responder) -> None:
         self._rate = rate
         self._far_end = far_end
 
-    def hear(self, data: bytes) -> Reply:
-        """What the far end says, slowly."""
-        return self._far_end.hear(data)._replace(pace=self._rate)
+    def receive(self, data: bytes) -> Reply:
+        """The far end's reply, at the limited rate."""
+        return self._far_end.receive(data)._replace(pace=self._rate)
 
 
 class Tls:
-    """The server's end of TLS, with another talker inside."""
+    """The server's side of TLS. Decrypted bytes are answered by the responder `inner`."""
 
     def __init__(self, context: ssl.SSLContext, inner: Responder) -> None:
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -98,28 +99,28 @@ class Tls:
         self._inner = inner
         self._open = False
 
-    def hear(self, data: bytes) -> Reply:
-        """Go on with the handshake, or pass the decrypted bytes on."""
+    def receive(self, data: bytes) -> Reply:
+        """Continue the handshake, or pass decrypted bytes to the inner responder."""
         self._incoming.write(data)
         try:
             if not self._open:
                 self._tls.do_handshake()
                 self._open = True
-            heard = self._tls.read(65536)
+            decrypted = self._tls.read(65536)
         except ssl.SSLWantReadError:
             return Reply(self._outgoing.read())
-        except ssl.SSLError:  # a client that went away, or doesn't like the certificate
+        except ssl.SSLError:  # the client left, or rejects the certificate
             return Reply(self._outgoing.read(), "close")
-        if not heard:
+        if not decrypted:
             return Reply(self._outgoing.read(), "close")
-        said = self._inner.hear(heard)
-        if said.data:
-            self._tls.write(said.data)
-        return Reply(self._outgoing.read(), said.then)
+        reply = self._inner.receive(decrypted)
+        if reply.data:
+            self._tls.write(reply.data)
+        return Reply(self._outgoing.read(), reply.then)
 
 
 class Http:
-    """A web server: one request, one response, by a function of the host and the path asked for."""
+    """A web server for one request per connection; `respond` makes the response from the host and the path."""
 
     _LIMIT = 8192
 
@@ -127,12 +128,12 @@ class Http:
         self._respond = respond
         self._request = b""
 
-    def hear(self, data: bytes) -> Reply:
-        """Wait for the end of the request's head, then answer and close."""
+    def receive(self, data: bytes) -> Reply:
+        """Wait for the end of the request's header, then answer and close."""
         self._request += data
         head, end, _ = self._request.partition(b"\r\n\r\n")
         if not end:
-            return Reply(then="close" if len(self._request) > self._LIMIT else "listen")
+            return Reply(then="close" if len(self._request) > self._LIMIT else "continue")
         first, *fields = head.decode("latin-1").split("\r\n")
         words = first.split(" ")
         host = next((f[5:].strip() for f in fields if f[:5].lower() == "host:"), "")
@@ -147,7 +148,7 @@ def response(status: str, body: str, *fields: str) -> bytes:
 
 
 class Mtproto:
-    """The opening of MTProto over any of its transports: `req_pq_multi` is answered by `resPQ`.
+    """The first exchange of MTProto over any of its transports: `req_pq_multi` is answered with `resPQ`.
 
     Layout: https://core.telegram.org/mtproto/auth_key.
     """
@@ -156,20 +157,20 @@ class Mtproto:
     RES_PQ = 0x05162463
     VECTOR = 0x1CB5C415
     PRIMES = (1073741827, 1073741831, 1073741833, 1073741839, 1073741843, 1073741857)
-    """The six least primes above 2^30: pq is the product of two."""
+    """The six smallest primes above 2^30; pq is the product of two of them."""
     FINGERPRINT = 0x6C61622D6B657931
-    """Of the service's RSA key, which nothing here goes on to use."""
+    """Fingerprint of an RSA key; the lab's handshake ends before the key would be used."""
 
     def __init__(self) -> None:
-        self._carrier = ServedTransport()
+        self._transport = ServedTransport()
 
-    def hear(self, data: bytes) -> Reply:
-        """Answer one whole request; anything that isn't MTProto ends the connection, as the real service does."""
+    def receive(self, data: bytes) -> Reply:
+        """Answer one complete request; anything but MTProto closes the connection, as the real service does."""
         try:
-            self._carrier.hear(data)
+            self._transport.receive(data)
         except NotMtprotoError:
             return Reply(then="close")
-        message = self._carrier.message()
+        message = self._transport.message()
         if message is None:
             return Reply()
         if len(message) != 40:
@@ -177,13 +178,13 @@ class Mtproto:
         key_id, _, size, constructor, nonce = struct.unpack("<qqiI16s", message)
         if (key_id, size, constructor) != (0, 20, self.REQ_PQ_MULTI):
             return Reply(then="close")
-        return Reply(self._carrier.frame(self._res_pq(nonce)))
+        return Reply(self._transport.frame(self._res_pq(nonce)))
 
     def _res_pq(self, nonce: bytes) -> bytes:
         p, q = secrets.SystemRandom().sample(self.PRIMES, 2)
         pq = (p * q).to_bytes(8, "big")
         body = struct.pack("<I16s16s", self.RES_PQ, nonce, secrets.token_bytes(16))
-        body += bytes([len(pq)]) + pq + bytes(3)  # a TL string is padded to whole words
+        body += bytes([len(pq)]) + pq + bytes(3)  # a TL string is padded to a multiple of 4 bytes
         body += struct.pack("<IiQ", self.VECTOR, 1, self.FINGERPRINT)
-        message_id = (time.time_ns() * 2**32 // 10**9) // 4 * 4 + 1  # 1 mod 4: an answer
+        message_id = (time.time_ns() * 2**32 // 10**9) // 4 * 4 + 1  # ids of a server's responses are 1 modulo 4
         return struct.pack("<qqi", 0, message_id, len(body)) + body

@@ -1,4 +1,4 @@
-"""`blockonset lab`, as a person types it."""
+"""`blockonset lab` on the command line."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from infra.lab import scenario
 
 
 def call(*arguments):
-    """The exit code, stdout and stderr of the command, in a process of its own: it sets up the logs."""
+    """The exit code, stdout and stderr of the command, run in a process of its own because it sets up the logs."""
     ended = subprocess.run(
         [sys.executable, "-m", "probe", "lab", *arguments], capture_output=True, text=True, timeout=30, check=False
     )
@@ -18,7 +18,7 @@ def call(*arguments):
 
 
 def test_list_names_every_scenario():
-    """In words and as JSON."""
+    """As a table and as JSON."""
     code, out, _ = call("list")
     assert code == 0
     assert all(name in out for name in scenario.names())
@@ -26,8 +26,8 @@ def test_list_names_every_scenario():
     assert [row["name"] for row in json.loads(out)] == list(scenario.names())
 
 
-def test_show_tells_what_happens_and_what_loopback_stands_in_for():
-    """Every provider, every method, and the honest notes."""
+def test_show_prints_the_events_and_the_differences_from_a_real_network():
+    """Every provider, every method, and the notes."""
     code, out, _ = call("show", "staggered")
     assert code == 0
     for p in scenario.load("staggered").providers:
@@ -44,7 +44,7 @@ def test_show_can_be_read_by_a_script():
     assert len(json.loads(out)["providers"]) == 3
 
 
-def test_an_unknown_scenario_is_an_error_that_names_the_known():
+def test_an_unknown_scenario_is_an_error_that_names_the_known_ones():
     """On stderr, with exit code 2 and no traceback."""
     code, out, err = call("show", "nowhere")
     assert (code, out) == (2, "")
@@ -53,8 +53,8 @@ def test_an_unknown_scenario_is_an_error_that_names_the_known():
     assert "Traceback" not in err
 
 
-def test_a_country_needs_a_directory_that_it_can_write(tmp_path):
-    """The message names the directory."""
+def test_a_country_needs_a_writable_directory(tmp_path):
+    """The error names the directory."""
     (tmp_path / "country").touch()
     code, _, err = call("country", "--scenario", "quick", "--data", str(tmp_path), "--zero-ms", "0")
     assert code == 2

@@ -1,4 +1,4 @@
-"""The fleet as a process: shipped probes on every line, over a real broker."""
+"""The fleet as a process: real probes on every line, over a real broker."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ OPERATOR, CORE = Key.create("operator"), Key.create("user")
 
 @contextlib.contextmanager
 def running_fleet(data, url):
-    """The shipped command, from its first line until it is told to stop."""
+    """The shipped command, from its first line of output to the end of the block."""
     (data / "watch").write_bytes(watch_file.sign(watch_toml(QUICK, round(time.time() * 1000)), OPERATOR))
     command = [sys.executable, "-m", "probe", "lab", "fleet", "--scenario", "quick", "--data", str(data)]
     command += ["--nats", url, "--operator", OPERATOR.id, "--watch", str(data / "watch")]
@@ -51,7 +51,7 @@ def data(tmp_path):
 
 
 async def test_every_line_has_a_probe_that_measures_and_delivers(data):
-    """Each line's runs arrive under its own key and network; told to stop, the fleet delivers the rest and ends."""
+    """Each line's runs arrive under its own key and network; on SIGTERM the fleet delivers the rest and ends."""
     ids = fleet.prepare(QUICK, data)
     now_ms = round(time.time() * 1000)
     collector = FakeCollector(OPERATOR)
@@ -78,14 +78,14 @@ async def test_every_line_has_a_probe_that_measures_and_delivers(data):
 
 
 def test_keys_stay_over_restarts(data):
-    """The broker is told the same ids at every start, one for each line."""
+    """The same ids at every start, one for each line."""
     ids = fleet.prepare(QUICK, data)
     assert len(set(ids)) == 7
     assert fleet.prepare(QUICK, data) == ids
 
 
-def test_nothing_waits_longer_than_a_cadence(tmp_path):
-    """Seal and receipt intervals follow the scenario, as the inference's bins do."""
+def test_no_interval_is_longer_than_a_cadence(tmp_path):
+    """Seal and receipt intervals follow the scenario's cadence, as the inference's bins do."""
     configs = fleet.configs(QUICK, tmp_path, ["nats://127.0.0.1:4222"], OPERATOR.id, tmp_path / "watch")
     assert list(configs) == [name for name, _, _ in line_names(QUICK)]
     for config in configs.values():

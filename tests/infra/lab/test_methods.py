@@ -1,4 +1,4 @@
-"""What a real probe sees of every method, through a country in a process of its own."""
+"""What a real probe measures under every method, in a country that runs as a process of its own."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ BOGUS = ("203.0.113.66:443", "handshake", "ssl_invalid_hostname")
 
 @pytest.fixture(scope="module")
 def runs(all_methods):
-    """One run on every line, all at the same time: the steps by line."""
+    """One run on every line, all at the same time: the steps, by line."""
 
     async def vantage() -> Vantage:
         return Vantage()
 
     async def one(line):
-        for _ in range(5):  # a run whose clock was late is no evidence to the rules, and none here
+        for _ in range(5):  # a run in which the event loop was late is inconclusive to the rules, and unusable here
             run = await measure(all_methods.watch, all_methods.network(line), vantage)
             if not any(m.loop_lag_ms * 10 > m.timeout_ms for m in run):
                 break
@@ -72,14 +72,14 @@ def both(op, failure):
         ("partial-1", {("198.51.100.22:443", "exchange", TIMEOUT)}),
     ],
 )
-def test_a_method_fails_the_step_that_it_should_and_no_other(runs, line, expected):
-    """The failure is where the method puts it, and the control beside it works."""
+def test_a_method_makes_only_its_own_step_fail(runs, line, expected):
+    """The step that the method interferes with fails, and the control works."""
     assert failures(runs[line], "target") == expected
     assert failures(runs[line], "control") == set()
 
 
 def test_a_reset_comes_before_any_byte(runs):
-    """At every address, on connecting or while holding; what is sent into it meets the same reset."""
+    """At every address, while connecting or while holding the connection, and before any answer."""
     steps = runs["tcp-reset-1"]
     target = failures(steps, "target")
     assert {address for address, _, _ in target} == {address for address, _, _ in both("connect", RESET)}
@@ -89,7 +89,7 @@ def test_a_reset_comes_before_any_byte(runs):
 
 
 def test_a_dropped_syn_times_out(runs):
-    """The connection is never made (Linux), or made and left in silence."""
+    """The connection is never made (Linux), or made and never answered."""
     target = failures(runs["tcp-timeout-1"], "target")
     if DROPS_SYNS:
         assert target == both("connect", TIMEOUT)
@@ -97,8 +97,8 @@ def test_a_dropped_syn_times_out(runs):
     assert failures(runs["tcp-timeout-1"], "control") == set()
 
 
-def test_only_the_contrast_tells_a_name_from_an_address(runs):
-    """A harmless name at the same address passes the filter by name, and not the filter of all TLS."""
+def test_the_contrast_distinguishes_a_block_by_name(runs):
+    """A harmless name at the same address passes a filter by name, but not a filter of all TLS."""
 
     def contrast(line):
         return {s.failure for s in runs[line] if s.part == "contrast" and s.op == "handshake"}
@@ -108,7 +108,7 @@ def test_only_the_contrast_tells_a_name_from_an_address(runs):
 
 
 def test_a_forged_answer_is_the_block_servers_and_an_injected_one_comes_first(runs):
-    """One reply where the resolver lies, two different ones where somebody is faster than it."""
+    """One reply where the resolver answers falsely, two different ones where a reply is injected."""
 
     def replies(line):
         step = next(s for s in runs[line] if (s.part, s.op, s.via) == ("target", "resolve", "system"))
@@ -120,8 +120,8 @@ def test_a_forged_answer_is_the_block_servers_and_an_injected_one_comes_first(ru
     assert replies("free-1") == [true]
 
 
-def test_the_block_page_bears_the_fingerprint(runs):
-    """The page is known to the probes; the site itself answers with its way to https."""
+def test_the_block_page_is_recognized(runs):
+    """The probes know its fingerprint; the site itself answers with a redirect to https."""
 
     def page(line):
         (step,) = [s for s in runs[line] if s.op == "request" and s.address.endswith(":80")]
@@ -131,8 +131,8 @@ def test_the_block_page_bears_the_fingerprint(runs):
     assert page("free-1") == (301, "", "https://web.papergull.example")
 
 
-def test_throttling_shows_beside_the_controls_speed(runs):
-    """The service's bytes come at 128 kbit/s, evenly; the control's, and those of others, as fast as they can."""
+def test_throttling_is_measured_next_to_the_controls_speed(runs):
+    """The service's bytes arrive at an even 128 kbit/s, the control's and other providers' without a limit."""
 
     def rate(line, part):
         (step,) = [s for s in runs[line] if s.op == "transfer" and s.part == part]
@@ -145,8 +145,8 @@ def test_throttling_shows_beside_the_controls_speed(runs):
     assert len({*slow.curve}) >= 5
 
 
-def test_an_outage_takes_the_control_too(runs):
-    """Nothing works, and the control says so: no evidence of a block."""
+def test_in_an_outage_the_control_fails_too(runs):
+    """Nothing works, also not the control: no evidence of a block."""
     target = failures(runs["outage-1"], "target")
     assert {failure for _, _, failure in failures(runs["outage-1"], "control")} == {TIMEOUT}
     assert {failure for _, _, failure in target} == {TIMEOUT}

@@ -1,4 +1,4 @@
-"""The broker lets a probe do one thing, and keeps its place over restarts."""
+"""What the broker permits a probe, and that port and messages survive a restart."""
 
 import asyncio
 import os
@@ -53,39 +53,38 @@ async def messages(core):
     return (await js.stream_info("MEASUREMENTS")).state.messages
 
 
-async def heard(connection, subject):
-    """A list that fills with what arrives on a subject."""
-    client, got = await connection.ready(), []
+async def subscribe(connection, subject):
+    """A list to which the data of every message that arrives on a subject is appended."""
+    client, received = await connection.ready(), []
 
     async def take(message):
-        got.append(message.data)
+        received.append(message.data)
 
     await client.subscribe(subject, cb=take)
     await client.flush()
-    return got
+    return received
 
 
 async def test_a_published_segment_is_acknowledged_across_the_accounts(probe, core):
-    """The probe's account has no JetStream, and its publish reaches the stream all the same."""
+    """A publish reaches the stream although the probe's account has no JetStream."""
     answer = await probe.request(f"m.{PROBE.id}", b"mine", timeout_s=5)
     assert b'"stream":"MEASUREMENTS"' in answer.data
     assert await messages(core) == 2
 
 
-async def test_receipts_and_watches_come_to_the_probe_they_are_for(probe, core):
-    """A receipt is heard by its probe, a watch by everybody."""
-    mine, watches = await heard(probe, f"r.{PROBE.id}"), await heard(probe, "w.test")
+async def test_receipts_arrive_only_at_the_probe_they_are_for(probe, core):
+    """A probe receives its own receipts and none of another probe's."""
+    received = await subscribe(probe, f"r.{PROBE.id}")
     client = await core.ready()
     await client.publish(f"r.{PROBE.id}", b"receipt")
     await client.publish(f"r.{OTHER.id}", b"other's receipt")
-    await client.publish("w.test", b"watch")
     await client.flush()
-    await eventually(lambda: mine and watches)
-    assert (mine, watches) == ([b"receipt"], [b"watch"])
+    await eventually(lambda: received)
+    assert received == [b"receipt"]
 
 
 async def test_a_question_is_answered(probe, core):
-    """What became of my segments? The core answers on the probe's own inbox."""
+    """The core receives a probe's request on `q.<probe>` and answers on the probe's inbox."""
 
     async def answer(message):
         await message.respond(b"about " + message.subject.encode())
@@ -103,7 +102,7 @@ async def test_a_question_is_answered(probe, core):
     ],
 )  # fmt: skip
 async def test_a_probe_can_publish_nothing_else(probe, core, subject):
-    """No answer comes, and nothing is written."""
+    """No answer arrives, and nothing is stored."""
     before = await messages(core)
     with pytest.raises((TimeoutError, ConnectionError)):
         await probe.request(subject, b"{}", timeout_s=0.3)
@@ -111,17 +110,20 @@ async def test_a_probe_can_publish_nothing_else(probe, core, subject):
     assert probe.is_up
 
 
-@pytest.mark.parametrize("subject", [f"r.{OTHER.id}", "r.*", "m.*", f"_INBOX_{OTHER.id}.>", "_INBOX.>", ">", "$SYS.>"])
-async def test_a_probe_can_hear_nothing_of_others(probe, core, subject):
-    """Subscriptions to what isn't its own bring nothing."""
-    got = await heard(probe, subject)
+@pytest.mark.parametrize(
+    "subject", [f"r.{OTHER.id}", "r.*", "m.*", "w.test", "w.>", f"_INBOX_{OTHER.id}.>", "_INBOX.>", ">", "$SYS.>"]
+)
+async def test_a_probe_receives_nothing_meant_for_others(probe, core, subject):
+    """A subscription to any subject but its own receives nothing."""
+    received = await subscribe(probe, subject)
     client = await core.ready()
     await client.publish(f"r.{OTHER.id}", b"receipt")
+    await client.publish("w.test", b"watch")
     await client.publish(f"_INBOX_{OTHER.id}.1", b"inbox")
     await (await core.ready()).jetstream().publish(f"m.{OTHER.id}", b"segment")
     await client.flush()
     await asyncio.sleep(0.2)
-    assert got == []
+    assert received == []
 
 
 @pytest.mark.parametrize(
@@ -129,32 +131,32 @@ async def test_a_probe_can_hear_nothing_of_others(probe, core, subject):
     ["$JS.API.STREAM.PURGE.MEASUREMENTS", "$JS.API.STREAM.DELETE.MEASUREMENTS", f"m.{OTHER.id}", f"q.{OTHER.id}"],
 )
 async def test_a_reply_subject_reaches_nothing_in_the_core(probe, core, reply):
-    """The acknowledgement goes to the reply subject in the probe's own account, where no such thing is."""
-    asked = await heard(core, "q.*")
+    """The acknowledgement goes to the reply subject in the probe's own account, where nothing listens on it."""
+    requests = await subscribe(core, "q.*")
     client = await probe.ready()
     await client.publish(f"m.{PROBE.id}", b"{}", reply=reply)
     await client.flush()
     await asyncio.sleep(0.2)
     assert await messages(core) == 2
-    assert asked == []
+    assert requests == []
 
 
-async def test_a_reply_subject_brings_another_probe_an_acknowledgement_at_most(server, probe, core):
-    """What can be sent into another's `r.` this way is the server's own words: no receipt, since nobody signed it."""
+async def test_a_reply_subject_sends_another_probe_an_acknowledgement_at_most(server, probe, core):
+    """All that reaches another probe's `r.` this way is the server's acknowledgement, which is no signed receipt."""
     other = await connect([server.url], OTHER, "other", inbox_prefix=f"_INBOX_{OTHER.id}", within_s=10)
-    got = await heard(other, f"r.{OTHER.id}")
+    received = await subscribe(other, f"r.{OTHER.id}")
     client = await probe.ready()
     await client.publish(f"m.{PROBE.id}", b"chosen bytes", reply=f"r.{OTHER.id}")
     await client.flush()
     await asyncio.sleep(0.2)
-    assert got == [b'{"stream":"MEASUREMENTS","seq":2}']
+    assert received == [b'{"stream":"MEASUREMENTS","seq":2}']
     with pytest.raises(receipt.ReceiptError):
-        receipt.open(got[0], Key.create("operator").id)
+        receipt.open(received[0], Key.create("operator").id)
     await other.close()
 
 
-async def test_a_stranger_and_an_impostor_are_not_let_in(server):
-    """A key that isn't listed, and a listed id with another key's signature; the listed key itself gets in."""
+async def test_unlisted_keys_and_forged_signatures_are_refused(server):
+    """An unlisted key, and a listed id signed with another key, are refused; the listed key itself connects."""
     stranger, impostor = Key.create("user"), Key.create("user")
     impostor.id = PROBE.id
     for key in (stranger, impostor):
@@ -163,8 +165,8 @@ async def test_a_stranger_and_an_impostor_are_not_let_in(server):
     await (await connect([server.url], PROBE, "itself", within_s=5)).close()
 
 
-async def test_a_new_probe_is_let_in_without_a_restart(server, probe):
-    """The list of probes is read again, and those connected stay so."""
+async def test_a_new_probe_can_connect_without_a_restart(server, probe):
+    """The server reads the list of probes again, and existing connections stay up."""
     new = Key.create("user")
     nats_server.write_probes(server.config.parent, [PROBE.id, OTHER.id, new.id])
     nats_server.reload(server.pid)
@@ -174,7 +176,7 @@ async def test_a_new_probe_is_let_in_without_a_restart(server, probe):
 
 
 async def test_a_killed_server_comes_back_on_its_port_with_its_messages(server, core):
-    """Port 0 was picked once; what was acknowledged is on the disk; the connection comes back by itself."""
+    """The server keeps the port it picked once, acknowledged messages are on disk, and clients reconnect."""
     url = server.url
     server.kill()
     await eventually(lambda: not core.is_up)
@@ -183,8 +185,8 @@ async def test_a_killed_server_comes_back_on_its_port_with_its_messages(server, 
     assert await messages(core) == 1
 
 
-def test_a_port_in_use_is_told(tmp_path):
-    """The server's own last words are passed on, with the place of its log."""
+def test_a_port_in_use_is_reported(tmp_path):
+    """The error holds the last line of the server's log and the log's path."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -196,7 +198,7 @@ def test_a_port_in_use_is_told(tmp_path):
 
 @pytest.mark.parametrize("user", ["", "U", PROBE.id.lower(), 'U", permissions: {}', Key.create("operator").id])
 def test_nothing_but_keys_gets_into_the_configuration(tmp_path, user):
-    """What isn't a user's key is refused by name."""
+    """Anything but a user's public key raises an error that shows the value."""
     with pytest.raises(UserError, match="not a user key"):
         nats_server.write_config(tmp_path, core_users=[], probes=[user])
 
@@ -213,7 +215,7 @@ input()
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux can tie a child to its parent")
 def test_the_server_ends_with_a_killed_parent(tmp_path):
-    """Kill -9 of whoever started it leaves no server behind."""
+    """After a kill -9 of the parent process no server is left running."""
     with subprocess.Popen(
         [sys.executable, "-c", PARENT, str(tmp_path)],
         stdin=subprocess.PIPE,
@@ -231,4 +233,4 @@ def test_the_server_ends_with_a_killed_parent(tmp_path):
         if Path(f"/proc/{pid}/stat").read_text().split(")")[1].split()[0] == "Z":
             return
         time.sleep(0.1)
-    pytest.fail("it still runs")
+    pytest.fail("the server still runs")

@@ -11,7 +11,7 @@ from probe.base.errors import UserError
 
 
 def test_zero_time_survives_a_second_start(tmp_path):
-    """The scenario's zero time is kept, so that a restart goes on where it was."""
+    """The scenario's zero time is kept, so that a restart continues the scenario."""
     first = DataDirectory.open(tmp_path / "d", "lab quick", fresh=False)
     first.close()
     second = DataDirectory.open(tmp_path / "d", "lab quick", fresh=False, lead_s=1000)
@@ -21,26 +21,26 @@ def test_zero_time_survives_a_second_start(tmp_path):
 
 def test_fresh_empties_the_directory_and_sets_a_new_zero(tmp_path):
     """--fresh leaves nothing of the earlier run."""
-    place = DataDirectory.open(tmp_path, "lab quick", fresh=False)
+    first = DataDirectory.open(tmp_path, "lab quick", fresh=False)
     (tmp_path / "store").mkdir()
     (tmp_path / "store" / "rows").write_text("old")
-    place.close()
+    first.close()
     again = DataDirectory.open(tmp_path, "lab quick", fresh=True, lead_s=1000)
-    assert again.mark.zero_ms > place.mark.zero_ms
+    assert again.mark.zero_ms > first.mark.zero_ms
     assert not (tmp_path / "store").exists()
     again.close()
 
 
 def test_fresh_never_empties_somebody_elses_directory(tmp_path):
-    """A directory without our mark is refused, its files untouched."""
+    """A directory without Blockonset's mark file is refused, and its files stay."""
     (tmp_path / "thesis.tex").write_text("years of work")
     with pytest.raises(UserError, match=r"thesis\.tex"):
         DataDirectory.open(tmp_path, "lab quick", fresh=True)
     assert (tmp_path / "thesis.tex").read_text() == "years of work"
 
 
-def test_second_up_is_told_who_runs_and_where(tmp_path):
-    """The refusal names the pid and the addresses of the first."""
+def test_a_second_up_is_refused(tmp_path):
+    """The error names the pid and the addresses of the `up` that runs."""
     first = DataDirectory.open(tmp_path, "lab quick", fresh=False)
     first.announce(RunningUp(pid=4711, api="http://127.0.0.1:1", dashboard="http://127.0.0.1:2"))
     with pytest.raises(UserError, match=r"4711.*http://127\.0\.0\.1:2"):
@@ -50,7 +50,7 @@ def test_second_up_is_told_who_runs_and_where(tmp_path):
 
 
 def test_a_killed_holder_locks_nobody_out(tmp_path):
-    """The lock goes with the process, even on kill -9."""
+    """The lock is released when the process ends, even on kill -9."""
     code = (
         "import sys, time; from pathlib import Path; from infra.up.data_directory import DataDirectory;"
         "p = DataDirectory.open(Path(sys.argv[1]), 'lab quick', fresh=False); print('held', flush=True); time.sleep(60)"
@@ -72,7 +72,7 @@ def test_a_killed_holder_locks_nobody_out(tmp_path):
     ],
 )
 def test_a_wrong_mark_is_refused_by_name(tmp_path, mark, says):
-    """An unreadable, newer or foreign mark is named and left alone."""
+    """An unreadable, newer or foreign mark file raises an error that names it, and stays unchanged."""
     (tmp_path / "blockonset.json").write_text(mark)
     with pytest.raises(UserError, match=says):
         DataDirectory.open(tmp_path, "lab quick", fresh=False)
@@ -80,7 +80,7 @@ def test_a_wrong_mark_is_refused_by_name(tmp_path, mark, says):
 
 
 def test_a_path_that_cannot_be_a_directory_is_named(tmp_path):
-    """A file in the way is an error that says which path and what to do."""
+    """If a file is in the way, the error names the path and what to do."""
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match=r"file/data.*--data"):
         DataDirectory.open(tmp_path / "file" / "data", "lab quick", fresh=False)

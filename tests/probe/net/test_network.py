@@ -195,7 +195,7 @@ async def test_a_page_leaves_facts_and_no_text(connect):
 
 
 async def test_a_block_page_is_known_by_its_fingerprint(connect):
-    """By the shipped list."""
+    """By the network's fingerprint list, here the lab's."""
     content = page("<p>blocked by order of the Signals Office of Ostramere</p>", status="403 Forbidden")
     async with servers.tcp(servers.says(content)) as port:
         step = await last(connect(port), "request", HOST)

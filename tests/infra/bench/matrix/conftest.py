@@ -1,6 +1,6 @@
 """A test bed of network namespaces for this folder's tests. Needs root, `ip` and `nft`.
 
-One a module: a process can have one embedded store open at a time, and other modules have theirs.
+One per module: a process can open only one embedded store at a time, and other modules open their own.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from infra.bench.matrix.judge import Judge
 
 @pytest.fixture(scope="module")
 def bed(tmp_path_factory):
-    """A line, a router and a world."""
+    """A near side, a router and a far side."""
     if lacking := namespaces.missing():
         pytest.skip(f"THE TEST BED OF NETWORK NAMESPACES IS NOT TESTED: {lacking}")
     with namespaces.NamespaceBed(tmp_path_factory.mktemp("bed")) as made:
@@ -21,8 +21,8 @@ def bed(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def court(tmp_path_factory):
-    """A store and the rules in force."""
-    opened = Judge(tmp_path_factory.mktemp("court") / "store")
-    yield opened
-    opened.close()
+def judge(tmp_path_factory):
+    """A store and the newest rules."""
+    made = Judge(tmp_path_factory.mktemp("judge") / "store")
+    yield made
+    made.close()

@@ -1,4 +1,4 @@
-"""Telethon's own client as the oracle of the lab's datacentres: it accepts what they say, over every transport."""
+"""Telethon's client accepts the answers of the lab's datacentres, over every transport."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LOGGERS = collections.defaultdict(lambda: logging.getLogger("telethon"))
 
 
 class ConnectionTcpObfuscatedIntermediate(ConnectionTcpObfuscated):
-    """What our probe speaks: Telethon's obfuscation around its intermediate transport."""
+    """What the probe uses: Telethon's obfuscation around its intermediate transport."""
 
     packet_codec = IntermediatePacketCodec
 
@@ -39,9 +39,9 @@ class ConnectionTcpObfuscatedIntermediate(ConnectionTcpObfuscated):
     ],
 )
 async def test_telethon_accepts_the_labs_res_pq(transport):
-    """Its nonce comes back, with a number that two primes multiply to; twice on one connection."""
-    door = Listener(asyncio.get_running_loop(), Mtproto)
-    connection = transport(LOOPBACK, door.port, 2, loggers=LOGGERS)
+    """The answer has its nonce and a product of two primes; twice on one connection."""
+    listener = Listener(asyncio.get_running_loop(), Mtproto)
+    connection = transport(LOOPBACK, listener.port, 2, loggers=LOGGERS)
     try:
         await connection.connect(timeout=5)
         sender = MTProtoPlainSender(connection, loggers=LOGGERS)
@@ -53,4 +53,4 @@ async def test_telethon_accepts_the_labs_res_pq(transport):
             assert answer.server_public_key_fingerprints == [Mtproto.FINGERPRINT]
     finally:
         await connection.disconnect()
-        door.close()
+        listener.close()

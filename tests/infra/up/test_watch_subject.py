@@ -1,4 +1,4 @@
-"""Who runs a real watch on a machine of their own is told what a volunteer is told, and agrees or nothing starts."""
+"""Whoever runs a real watch must agree to the volunteers' consent text; otherwise nothing starts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from infra.up.lab_subject import LabSubject
 from infra.up.watch_subject import WatchSubject
 from probe.base.errors import UserError
 from probe.home import consent, texts
@@ -17,40 +16,40 @@ EN = texts.load("en")
 
 @pytest.fixture(autouse=True)
 def english(monkeypatch):
-    """The language of this test, and nobody at a terminal."""
+    """English texts, and no terminal to ask at."""
     monkeypatch.setenv("LC_ALL", "en_US.UTF-8")
     monkeypatch.setattr(consent, "at_terminal", lambda: None)
 
 
 def test_without_a_terminal_it_refuses_and_names_the_flag(tmp_path):
-    """The text was shown, and nothing was made."""
-    said = []
+    """The text is shown, and nothing is created."""
+    shown = []
     with pytest.raises(UserError, match=f"--accept-risk {EN.version}"):
-        WatchSubject(WATCH).agree(tmp_path / "data", "", said.append)
-    assert "What your network operator can see" in said[0]
-    assert "connects to telegram" in said[0]
+        WatchSubject(WATCH).agree(tmp_path / "data", "", shown.append)
+    assert "What your network operator can see" in shown[0]
+    assert "connects to telegram" in shown[0]
     assert not (tmp_path / "data").exists()
     with pytest.raises(UserError, match="not the version"):
-        WatchSubject(WATCH).agree(tmp_path / "data", "operator", said.append)
+        WatchSubject(WATCH).agree(tmp_path / "data", "operator", shown.append)
 
 
 def test_who_has_agreed_is_not_asked_again_until_the_text_changes(tmp_path):
-    """The record lies with the probe, which refuses to run without it."""
-    subject, said = WatchSubject(WATCH), []
-    subject.agree(tmp_path, EN.version, said.append)
+    """The consent is stored in the probe's home, and the probe refuses to run without it."""
+    subject, shown = WatchSubject(WATCH), []
+    subject.agree(tmp_path, EN.version, shown.append)
     assert consent.read(tmp_path / "probe") is None
     subject.prepare(tmp_path)
     consent.require(tmp_path / "probe", "", EN)
     again = WatchSubject(WATCH)
-    before = len(said)
-    again.agree(tmp_path, "", said.append)
-    assert len(said) == before
+    before = len(shown)
+    again.agree(tmp_path, "", shown.append)
+    assert len(shown) == before
     again.prepare(tmp_path)
     consent.require(tmp_path / "probe", "", EN)
 
 
 def test_a_person_types_the_words(tmp_path, monkeypatch):
-    """As in `setup`."""
+    """Consent is asked for at the terminal, as in `setup`."""
     monkeypatch.setattr(consent, "at_terminal", lambda: lambda _: "no")
     with pytest.raises(UserError):
         WatchSubject(WATCH).agree(tmp_path, "", lambda _: None)
@@ -58,11 +57,10 @@ def test_a_person_types_the_words(tmp_path, monkeypatch):
     WatchSubject(WATCH).agree(tmp_path, "", lambda _: None)
 
 
-def test_an_invented_country_asks_nobody(tmp_path):
-    """It contacts nobody."""
-    said = []
-    LabSubject("staggered", 0).agree(tmp_path, "", said.append)
+def test_a_fictional_watch_needs_no_consent(tmp_path):
+    """A watch file marked as fictional contacts nobody."""
+    shown = []
     invented = tmp_path / "invented.toml"
     invented.write_text(WATCH.read_text(encoding="utf-8").replace("format = 1", "format = 1\nfictional = true", 1))
-    WatchSubject(invented).agree(tmp_path, "", said.append)
-    assert said == []
+    WatchSubject(invented).agree(tmp_path, "", shown.append)
+    assert shown == []
