@@ -1,1 +1,1 @@
-"""The analysts' dashboard: a client of the HTTP API and of nothing else."""
+"""The analysts' dashboard: web pages made from the HTTP API alone."""

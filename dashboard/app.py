@@ -1,13 +1,14 @@
-"""The dashboard's frame: navigation only. A page is one file in pages/."""
+"""The dashboard's application: the style and the navigation. Each page is one file in pages/."""
 
 import streamlit as st
 
-from dashboard import page, texts
+from dashboard import page
+from dashboard.texts import text
 
-st.set_page_config(page_title=texts.TITLE, page_icon="◐", layout="wide", initial_sidebar_state="collapsed")
+st.set_page_config(page_title=text("general", "title"), page_icon="◐", layout="wide", initial_sidebar_state="collapsed")
 pages = [
-    st.Page("pages/overview.py", title=texts.OVERVIEW, default=True),
-    st.Page("pages/provider.py", title=texts.PROVIDER, url_path="provider", visibility="hidden"),
+    st.Page("pages/overview.py", title=text("pages", "overview"), default=True),
+    st.Page("pages/provider.py", title=text("pages", "provider"), url_path="provider", visibility="hidden"),
 ]
 chosen = st.navigation(pages, position="hidden")
 page.style()

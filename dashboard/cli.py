@@ -31,7 +31,7 @@ OPTIONS: dict[str, object] = {
     "server.showEmailPrompt": False,
     "browser.gatherUsageStats": False,
     "runner.magicEnabled": False,
-    "runner.fastReruns": False,  # a page that updates itself often must still come to its end
+    "runner.fastReruns": False,  # otherwise a page that updates itself often might never finish
     "client.toolbarMode": "minimal",
     "client.showErrorDetails": "none",
     "client.showErrorLinks": False,
@@ -57,54 +57,55 @@ OPTIONS: dict[str, object] = {
 @app.default
 def serve(
     *,
-    api: Annotated[str, Parameter(help="Where the aggregator's API answers.")] = "http://127.0.0.1:8601",
-    port: Annotated[int, Parameter(help="0 picks a free one.")] = 8501,
+    api: Annotated[str, Parameter(help="The URL of the aggregator's API.")] = "http://127.0.0.1:8601",
+    port: Annotated[int, Parameter(help="The dashboard's port; 0 picks a free one.")] = 8501,
 ) -> None:
-    """Serve the dashboard on 127.0.0.1 until told to stop (Ctrl-C, SIGTERM).
+    """Serve the dashboard on 127.0.0.1 until Ctrl-C or SIGTERM.
 
-    Prints {"dashboard": URL} on a line of its own once it answers.
+    Prints {"dashboard": URL} as one line once it answers.
     """
     parts = urlsplit(api)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        _refuse(f"--api {api}: not an address such as http://127.0.0.1:8601")
+        _refuse(f"--api {api}: not a URL such as http://127.0.0.1:8601")
     os.environ["BLOCKONSET_API"] = api.rstrip("/")
     bound = _free(port)
     from streamlit.runtime.pages_manager import PagesManager  # noqa: PLC0415 - takes a second: --help need not wait
     from streamlit.web import bootstrap  # noqa: PLC0415
 
-    PagesManager.uses_pages_directory = False  # else the first visitor of a page's own address gets it without app.py
+    PagesManager.uses_pages_directory = False  # otherwise a page's own address would run it without app.py
 
     threading.Thread(target=_announce, args=(bound, sys.stdout), daemon=True).start()
     options = {name.replace(".", "_"): value for name, value in OPTIONS.items()} | {"server_port": bound}
-    with contextlib.redirect_stdout(sys.stderr):  # Streamlit greets on stdout, which is for our one line
+    with contextlib.redirect_stdout(sys.stderr):  # stdout is for the one line of JSON, and Streamlit prints a greeting
         bootstrap.load_config_options(options)
         bootstrap.run(str(Path(__file__).with_name("app.py")), is_hello=False, args=[], flag_options=options)
 
 
 def _free(port: int) -> int:
-    """The port itself where it can be had, or a free one for 0."""
+    """The port itself if it is free, or a free one for 0. Exits with a message if it can't be used."""
     with socket.socket() as s:
         s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             s.bind((_HOST, port))
         except (OSError, OverflowError) as e:
             why = getattr(e, "strerror", None) or e
-            _refuse(f"--port {port}: can't be used ({why}); name another, or 0 for any that is free")
+            _refuse(f"--port {port}: can't be used ({why}). Choose another port, or 0 for any free one.")
         return int(s.getsockname()[1])
 
 
 def _announce(port: int, out: TextIO) -> None:
+    """Wait until the server listens, then print its address as JSON to `out`."""
     deadline = time.monotonic() + _READY_WITHIN_S
     while time.monotonic() < deadline:
         with contextlib.suppress(OSError), socket.create_connection((_HOST, port), timeout=1):
             out.write(json.dumps({"dashboard": f"http://{_HOST}:{port}"}) + "\n")
             out.flush()
-            importlib.import_module("altair")  # takes a second, which the first visitor need not wait for
+            importlib.import_module("altair")  # takes a second; done now, the first visitor doesn't wait for it
             return
         time.sleep(0.05)
 
 
 def _refuse(message: str) -> None:
-    """End with a message. The dashboard imports nothing of the other parts, their errors neither."""
+    """Exit with an error message: the dashboard imports no other package, so it can't raise UserError."""
     sys.stderr.write(f"blockonset dashboard: {message}\n")
     raise SystemExit(2)

@@ -1,4 +1,4 @@
-"""The API as the pages read it: short timeouts, nothing fetched twice, and the last good answer kept for bad times."""
+"""The client of the API: short timeouts, conditional requests, and the last good answer while the API is down."""
 
 from __future__ import annotations
 
@@ -6,118 +6,128 @@ import datetime as dt
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
 import httpx
+import msgspec
+
+from dashboard.shapes import HealthView, OnsetsView, ProviderPageView, RuleSetView, SeriesView, WatchListView
 
 _TIMEOUT = httpx.Timeout(5.0, connect=1.0)
-_KEPT = 256
-"""Answers kept, over all pages and visitors; the ones not asked for longest go first."""
+_CACHE_SIZE = 256
+"""Answers kept for all pages and visitors together; the least recently fetched ones are dropped first."""
 
 Params = dict[str, str | int | float]
+T = TypeVar("T")
 
 
-class ApiDown(Exception):  # noqa: N818 - says what is the matter
-    """The API doesn't answer, or answers with a failure of its own, and nothing is known from before."""
+class ApiDown(Exception):  # noqa: N818 - reads better without "Error"
+    """The API doesn't answer, or answers with a failure, and there is no earlier answer to show."""
 
 
-class NotThere(Exception):  # noqa: N818 - says what is the matter
-    """The API knows no such thing. The text says what."""
+class NotThere(Exception):  # noqa: N818 - reads better without "Error"
+    """The API has no such resource. The message names it."""
 
 
 @dataclass(frozen=True, slots=True)
-class ApiAnswer:
-    """An answer of the API. `stale` says why it isn't fresh; "" when it is."""
+class ApiAnswer(Generic[T]):
+    """An answer of the API. `stale` is the reason why it may be out of date; "" if it is current."""
 
-    value: Any
+    value: T
     at: dt.datetime
     """When the API last confirmed it."""
     stale: str = ""
 
 
 @dataclass(slots=True)
-class _Kept:
+class _CachedAnswer:
     etag: str
-    reading: ApiAnswer
+    answer: ApiAnswer[Any]
 
 
 @dataclass
 class Client:
-    """Reads one API. Safe to use from many threads."""
+    """Reads the API at the URL `base`. Safe to use from many threads.
+
+    Methods raise NotThere, and ApiDown unless an earlier answer can be returned as stale.
+    """
 
     base: str
     _http: httpx.Client = field(init=False, repr=False)
-    _kept: OrderedDict[str, _Kept] = field(default_factory=OrderedDict, init=False, repr=False)
+    _cache: OrderedDict[str, _CachedAnswer] = field(default_factory=OrderedDict, init=False, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        """Open the connection pool; proxies in the environment are not for loopback."""
+        """Open the connection pool. Proxies in the environment are ignored: they aren't for loopback."""
         self._http = httpx.Client(base_url=self.base, timeout=_TIMEOUT, trust_env=False)
 
-    def watches(self) -> ApiAnswer:
+    def watches(self) -> ApiAnswer[WatchListView]:
         """All watches."""
-        return self._get("/v1/watches")
+        return self._get("/v1/watches", WatchListView)
 
-    def onsets(self, watch: str) -> ApiAnswer:
+    def onsets(self, watch: str) -> ApiAnswer[OnsetsView]:
         """What is known about all providers of a watch."""
-        return self._get(f"/v1/watches/{quote(watch, safe='')}/onsets")
+        return self._get(f"/v1/watches/{quote(watch, safe='')}/onsets", OnsetsView)
 
-    def provider(self, watch: str, provider: str) -> ApiAnswer:
+    def provider(self, watch: str, provider: str) -> ApiAnswer[ProviderPageView]:
         """One provider with its newest revisions."""
-        return self._get(f"{_provider(watch, provider)}", {"limit": 20})
+        return self._get(_provider(watch, provider), ProviderPageView, {"limit": 20})
 
-    def series(self, watch: str, provider: str, params: Params) -> ApiAnswer:
+    def series(self, watch: str, provider: str, params: Params) -> ApiAnswer[SeriesView]:
         """One page of a provider's outcomes."""
-        return self._get(f"{_provider(watch, provider)}/series", params)
+        return self._get(f"{_provider(watch, provider)}/series", SeriesView, params)
 
-    def rule_set(self, version: str) -> ApiAnswer:
+    def rule_set(self, version: str) -> ApiAnswer[RuleSetView]:
         """The rules of one version, each with the reason for its verdict."""
-        return self._get(f"/v1/rule-sets/{quote(version, safe='')}")
+        return self._get(f"/v1/rule-sets/{quote(version, safe='')}", RuleSetView)
 
-    def health(self) -> dict[str, Any]:
-        """What the aggregator says of itself; empty where it says nothing."""
+    def health(self) -> HealthView | None:
+        """The aggregator's report about itself; None if there is no usable one. Raises nothing."""
         try:
-            said = self._http.get("/healthz").json()
-        except (httpx.HTTPError, ValueError):
-            return {}
-        return said if isinstance(said, dict) else {}
+            return msgspec.json.decode(self._http.get("/healthz").content, type=HealthView)
+        except (httpx.HTTPError, msgspec.DecodeError):
+            return None
 
-    def _get(self, path: str, params: Params | None = None) -> ApiAnswer:
-        """Read a path. Raises NotThere and ApiDown; with an earlier answer at hand, gives that as stale instead."""
+    def _get(self, path: str, shape: type[T], params: Params | None = None) -> ApiAnswer[T]:
+        """Get a path. Raises NotThere, and ApiDown unless an earlier answer can be returned as stale."""
         key = str(httpx.URL(path, params=params))
         with self._lock:
-            kept = self._kept.get(key)
+            cached = self._cache.get(key)
         try:
-            response = self._http.get(key, headers={"If-None-Match": kept.etag} if kept else {})
+            response = self._http.get(key, headers={"If-None-Match": cached.etag} if cached else {})
         except httpx.HTTPError as e:
-            return _old(kept, f"{self.base} does not answer ({type(e).__name__})")
+            return _stale(cached, f"{self.base} does not answer ({type(e).__name__})")
         if response.status_code == httpx.codes.NOT_FOUND:
             raise NotThere(_detail(response))
         now = dt.datetime.now(dt.UTC)
-        if kept and response.status_code == httpx.codes.NOT_MODIFIED:
-            return self._keep(key, _Kept(kept.etag, ApiAnswer(kept.reading.value, now)))
+        if cached and response.status_code == httpx.codes.NOT_MODIFIED:
+            return self._store(key, cached.etag, ApiAnswer(cached.answer.value, now))
         if response.status_code != httpx.codes.OK:
-            return _old(kept, f"{self.base} answers {response.status_code}: {_detail(response)}")
-        return self._keep(key, _Kept(response.headers.get("ETag", ""), ApiAnswer(response.json(), now)))
+            return _stale(cached, f"{self.base} answers {response.status_code}: {_detail(response)}")
+        try:
+            value = msgspec.json.decode(response.content, type=shape)
+        except msgspec.DecodeError as e:
+            return _stale(cached, f"{self.base} gives an answer that this dashboard can't read: {e}")
+        return self._store(key, response.headers.get("ETag", ""), ApiAnswer(value, now))
 
-    def _keep(self, key: str, kept: _Kept) -> ApiAnswer:
+    def _store(self, key: str, etag: str, answer: ApiAnswer[T]) -> ApiAnswer[T]:
         with self._lock:
-            self._kept[key] = kept
-            self._kept.move_to_end(key)
-            while len(self._kept) > _KEPT:
-                self._kept.popitem(last=False)
-        return kept.reading
+            self._cache[key] = _CachedAnswer(etag, answer)
+            self._cache.move_to_end(key)
+            while len(self._cache) > _CACHE_SIZE:
+                self._cache.popitem(last=False)
+        return answer
 
 
 def _provider(watch: str, provider: str) -> str:
     return f"/v1/watches/{quote(watch, safe='')}/providers/{quote(provider, safe='')}"
 
 
-def _old(kept: _Kept | None, why: str) -> ApiAnswer:
-    if kept is None:
+def _stale(cached: _CachedAnswer | None, why: str) -> ApiAnswer[Any]:
+    if cached is None:
         raise ApiDown(why)
-    return ApiAnswer(kept.reading.value, kept.reading.at, why)
+    return ApiAnswer(cached.answer.value, cached.answer.at, why)
 
 
 def _detail(response: httpx.Response) -> str:

@@ -1,7 +1,7 @@
-"""Colours for light and dark.
+"""Colours for the light and the dark theme.
 
-The hues (vermilion, blue, amber, purple, grey) stay apart in every common colour
-blindness, as in Okabe and Ito's set, and each has a contrast of at least 3:1 with its ground.
+The hues (vermilion, blue, amber, purple, grey) can be told apart with every common colour blindness, as those of Okabe
+and Ito's palette, and each has a contrast of at least 3:1 with its background.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Palette:
-    """One theme's colours."""
+    """One theme's colours: `ink` for text, `ground` for the background, the others for states and outcomes."""
 
     ink: str
     soft: str
@@ -23,7 +23,7 @@ class Palette:
     ground: str
 
     def state(self, state: str) -> str:
-        """A provider's state."""
+        """The colour of a provider's state."""
         return {
             "suspected": self.suspect,
             "reachable": self.ok,
@@ -32,7 +32,7 @@ class Palette:
         }.get(state, self.stop)
 
     def outcomes(self) -> dict[str, str]:
-        """A run's outcome."""
+        """The colours of the outcomes of runs, by outcome."""
         return {"ok": self.ok, "blocked": self.stop, "down": self.down, "inconclusive": self.none}
 
 

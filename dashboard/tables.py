@@ -1,4 +1,4 @@
-"""Tables as HTML: real text in the page, that can be read, copied, printed and found. Everything is escaped."""
+"""Tables as HTML, so that their text can be copied, printed and searched. All texts are escaped."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from html import escape
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableCell:
-    """One cell: its text, a smaller line below, a link, and a class of the style sheet."""
+    """One cell: its text, a smaller line below it, a link, a class of the style sheet, and a colour."""
 
     text: str
     below: str = ""
@@ -20,25 +20,25 @@ class TableCell:
 
 @dataclass(frozen=True, slots=True)
 class TableRow:
-    """One row: its cells by column, and what it says for programs (`data-…` attributes)."""
+    """One row: its cells by column, and `data-…` attributes for programs."""
 
     cells: Mapping[str, TableCell]
     data: Mapping[str, str] = field(default_factory=dict)
 
 
-def table(columns: Mapping[str, str], lines: Sequence[TableRow], caption: str) -> str:
-    """A table with the columns' titles in order. On a narrow screen each row stands as a card of its own."""
+def table(columns: Mapping[str, str], rows: Sequence[TableRow], caption: str) -> str:
+    """A table with the columns in the order of `columns`. On a narrow screen each row is shown as a card."""
     titles = "".join(f'<th scope="col" class="c-{escape(k)}">{escape(t)}</th>' for k, t in columns.items())
-    body = "".join(_line(columns, line) for line in lines)
+    body = "".join(_row(columns, row) for row in rows)
     return (
         f'<div class="bo-wide"><table class="bo-table"><caption>{escape(caption)}</caption>'
         f"<thead><tr>{titles}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 
 
-def _line(columns: Mapping[str, str], line: TableRow) -> str:
-    data = "".join(f' data-{escape(k)}="{escape(v)}"' for k, v in line.data.items())
-    cells = "".join(_cell(key, title, line.cells.get(key, TableCell(text=""))) for key, title in columns.items())
+def _row(columns: Mapping[str, str], row: TableRow) -> str:
+    data = "".join(f' data-{escape(k)}="{escape(v)}"' for k, v in row.data.items())
+    cells = "".join(_cell(key, title, row.cells.get(key, TableCell(text=""))) for key, title in columns.items())
     return f"<tr{data}>{cells}</tr>"
 
 

@@ -1,111 +1,35 @@
-"""Every word that the pages show, in one place, for the second language to come. Sentences come from the API."""
+"""All words that the pages show, from `languages/en.toml`. Sentences about providers and watches come from the API."""
 
 from __future__ import annotations
 
-TITLE = "Blockonset"
-OVERVIEW, PROVIDER = "Overview", "Provider"
+import functools
+import tomllib
+from importlib import resources
 
-NONE = "\N{EN DASH}"
-SPAN = "{start} \N{EN DASH} {end}"
+LANGUAGE = "en"
 
-STATE = {
-    "blocked": "stopped working",
-    "lifted": "stopped, works again",
-    "suspected": "suspected",
-    "blocked_since_before_start": "not working when measuring began",
-    "reachable": "no block seen",
-    "insufficient": "not measured enough",
-    "unmeasured": "not measured",
-}
-MARK = {
-    "blocked": "●",
-    "lifted": "◐",
-    "suspected": "◇",
-    "blocked_since_before_start": "◀",
-    "reachable": "○",
-    "insufficient": "…",
-    "unmeasured": NONE,
-}
-"""A sign per state, so that none is told by colour alone."""
-STATE_SAID = {state: f"{MARK[state]} {word}" for state, word in STATE.items()}
 
-OUTCOME = {"ok": "worked", "blocked": "failed", "down": "service down", "inconclusive": "inconclusive"}
-OUTCOME_MARK = {"ok": "●", "blocked": "■", "down": "▼", "inconclusive": "◆"}
-OUTCOME_SAID = {outcome: f"{OUTCOME_MARK[outcome]} {word}" for outcome, word in OUTCOME.items()}
-ONSET, LIFT = "onset", "works again"
-TIPS = {"time": "UTC", "label": "Probe", "outcome": "Outcome", "method": "Method", "seen": "Seen"}
-DATE = {"issued": "order", "block_by": "deadline", "report_by": "reporting date"}
-LAG = "{lag} the order"
-SIDE = {True: "before", False: "after", None: "can't tell"}
+def text(section: str, key: str, /, **values: object) -> str:
+    """A text with its placeholders filled in. Raises KeyError for an unknown section or key."""
+    return _sections()[section][key].format(**values)
 
-FICTIONAL = "Fictional"
-FICTIONAL_WHY = "A country made up on one machine. Nothing on this page is about a real provider."
 
-LIVE = "live"
-KNOWN = "with what had arrived by {at} UTC"
-EVERY = "probes measure every {cadence}"
-STALE = "Not live: showing what was known at {at} UTC. {why}."
-UNWELL = "Not live: the aggregator reports trouble: {why}."
-SILENT = "Nothing new has arrived for {age}. What is shown is the last that was known."
-DOWN = "The aggregator can't be reached"
-DOWN_WHY = "{why}. This page tries again by itself; `blockonset up` starts a whole stack on one machine."
-NO_WATCH = "Nothing is watched yet"
-NO_WATCH_WHY = "The aggregator at {api} has no watch. Start it with `--watch FILE`."
-NOT_THERE = "There is no such page"
-NO_ANSWER_YET = "Waiting for the first measurements"
-NO_ANSWER_YET_WHY = "Probes measure every {cadence}. The first answers follow when some have arrived."
-NO_SURFACE = "Nothing is known about the surface {surface} on this provider yet."
-NO_RUNS = "No runs in this window."
-BROKEN = "This page failed. The dashboard's log says why; the data is unharmed, and reloading may help."
+def words(section: str) -> dict[str, str]:
+    """All texts of a section, by key in the order of the file. Raises KeyError for an unknown section."""
+    return dict(_sections()[section])
 
-WATCH = "Watch"
-KEY = (
-    "Dot: estimate. Bar: 95 % interval. Thin line: while it did not work. Open bar: began before the first "
-    "measurement. Diamond, dashed: suspected. Ring: works again."
-)
-TIMELINE_ALT = "Timeline of {n} providers against the order and the deadline. The table below says the same."
-STRIP_ALT = "Outcome of each run by probe, {start} to {end} UTC. The table below says the same."
 
-COLUMNS = {
-    "provider": "Provider",
-    "access": "Access",
-    "state": "State",
-    "surface": "Surface",
-    "method": "Method",
-    "since": "Since (UTC)",
-    "interval": "95 % interval (UTC)",
-    "order": "Order",
-    "due": "Deadline",
-    "p": "p",
-    "measurements": "Measurements",
-    "probes": "Probes",
-    "lines": "Lines",
-}
-RUN_COLUMNS = {
-    "at": "Time (UTC)",
-    "probe": "Probe",
-    "verdict": "Outcome",
-    "method": "Method",
-    "rule": "Rule",
-    "evidence": "What was seen",
-}
-REVISION_COLUMNS = {
-    "as_of": "Known by (UTC)",
-    "surface": "Surface",
-    "state": "State",
-    "onset": "Onset (UTC)",
-    "p": "p",
-    "model": "Model",
-    "input": "Input digest",
-}
-LOCAL = "Second line of the axis: {zone}, the country's own time."
-FACTS = ("Measurements", "Probes", "Lines", "Probability", "Method", "Pattern")
-WINDOW = "Window"
-WINDOWS = {"onset": "around the onset", "latest": "latest", "all": "everything"}
-SURFACE = "Surface"
-RUNS_CHANGED = "Runs on both sides of each change, newest first: {n} of the {all} in this window, {day}."
-RUNS_NEWEST = "No outcome changed in this window. Its newest {n} of {all} runs, {day}."
-REVISIONS = "Revisions"
-REVISIONS_WHY = "Answers are never overwritten. Late data makes a new one, and the old ones stay."
-BACK = "← all providers"
-REASONS = "To bear in mind: {reasons}."
+def state(key: str) -> str:
+    """A provider's state with its sign: `● stopped working`."""
+    return f"{text('state_sign', key)} {text('state', key)}"
+
+
+def outcome(key: str) -> str:
+    """A run's outcome with its sign: `■ failed`."""
+    return f"{text('outcome_sign', key)} {text('outcome', key)}"
+
+
+@functools.cache
+def _sections() -> dict[str, dict[str, str]]:
+    file = resources.files(__package__).joinpath(f"languages/{LANGUAGE}.toml")
+    return tomllib.loads(file.read_text(encoding="utf-8"))

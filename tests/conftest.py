@@ -15,7 +15,7 @@ TOGETHER = (
     "tests/probe/",
     "tests/infra/",
     "tests/e2e/",
-    "tests/dashboard/test_pages.py",
+    "tests/dashboard/pages/",
     "tests/aggregator/test_service.py",
 )
 """The order for several processes. The first lasts for minutes by the clock and is held to the clock: beside it come

@@ -1,1 +1,1 @@
-"""The charts of the pages."""
+"""The charts on the pages."""

@@ -1,55 +1,64 @@
-"""The provider page's chart: how each probe's runs ended, with the onset's interval over them."""
+"""The provider page's chart: the outcomes of each probe's runs, with the onset's interval over them."""
 
 from __future__ import annotations
 
 import altair as alt
 
-from dashboard import texts, times
+from dashboard import times
 from dashboard.charts.axis import FRAME_PX, MARGIN, ROW_PX, Axis, Row, band_layers, date_layers, plot
 from dashboard.palette import Palette
+from dashboard.shapes import EntryView, SeriesView, WatchView
+from dashboard.texts import text, words
 
 SHAPES = {"ok": "circle", "blocked": "square", "down": "triangle-down", "inconclusive": "diamond"}
 _LEGEND_PX = 34
 
 
-def points(series: Row) -> list[Row]:
-    """The runs of a series as points; of bins, one point each with the outcome that most of its runs had."""
-    found = [
+def points(series: SeriesView) -> list[Row]:
+    """The runs of a series as points. A bin is one point, with the outcome of most of its runs."""
+    outcomes, none = words("outcome"), text("general", "none")
+    rows = [
         {
-            "at": times.ms(run["at"]),
-            "time": run["at"],
-            "label": run["label"],
-            "outcome": texts.OUTCOME[run["verdict"]],
-            "method": run["method"] or texts.NONE,
-            "seen": run["evidence"],
+            "at": times.ms(run.at),
+            "time": run.at,
+            "label": run.label,
+            "outcome": outcomes[run.verdict],
+            "method": run.method or none,
+            "evidence": run.evidence,
         }
-        for run in series["items"]
+        for run in series.items
     ]
-    half = round(500 * (series["bin_s"] or 0))
-    for one in series["bins"]:
-        counts = [f"{one[k]} {word}" for k, word in texts.OUTCOME.items() if one[k]]
-        most = max(texts.OUTCOME, key=one.__getitem__)
-        found.append(
+    half_bin_ms = round(500 * (series.bin_s or 0))
+    for bin_ in series.bins:
+        counts = bin_.counts()
+        most_frequent = max(outcomes, key=counts.__getitem__)
+        rows.append(
             {
-                "at": times.ms(one["start"]) + half,
-                "time": one["start"],
-                "label": one["label"],
-                "outcome": texts.OUTCOME[most],
-                "method": texts.NONE,
-                "seen": ", ".join(counts),
+                "at": times.ms(bin_.start) + half_bin_ms,
+                "time": bin_.start,
+                "label": bin_.label,
+                "outcome": outcomes[most_frequent],
+                "method": none,
+                "evidence": ", ".join(f"{counts[k]} {word}" for k, word in outcomes.items() if counts[k]),
             }
         )
-    return found
+    return rows
 
 
-def strip(series: Row, entry: Row, watch: Row, window: tuple[int, int], palette: Palette) -> alt.LayerChart:
-    """The chart over a window in milliseconds: rows are probes, shape and colour are outcomes."""
+def strip(
+    series: SeriesView, entry: EntryView, watch: WatchView, window: tuple[int, int], palette: Palette
+) -> alt.LayerChart:
+    """The chart over a period (ms since the epoch): one row per probe, shape and colour show the outcome."""
     axis = Axis(*window, times.zone(watch), palette)
-    answer = entry["surfaces"].get(series["surface"]) or {}
-    labels = [p["label"] for p in series["probes"]]
-    intervals = {texts.ONSET: answer.get("onset"), texts.LIFT: answer.get("lift")}
-    bands = [layer for name, i in intervals.items() if i for layer in band_layers(name, i, axis)]
-    names, colours = list(texts.OUTCOME.values()), palette.outcomes()
+    answer = entry.surfaces.get(series.surface)
+    labels = [p.label for p in series.probes]
+    bands = []
+    if answer and answer.onset:
+        bands += band_layers("onset", answer.onset, axis)
+    if answer and answer.lift:
+        bands += band_layers("lift", answer.lift, axis)
+    outcomes, colours = words("outcome"), palette.outcomes()
+    names = list(outcomes.values())
     marks = (
         plot(points(series))
         .mark_point(filled=True, opacity=0.9, size=60)
@@ -58,13 +67,13 @@ def strip(series: Row, entry: Row, watch: Row, window: tuple[int, int], palette:
             y=axis.y(labels),
             color=alt.Color(
                 "outcome:N",
-                scale=alt.Scale(domain=names, range=[colours[k] for k in texts.OUTCOME]),
+                scale=alt.Scale(domain=names, range=[colours[k] for k in outcomes]),
                 legend=alt.Legend(
                     title=None, orient="bottom", symbolSize=80, labelFontSize=12, labelColor=palette.ink, columns=2
                 ),
             ),
-            shape=alt.Shape("outcome:N", scale=alt.Scale(domain=names, range=[SHAPES[k] for k in texts.OUTCOME])),
-            tooltip=[alt.Tooltip(f"{k}:N", title=title) for k, title in texts.TIPS.items()],
+            shape=alt.Shape("outcome:N", scale=alt.Scale(domain=names, range=[SHAPES[k] for k in outcomes])),
+            tooltip=[alt.Tooltip(f"{k}:N", title=title) for k, title in words("run_tooltip").items()],
         )
     )
     height = ROW_PX * len(labels) + FRAME_PX + 2 * _LEGEND_PX

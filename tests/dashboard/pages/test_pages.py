@@ -1,16 +1,14 @@
-"""The pages in a real browser, served by the real command, over the real API."""
+"""The pages in a real browser, served by the shipped command, with the real API."""
 
 import contextlib
-import json
 import shutil
-import signal
 import socket
-import subprocess
-import sys
 import threading
 
 import httpx
 import pytest
+
+from tests.support.served_dashboard import served_dashboard
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = [
@@ -20,24 +18,10 @@ FLAGS = [
 WAIT_MS = 40_000
 
 
-@contextlib.contextmanager
-def dashboard(api):
-    """Gives the dashboard's URL, and its process."""
-    command = [sys.executable, "-m", "probe", "dashboard", "--api", api, "--port", "0"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    try:
-        yield json.loads(process.stdout.readline())["dashboard"], process
-    finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGTERM)
-            process.wait(20)
-        process.stdout.close()
-
-
 @pytest.fixture(scope="module")
 def pages(api):
-    """The dashboard over the invented country."""
-    with dashboard(api) as (url, _):
+    """The URL of the dashboard of the invented country."""
+    with served_dashboard(api) as (url, _):
         yield url
 
 
@@ -58,7 +42,7 @@ def browser(tmp_path_factory):
 
 @pytest.fixture
 def page(browser):
-    """A page of its own. It must never have shown a trace of the code."""
+    """A browser page for one test. It must not show a traceback."""
     one = browser.new_page()
     one.set_default_timeout(WAIT_MS)
     yield one
@@ -68,7 +52,7 @@ def page(browser):
 
 @pytest.mark.browser
 def test_the_overview_shows_what_the_api_says(pages, api, page):
-    """Headline, banner, chart and a row per provider with its onset; nothing hidden from who can't see the chart."""
+    """Headline, banner, chart, and a row per provider with its onset, so that the chart isn't needed."""
     body = httpx.get(f"{api}/v1/watches/ostramere/onsets").json()
     page.goto(pages)
     rows = page.locator("tr[data-provider]")
@@ -89,8 +73,8 @@ def test_the_overview_shows_what_the_api_says(pages, api, page):
 
 
 @pytest.mark.browser
-def test_a_row_leads_to_the_provider_and_its_address_keeps_the_view(pages, page):
-    """Click through, choose a window, reload: the same page; and back to all providers."""
+def test_a_row_links_to_the_provider_and_the_address_keeps_the_choices(pages, page):
+    """Click on a provider, choose a period, reload: the choice is kept; and back to all providers."""
     page.goto(pages)
     page.locator("tr[data-provider='fennimore-mobile'] a").click()
     page.get_by_role("heading", name="Fennimore").wait_for()
@@ -118,7 +102,7 @@ def test_a_run_shows_the_reason_of_its_rule(pages, api, page):
 
 @pytest.mark.browser
 def test_a_narrow_screen_needs_no_sideways_scrolling(pages, page):
-    """At 390 px the page is as wide as the screen, and the table's rows stand as cards."""
+    """At 390 px the page is as wide as the screen, and the table's rows are shown as cards."""
     page.set_viewport_size({"width": 390, "height": 844})
     page.goto(pages)
     page.locator("tr[data-provider]").first.wait_for()
@@ -129,8 +113,8 @@ def test_a_narrow_screen_needs_no_sideways_scrolling(pages, page):
 
 
 @pytest.mark.browser
-def test_a_wrong_address_is_told_in_words(pages, page):
-    """No such watch, no such provider: said, not raised."""
+def test_an_unknown_name_in_the_address_is_reported(pages, page):
+    """For an unknown watch or provider the page shows a notice."""
     page.goto(f"{pages}/?watch=nowhere")
     page.get_by_text("There is no such page").wait_for()
     page.goto(f"{pages}/provider?watch=ostramere&provider=nobody")
@@ -139,10 +123,10 @@ def test_a_wrong_address_is_told_in_words(pages, page):
 
 @pytest.mark.browser
 def test_a_page_waits_for_an_api_that_is_down(api, page):
-    """While the API is away the page says so; when it comes, the page goes on by itself."""
+    """While the API is down the page shows a notice; when the API is back, the page loads by itself."""
     with socket.create_server(("127.0.0.1", 0)) as held:
         port = held.getsockname()[1]
-    with dashboard(f"http://127.0.0.1:{port}") as (url, _):
+    with served_dashboard(f"http://127.0.0.1:{port}") as (url, _):
         page.goto(url)
         page.get_by_text("can't be reached").wait_for()
         with _relay(port, api):
@@ -153,7 +137,7 @@ def test_a_page_waits_for_an_api_that_is_down(api, page):
 
 @contextlib.contextmanager
 def _relay(port, api):
-    """Carries bytes from a port to the API."""
+    """Relay a port to the API for the time of a block."""
     target = httpx.URL(api)
     server = socket.create_server(("127.0.0.1", port))
     open_ = [server]
@@ -178,35 +162,3 @@ def _relay(port, api):
         with contextlib.suppress(OSError):
             one.shutdown(socket.SHUT_RDWR)
         one.close()
-
-
-def test_a_port_in_use_is_refused_by_name():
-    """The message names the option and the port, and the exit code says failure."""
-    with socket.create_server(("127.0.0.1", 0)) as held:
-        port = str(held.getsockname()[1])
-        command = [sys.executable, "-m", "probe", "dashboard", "--port", port]
-        ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert ended.returncode == 2
-    assert f"--port {port}" in ended.stderr
-    assert "Traceback" not in ended.stderr
-
-
-def test_a_wrong_address_of_the_api_is_refused():
-    """What is no URL is named before anything is served."""
-    command = [sys.executable, "-m", "probe", "dashboard", "--api", "localhost", "--port", "0"]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert ended.returncode == 2
-    assert "--api localhost" in ended.stderr
-
-
-def test_it_serves_loopback_only_and_ends_when_told(api):
-    """One line on stdout, an answer on 127.0.0.1, nothing on other addresses, and a clean end."""
-    with dashboard(api) as (url, process):
-        assert httpx.get(f"{url}/_stcore/health").text == "ok"
-        others = {i[4][0] for i in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)} - {"127.0.0.1"}
-        for address in others:
-            with pytest.raises(OSError), socket.create_connection((address, httpx.URL(url).port), timeout=2):
-                pass
-        process.send_signal(signal.SIGINT)
-        assert process.wait(20) == 0
-        assert process.stdout.read() == ""
