@@ -43,7 +43,7 @@ def test_every_state_has_its_own_shape_or_label(onsets):
     assert rows["inchbarrow-fixed"]["kind"] == "suspected"
     assert rows["jessamy-mobile"]["kind"] == "open"
     assert "lift" in rows["fennimore-mobile"]
-    assert rows["kittering-fixed"]["text"] == "○ no block found"
+    assert rows["kittering-fixed"]["text"] == "○ no block seen"
     assert rows["larkwater-mobile"]["text"] == "… not measured enough"
     assert rows["mossend-fixed"]["text"].endswith("not measured")
 
