@@ -22,11 +22,11 @@ Params = dict[str, str | int | float]
 T = TypeVar("T")
 
 
-class ApiDown(Exception):  # noqa: N818 - reads better without "Error"
+class ApiDown(Exception):  # noqa: N818 - a state of the API
     """The API doesn't answer, or answers with a failure, and there is no earlier answer to show."""
 
 
-class NotThere(Exception):  # noqa: N818 - reads better without "Error"
+class NotThere(Exception):  # noqa: N818 - shown as a notice, not as a failure
     """The API has no such resource. The message names it."""
 
 

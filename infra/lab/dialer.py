@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from infra.lab.country import CountryMap, LinePorts
+from infra.lab.servers.listener import LOOPBACK
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-LOOPBACK = "127.0.0.1"
 
 
 class CurrentMap:

@@ -128,7 +128,7 @@ class Supervisor:
     def revive(self) -> list[str]:
         """Restart every process that ended by itself, and return the names of those.
 
-        Raises UserError when one was restarted more than five times within a minute.
+        Raises UserError when one ends again after five restarts within a minute.
         """
         revived = []
         for process in self._processes:

@@ -15,7 +15,6 @@ import json
 import random
 import socket
 import ssl
-import struct
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -26,6 +25,7 @@ from cryptography.hazmat.primitives import serialization
 from infra.bench.matrix.addresses import APP, BLOCK_SERVER, CANARY, RESOLVERS, SITE, SITE_HOST, WATCH, zone
 from infra.lab.interference import PASS, methods
 from infra.lab.servers.certificates import AUTHORITY, Issuer
+from infra.lab.servers.listener import RESET_ON_CLOSE
 from infra.lab.servers.pages import LARGE, block_page, redirect_to_https
 from infra.lab.servers.resolver import DnsOverTcp, Zone
 from infra.lab.servers.responders import Http, Mtproto, NameFilter, Resets, Responder, Silent, Tls, response
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from infra.lab.servers.responders import Reply
-
-_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
 class FarSideMode(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -147,7 +145,7 @@ class ResponderProtocol(asyncio.Protocol):
             self._transport.close()
         elif reply.then == "reset":
             sock = self._transport.get_extra_info("socket")
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
             self._transport.abort()
 
 

@@ -52,19 +52,19 @@ async def runs(
     take: Callable[[Run], None],
     *,
     sweep: bool = False,
-    gate: asyncio.Lock | None = None,
+    start_lock: asyncio.Lock | None = None,
 ) -> None:
     """Make `count` runs, `at_once` at a time, and give each to `take` when it ends.
 
-    They start one by one: `gate` is the lock to hold while waiting to start, shared with other calls.
+    They start one by one: `start_lock`, if given, makes this hold for several calls together.
     """
-    remaining, start = iter(range(count)), gate or asyncio.Lock()
+    remaining, start_lock = iter(range(count)), start_lock or asyncio.Lock()
 
     async def worker(number: int) -> None:
         # A worker is a probe with its own plan: the first ones begin with a sweep, the others have already had theirs.
         planner = None if sweep else RunPlanner(watch.sweep_s, swept=number >= _PROBES_THAT_SWEEP_FIRST)
         for _ in remaining:
-            async with start:
+            async with start_lock:
                 await _until_loop_is_punctual()
             take(await measure(watch, network, configured(vantage), rounds=planner))
 

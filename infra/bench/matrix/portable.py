@@ -71,14 +71,16 @@ def measure(folder: Path, count: int, only: Collection[str] = ()) -> tuple[Watch
 
 
 async def _measure_all(watch: Watch, folder: Path, count: int) -> dict[str, list[Run]]:
-    current_map, gate = CurrentMap(map_file(folder)), asyncio.Lock()
+    current_map, start_lock = CurrentMap(map_file(folder)), asyncio.Lock()
     runs: dict[str, list[Run]] = {p.id: [] for p in watch.providers}
 
     async def measure_line(provider: str, asn: int) -> None:
         network = Network(LabDialer(current_map, f"{provider}-1"), authority_file(folder), BLOCK_PAGES)
         vantage = Vantage(asn=asn, access="fixed", line=provider)
         sweep = provider == "throttled"  # only sweeps measure speed
-        await near_side.runs(watch, network, vantage, count, _AT_ONCE, runs[provider].append, sweep=sweep, gate=gate)
+        await near_side.runs(
+            watch, network, vantage, count, _AT_ONCE, runs[provider].append, sweep=sweep, start_lock=start_lock
+        )
 
     await asyncio.gather(*(measure_line(p.id, p.networks[0].asn) for p in watch.providers))
     return runs

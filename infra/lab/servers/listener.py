@@ -1,6 +1,6 @@
 """A listening socket on loopback that stands for one address and port, and can accept, refuse, reset or drop.
 
-It uses bare sockets and the event loop's readers, because asyncio's transports hide accept queues and resets.
+It uses bare sockets and the event loop's readers: asyncio's transports give no access to accept queues and resets.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ _PER_WAKEUP = 64
 """Connections or datagrams taken at most before the event loop continues with other work."""
 _PACING_INTERVAL_S = 0.05
 """How often a piece of a paced reply is sent."""
-_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+"""Value of SO_LINGER with which closing a connection sends a reset."""
 
 
 class Listener:
@@ -245,5 +246,5 @@ def _bound(port: int) -> socket.socket:
 
 
 def _reset(connection: socket.socket) -> None:
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
     connection.close()

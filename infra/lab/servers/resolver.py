@@ -1,4 +1,4 @@
-"""DNS: the provider's own resolver (UDP), whose answers may be forged, and a second one abroad (TCP), always true."""
+"""DNS: the provider's own resolver (UDP), whose answers may be forged, and a truthful one abroad (TCP)."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ class Zone:
             return []
         name = _name(parsed)
         true = self._reply(parsed, self._names.get(name))
-        touched = interference.touches("other") or (interference.touches("web") and name == self._service)
-        if not touched or interference.dns == "answer":
+        is_concerned = interference.touches("other") or (interference.touches("web") and name == self._service)
+        if not is_concerned or interference.dns == "answer":
             return [true]
         if interference.dns == "nxdomain":
             return [self._reply(parsed, None)]
