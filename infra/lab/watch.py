@@ -1,4 +1,4 @@
-"""The watch of a scenario, as the TOML text that an operator would write and sign. It holds nothing of the truth."""
+"""The watch of a scenario, as the TOML text that an operator would write and sign. It contains nothing of the truth."""
 
 from __future__ import annotations
 

@@ -95,10 +95,13 @@ def _mark(path: Path, subject: str, *, fresh: bool, lead_s: float) -> DirectoryM
         mark = msgspec.json.decode(file.read_bytes(), type=DirectoryMark)
     except (OSError, msgspec.DecodeError) as e:
         raise UserError(
-            f"{file} can't be read ({e}). Empty it with --fresh, or name another directory with --data."
+            f"{file} can't be read ({e}). Empty the directory with --fresh, or choose another with --data."
         ) from e
     if mark.format > FORMAT:
-        raise UserError(f"{file} was made by a newer Blockonset (format {mark.format}, this one knows {FORMAT}).")
+        raise UserError(
+            f"{file} was made by a newer Blockonset: its format is {mark.format}, this version reads up to {FORMAT}. "
+            "Update Blockonset, or name another directory with --data."
+        )
     if mark.subject != subject:
         raise UserError(
             f"data directory {path} belongs to {mark.subject!r}, not to {subject!r}. Name another with --data."

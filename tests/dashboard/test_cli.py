@@ -12,7 +12,7 @@ from tests.support.served_dashboard import served_dashboard
 
 
 def test_a_port_in_use_is_an_error():
-    """The message names the option and the port, and the exit code says failure."""
+    """The error names the option and the port, and the exit code is 2."""
     with socket.create_server(("127.0.0.1", 0)) as held:
         port = str(held.getsockname()[1])
         command = [sys.executable, "-m", "probe", "dashboard", "--port", port]

@@ -44,8 +44,8 @@ def test_a_missing_field_and_another_type_are_noticed(document):
         absent: str
 
     schema = {"$ref": "#/components/schemas/Onsets"}
-    found = list(mismatches(document, schema, WrongView, "onsets"))
-    assert [line.split(":")[0] for line in found] == ["onsets.as_of", "onsets.headline", "onsets.absent"]
+    problems = list(mismatches(document, schema, WrongView, "onsets"))
+    assert [line.split(":")[0] for line in problems] == ["onsets.as_of", "onsets.headline", "onsets.absent"]
 
 
 def mismatches(document, schema, expected, where):

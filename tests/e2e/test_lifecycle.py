@@ -98,7 +98,7 @@ def test_the_next_up_ends_what_a_killed_up_left_running(up):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("arguments", "message"),
     [
         (["up"], "--lab staggered"),
         (["up", "--lab", "atlantis"], "atlantis"),
@@ -109,11 +109,11 @@ def test_the_next_up_ends_what_a_killed_up_left_running(up):
         (["up", "--lab", "quick", "--data", "/proc/none", "--api-port", "0"], "/proc/none"),
     ],
 )
-def test_bad_input_is_named_and_refused(arguments, says, tmp_path):
-    """One clear line on stderr that names the thing, exit code not 0, no traceback."""
+def test_bad_input_is_named_and_refused(arguments, message, tmp_path):
+    """An error on stderr that names the option or file, exit code not 0, no traceback."""
     done = run(*[a.replace("{tmp}", str(tmp_path)) for a in arguments])
     assert done.returncode != 0
-    assert says in done.stderr
+    assert message in done.stderr
     assert "Traceback" not in done.stderr + done.stdout
 
 

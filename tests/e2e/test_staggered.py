@@ -26,7 +26,7 @@ def seconds(text):
 
 
 def outside(provider):
-    """How many seconds the true onset lies outside the interval; infinite without one."""
+    """How many seconds the true onset is outside the interval; infinite without an interval."""
     onset = provider["answer"]["onset"]
     if onset is None:
         return float("inf")

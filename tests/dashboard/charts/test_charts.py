@@ -23,7 +23,7 @@ def axis(start_s=0, end_s=150, zone=dt.UTC):
 def drawn(chart):
     """All rows that a chart draws, and its specification as JSON."""
     document = chart.to_dict()
-    parts = [document, *document["layer"]]  # a single layer's data stands above it
+    parts = [document, *document["layer"]]  # the data of a single layer is one level above it
     return [row for p in parts if "data" in p for row in p["data"]["values"]], json.dumps(document)
 
 

@@ -157,11 +157,11 @@ async def test_a_reply_subject_sends_another_probe_an_acknowledgement_at_most(se
 
 async def test_unlisted_keys_and_forged_signatures_are_refused(server):
     """An unlisted key, and a listed id signed with another key, are refused; the listed key itself connects."""
-    stranger, impostor = Key.create("user"), Key.create("user")
-    impostor.id = PROBE.id
-    for key in (stranger, impostor):
+    unlisted, forged = Key.create("user"), Key.create("user")
+    forged.id = PROBE.id
+    for key in (unlisted, forged):
         with pytest.raises(UserError, match=r"Authorization Violation|reset by peer"):  # the server hangs up at once
-            await connect([server.url], key, "stranger", within_s=1)
+            await connect([server.url], key, "refused", within_s=1)
     await (await connect([server.url], PROBE, "itself", within_s=5)).close()
 
 

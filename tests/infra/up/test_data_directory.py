@@ -64,17 +64,17 @@ def test_a_killed_holder_locks_nobody_out(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("mark", "says"),
+    ("mark", "message"),
     [
         ("not json", "can't be read"),
         (json.dumps({"format": 99, "subject": "lab quick", "zero_ms": 1}), "newer"),
         (json.dumps({"format": 1, "subject": "lab other", "zero_ms": 1}), "belongs to 'lab other'"),
     ],
 )
-def test_a_wrong_mark_is_refused_by_name(tmp_path, mark, says):
+def test_a_wrong_mark_file_is_an_error(tmp_path, mark, message):
     """An unreadable, newer or foreign mark file raises an error that names it, and stays unchanged."""
     (tmp_path / "blockonset.json").write_text(mark)
-    with pytest.raises(UserError, match=says):
+    with pytest.raises(UserError, match=message):
         DataDirectory.open(tmp_path, "lab quick", fresh=False)
     assert (tmp_path / "blockonset.json").read_text() == mark
 

@@ -81,18 +81,18 @@ def test_a_process_that_ignores_sigterm_is_killed(supervisor):
 def test_leftovers_of_a_killed_parent_are_ended_and_others_are_not(tmp_path):
     """The next start ends the recorded processes, but never another process that got the same pid."""
     quiet = {"stdout": subprocess.DEVNULL}
-    with subprocess.Popen(python(READY), **quiet) as leftover, subprocess.Popen(python(READY), **quiet) as stranger:
+    with subprocess.Popen(python(READY), **quiet) as leftover, subprocess.Popen(python(READY), **quiet) as other:
         rows = [
             ("leftover", leftover.pid, psutil.Process(leftover.pid).create_time()),
-            ("gone", stranger.pid, psutil.Process(stranger.pid).create_time() - 100),
+            ("gone", other.pid, psutil.Process(other.pid).create_time() - 100),
         ]
         (tmp_path / "processes.json").write_bytes(
             msgspec.json.encode([{"name": n, "pid": p, "started": t} for n, p, t in rows])
         )
         assert Supervisor(tmp_path).clear_leftovers() == ["leftover"]
         leftover.wait(5)
-        assert stranger.poll() is None
-        stranger.kill()
+        assert other.poll() is None
+        other.kill()
     assert Supervisor(tmp_path).clear_leftovers() == []
 
 
