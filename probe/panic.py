@@ -1,7 +1,7 @@
-"""Panic: stop the probe and wipe its key, its spool and all that it wrote.
+"""Panic: stop the probe and wipe its key, its spool and everything else that it wrote.
 
-`blockonset probe panic`, or `python -m probe.panic`. Standard library only, and nothing that it reads has to be in
-order: a broken configuration, a damaged spool or a missing package must not keep it from working. It contacts nobody.
+`blockonset probe panic`, or `python -m probe.panic`. It uses the standard library only, and depends on no file being
+intact: a broken configuration, a damaged spool or a missing package must not keep it from working. It contacts nobody.
 """
 
 from __future__ import annotations
@@ -14,25 +14,19 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from probe.home import files as home
+from probe.base import lock
+from probe.home import files
 
 MADE = (
-    *(
-        "probe.key",
-        "spool.db",
-        "spool.db-wal",
-        "spool.db-shm",
-        "spool.db-journal",
-        "last-segment.bo1",
-        "state.json",
-        "paused.json",
-    ),
-    *("networks.json", "consent.json", "withdrawal.txt", "withdrawal.receipt", "watch.signed", "watch.renewed"),
-    *(home.CONFIG, "probe.log", "probe.log.1", "spool.lock"),
+    files.KEY,
+    *(files.SPOOL, f"{files.SPOOL}-wal", f"{files.SPOOL}-shm", f"{files.SPOOL}-journal"),
+    *(files.LAST_SEGMENT, files.STATE, files.PAUSED, files.NETWORKS, files.CONSENT),
+    *(files.WITHDRAWN, files.WITHDRAWAL_RECEIPT, files.WATCH, files.RENEWED),
+    *(files.CONFIG, files.LOG, f"{files.LOG}.1", files.SPOOL_LOCK),
 )
-"""Every file that the probe makes in its directory, the key first. Others are left alone and named."""
+"""Every file that the probe makes in its directory, the key first. Others are left alone and listed in the result."""
 _STOP_S = 5.0
-_AT_ONCE = getattr(signal, "SIGKILL", signal.SIGTERM)
+_KILL = getattr(signal, "SIGKILL", signal.SIGTERM)
 _BLOCK = 1 << 20
 
 
@@ -40,7 +34,7 @@ class Wiped(NamedTuple):
     """What panic did."""
 
     pid: int
-    """The probe that ran, 0 for none."""
+    """The process id of the probe that was running, 0 for none."""
     stopped: bool
     files: tuple[str, ...]
     failed: tuple[str, ...]
@@ -53,51 +47,42 @@ def panic(directory: Path) -> Wiped:
     """Stop the probe that uses this directory, at once and without a last delivery, then wipe. Never raises OSError."""
     pid = running(directory)
     stopped = stop(directory, pid) if pid else True
-    files, failed = [], []
-    parts = [f.name for f in _inside(directory) if f.name.startswith(tuple(f".{m}." for m in MADE))]
-    for name in (*MADE, *parts):
+    wiped, failed = [], []
+    drafts = [f.name for f in _inside(directory) if f.name.startswith(tuple(f".{m}." for m in MADE))]
+    for name in (*MADE, *drafts):
         file = directory / name
         if not os.path.lexists(file):
             continue
         error = wipe(file)
-        (failed.append(f"{file}: {error}") if error else files.append(str(file)))
+        (failed.append(f"{file}: {error}") if error else wiped.append(str(file)))
     left = tuple(str(f) for f in _inside(directory))
     with contextlib.suppress(OSError):
         directory.rmdir()
-    return Wiped(pid, stopped, tuple(files), tuple(failed), left)
+    return Wiped(pid, stopped, tuple(wiped), tuple(failed), left)
 
 
 def running(directory: Path) -> int:
-    """The process that holds the spool's lock, or 0. The lock tells it, so a number left behind harms nobody."""
-    lock = directory / "spool.lock"
+    """The id of the process that holds the spool's lock, or 0. An id left in the file by a dead process is ignored."""
     try:
-        handle = os.open(lock, os.O_RDWR)
-    except OSError:
+        return int(lock.holder(directory / files.SPOOL_LOCK) or 0)
+    except ValueError:
         return 0
-    try:
-        if _free(handle):
-            return 0
-        return int(os.pread(handle, 20, 0) or b"0")
-    except (OSError, ValueError):
-        return 0
-    finally:
-        os.close(handle)
 
 
-def stop(directory: Path, pid: int, number: int = _AT_ONCE, within_s: float = _STOP_S) -> bool:
-    """End that process, and wait until it holds the lock no more. Whether it worked."""
+def stop(directory: Path, pid: int, signal_number: int = _KILL, within_s: float = _STOP_S) -> bool:
+    """Send a process a signal and wait until it no longer holds the lock. Returns whether that happened in time."""
     with contextlib.suppress(OSError):
-        os.kill(pid, number)
-    until = time.monotonic() + within_s
+        os.kill(pid, signal_number)
+    deadline = time.monotonic() + within_s
     while running(directory):
-        if time.monotonic() > until:
+        if time.monotonic() > deadline:
             return False
         time.sleep(0.05)
     return True
 
 
 def wipe(file: Path) -> str:
-    """Overwrite a file with zeros, flush it, and remove it. The error's words, or "" when it is gone."""
+    """Overwrite a file with zeros, flush it, and remove it. Returns the error's text, or "" when it is gone."""
     error = ""
     try:
         if not file.is_symlink():
@@ -115,18 +100,6 @@ def wipe(file: Path) -> str:
     return ""
 
 
-def _free(handle: int) -> bool:
-    try:
-        import fcntl  # noqa: PLC0415 - Windows has none
-    except ImportError:
-        return False
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
 def _inside(directory: Path) -> list[Path]:
     try:
         return sorted(directory.iterdir())
@@ -135,6 +108,6 @@ def _inside(directory: Path) -> list[Path]:
 
 
 if __name__ == "__main__":
-    did = panic(Path(sys.argv[1]) if len(sys.argv) > 1 else home.directory())
-    sys.stdout.write("".join(f"wiped {f}\n" for f in did.files) + "".join(f"NOT wiped {f}\n" for f in did.failed))
-    sys.exit(1 if did.failed or not did.stopped else 0)
+    result = panic(Path(sys.argv[1]) if len(sys.argv) > 1 else files.directory())
+    sys.stdout.write("".join(f"wiped {f}\n" for f in result.files) + "".join(f"NOT wiped {f}\n" for f in result.failed))
+    sys.exit(1 if result.failed or not result.stopped else 0)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from probe.base.clock import now_ms
 from probe.base.errors import UserError
-from probe.protocol import envelope, watch_file
+from probe.protocol import watch_file
 from probe.protocol.watch import Watch
 from probe.protocol.watch_file import WatchError
 
@@ -31,15 +31,10 @@ def load(path: Path) -> LoadedWatch:
     Raises UserError for a file that can't be read, isn't a watch, or has a wrong signature.
     """
     try:
-        raw = path.read_bytes()
-        if not raw.startswith(b"BO1W"):
-            return LoadedWatch(watch_file.read(raw, str(path)), raw, "")
-        opened = envelope.open(raw, "W")
-        return LoadedWatch(watch_file.read(opened.body, str(path)), opened.body, opened.signer_id)
+        text, signer = watch_file.text_of(path.read_bytes(), str(path))
+        return LoadedWatch(watch_file.read(text, str(path)), text, signer)
     except OSError as e:
         raise UserError(f"watch {path}: can't be read: {e.strerror}") from e
-    except envelope.EnvelopeError as e:
-        raise UserError(f"watch {path}: {e}") from e
     except WatchError as e:
         raise UserError(f"watch {e}") from e
 

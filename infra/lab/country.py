@@ -17,6 +17,7 @@ import structlog
 from infra.lab.gateway import CountrySetup, Gateway, zone_of
 from infra.lab.runtime import allow_many_files, report_ready, sleep, stop_on_signals, warn_of_stalls
 from infra.lab.servers.certificates import AUTHORITY, Certificates
+from probe.base import private_file
 from probe.base.errors import UserError
 
 if TYPE_CHECKING:
@@ -82,9 +83,7 @@ def build(loop: asyncio.AbstractEventLoop, scenario: Scenario, data: Path) -> tu
 
 def publish(country_map: CountryMap, file: Path) -> None:
     """Write the map atomically: a reader sees the old one or the new one."""
-    draft = file.with_suffix(".new")
-    draft.write_bytes(msgspec.json.encode(country_map))
-    draft.replace(file)
+    private_file.replace(file, msgspec.json.encode(country_map))
 
 
 async def run(scenario: Scenario, data: Path, zero_ms: int, stop: asyncio.Event) -> None:

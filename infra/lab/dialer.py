@@ -41,6 +41,8 @@ class CurrentMap:
 class LabDialer:
     """Maps one line's addresses to loopback ports. Nothing leaves loopback: any other address is unreachable."""
 
+    is_real = False
+
     def __init__(self, current_map: CurrentMap, line: str) -> None:
         self._map = current_map
         self._line = line

@@ -15,6 +15,7 @@ from infra.lab.runtime import allow_many_files, report_ready, stop_on_signals, w
 from infra.lab.scenario import ABROAD_ASN
 from probe.agent.agent import Probe
 from probe.custody.watch_renewal import signed_watch
+from probe.home import files
 from probe.home.config import Config, VantageConfig
 from probe.net.network import Network
 from probe.protocol.keys import Key
@@ -29,7 +30,7 @@ _FLUSH_S = 8.0
 
 def prepare(scenario: Scenario, data: Path) -> list[str]:
     """Create the keys that don't exist yet, and return the probes' ids in the order of the lines."""
-    return [Key.load_or_create(folder(data, name) / "probe.key", "user").id for name, _, _ in line_names(scenario)]
+    return [Key.load_or_create(folder(data, name) / files.KEY, "user").id for name, _, _ in line_names(scenario)]
 
 
 def folder(data: Path, line: str) -> Path:
@@ -39,7 +40,7 @@ def folder(data: Path, line: str) -> Path:
 
 def spools(scenario: Scenario, data: Path) -> list[Path]:
     """The spool files that exist."""
-    return [file for name, _, _ in line_names(scenario) if (file := folder(data, name) / "spool.db").exists()]
+    return [file for name, _, _ in line_names(scenario) if (file := folder(data, name) / files.SPOOL).exists()]
 
 
 def vantage(scenario: Scenario, provider_id: str, line: str) -> VantageConfig:

@@ -10,7 +10,6 @@ import json
 import os
 import shutil
 import signal
-import string
 import subprocess
 import sysconfig
 import time
@@ -19,7 +18,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from infra.child import as_child
+from probe.base import private_file
 from probe.base.errors import UserError
+from probe.base.percent_template import PercentTemplate
 from probe.protocol import keys
 
 if TYPE_CHECKING:
@@ -28,12 +29,6 @@ if TYPE_CHECKING:
 CONFIG = "nats-server.conf"
 _PORT_FILE = "port"
 _START_S = 10.0
-
-
-class _Template(string.Template):
-    """A template with placeholders written %{name}: NATS uses the dollar sign itself."""
-
-    delimiter = "%"
 
 
 def write_config(directory: Path, *, core_users: Iterable[str], probes: Iterable[str], port: int = 0) -> Path:
@@ -48,8 +43,8 @@ def write_config(directory: Path, *, core_users: Iterable[str], probes: Iterable
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         (directory / _PORT_FILE).unlink(missing_ok=True)
-        _write(directory / "core-users.conf", f"users: [\n{core}]\n")
-        _write(directory / CONFIG, config)
+        private_file.replace(directory / "core-users.conf", f"users: [\n{core}]\n".encode())
+        private_file.replace(directory / CONFIG, config.encode())
     except OSError as e:
         raise UserError(f"NATS directory {directory}: can't be written: {e.strerror}") from e
     write_probes(directory, probes)
@@ -61,7 +56,7 @@ def write_probes(directory: Path, probes: Iterable[str]) -> None:
     user = _template("probe-user.conf")
     users = "".join(user.substitute(id=_checked(i)) for i in probes)
     try:
-        _write(directory / "probe-users.conf", f"users: [\n{users}]\n")
+        private_file.replace(directory / "probe-users.conf", f"users: [\n{users}]\n".encode())
     except OSError as e:
         raise UserError(f"NATS directory {directory}: can't be written: {e.strerror}") from e
 
@@ -88,7 +83,7 @@ def read_ports(config: Path, pid: int) -> dict[str, object] | None:
         url = json.loads(ports_file.read_text())["nats"][0]
     except (ValueError, KeyError, IndexError):
         return None
-    _write(config.parent / _PORT_FILE, url.rsplit(":", 1)[1])
+    private_file.replace(config.parent / _PORT_FILE, url.rsplit(":", 1)[1].encode())
     return {"nats": url}
 
 
@@ -164,8 +159,8 @@ def running(
         server.stop()
 
 
-def _template(name: str) -> _Template:
-    return _Template(resources.files(__package__).joinpath(name).read_text(encoding="utf-8"))
+def _template(name: str) -> PercentTemplate:
+    return PercentTemplate(resources.files(__package__).joinpath(name).read_text(encoding="utf-8"))
 
 
 def _checked(user: str) -> str:
@@ -178,9 +173,3 @@ def _checked(user: str) -> str:
 def _last_line(log: Path) -> str:
     lines = log.read_text(errors="replace").strip().splitlines()
     return lines[-1] if lines else "its log is empty"
-
-
-def _write(path: Path, text: str) -> None:
-    draft = path.with_name(path.name + ".new")
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(path)

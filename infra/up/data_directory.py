@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import shutil
 import time
 from pathlib import Path
@@ -11,7 +9,9 @@ from typing import Self
 
 import msgspec
 
+from probe.base import private_file
 from probe.base.errors import UserError
+from probe.base.lock import FileLock, LockHeldError
 
 FORMAT = 1
 _MARK_FILE = "blockonset.json"
@@ -36,7 +36,7 @@ class RunningUp(msgspec.Struct, frozen=True, kw_only=True):
 class DataDirectory:
     """An opened data directory. Holds an exclusive lock until closed; the kernel releases it if the process dies."""
 
-    def __init__(self, path: Path, mark: DirectoryMark, lock: int) -> None:
+    def __init__(self, path: Path, mark: DirectoryMark, lock: FileLock) -> None:
         self.path = path
         self.mark = mark
         self._lock = lock
@@ -50,29 +50,26 @@ class DataDirectory:
         """
         try:
             path.mkdir(parents=True, exist_ok=True, mode=0o700)
-            lock = os.open(path / "up.lock", os.O_RDWR | os.O_CREAT, 0o600)
+            lock = FileLock(path / "up.lock")
         except OSError as e:
             raise UserError(f"data directory {path}: {e.strerror}. Name another with --data.") from e
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(lock)
+        except LockHeldError:
             raise UserError(_already_running(path)) from None
         try:
             mark = _mark(path, subject, fresh=fresh, lead_s=lead_s)
         except BaseException:
-            os.close(lock)
+            lock.release()
             raise
         return cls(path, mark, lock)
 
     def announce(self, running: RunningUp) -> None:
         """Record this `up` and its addresses."""
-        _write(self.path / "up.json", msgspec.json.encode(running))
+        private_file.replace(self.path / "up.json", msgspec.json.encode(running))
 
     def close(self) -> None:
         """Remove the record and release the lock."""
         (self.path / "up.json").unlink(missing_ok=True)
-        os.close(self._lock)
+        self._lock.release()
 
 
 def _mark(path: Path, subject: str, *, fresh: bool, lead_s: float) -> DirectoryMark:
@@ -89,7 +86,7 @@ def _mark(path: Path, subject: str, *, fresh: bool, lead_s: float) -> DirectoryM
         file.unlink(missing_ok=True)
     if not file.exists():
         mark = DirectoryMark(subject=subject, zero_ms=round((time.time() + lead_s) * 1000))
-        _write(file, msgspec.json.encode(mark))
+        private_file.replace(file, msgspec.json.encode(mark))
         return mark
     try:
         mark = msgspec.json.decode(file.read_bytes(), type=DirectoryMark)
@@ -120,9 +117,3 @@ def _already_running(path: Path) -> str:
         f"an `up` is already running in {path} (pid {running.pid}{'; ' + addresses if addresses else ''}). "
         "Stop it first, or name another directory with --data."
     )
-
-
-def _write(file: Path, data: bytes) -> None:
-    draft = file.with_suffix(".new")
-    draft.write_bytes(data)
-    draft.replace(file)

@@ -21,6 +21,7 @@ import psutil
 import structlog
 
 from infra.child import as_child
+from probe.base import private_file
 from probe.base.errors import UserError
 
 log = structlog.get_logger()
@@ -189,9 +190,7 @@ class Supervisor:
 
     def _write_record(self) -> None:
         recorded = [_recorded(p.name, p.popen.pid) for p in self._processes if p.popen is not None]
-        draft = self._record.with_suffix(".new")
-        draft.write_bytes(msgspec.json.encode([r for r in recorded if r is not None]))
-        draft.replace(self._record)
+        private_file.replace(self._record, msgspec.json.encode([r for r in recorded if r is not None]))
 
 
 def _recorded(name: str, pid: int) -> _RecordedProcess | None:

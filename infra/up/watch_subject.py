@@ -10,7 +10,7 @@ from infra.child import blockonset
 from infra.up.report import ProviderTruth
 from infra.up.supervisor import StackProcess
 from probe.base.errors import UserError
-from probe.home import consent, texts
+from probe.home import consent, files, texts
 from probe.measure import data_use
 from probe.owner import setup
 from probe.protocol import watch_file
@@ -61,7 +61,7 @@ class WatchSubject:
         """Store the consent, create the probe's key, and return its id."""
         if self._consent is not None:
             consent.save(_probe_home(directory), self._consent)
-        return [Key.load_or_create(_probe_home(directory) / "probe.key", "user").id]
+        return [Key.load_or_create(_probe_home(directory) / files.KEY, "user").id]
 
     def processes(self, directory: Path, *, nats_url: str, operator: str, signed_watch: Path) -> list[StackProcess]:
         """The one probe. It is configured by environment variables, so that its vantage can be given there too."""
@@ -76,7 +76,7 @@ class WatchSubject:
 
     def spools(self, directory: Path) -> list[Path]:
         """The one spool."""
-        return [_probe_home(directory) / "spool.db"]
+        return [_probe_home(directory) / files.SPOOL]
 
     def truth(self) -> dict[str, ProviderTruth]:
         """Empty: in the real world the truth isn't known."""

@@ -24,7 +24,6 @@ from probe.custody.watch_renewal import WatchRenewal
 from probe.home import files, notebook
 from probe.measure.plan import RunPlanner
 from probe.measure.run import measure
-from probe.net.dialer import RealDialer
 from probe.place import metered
 from probe.place.known_networks import KnownNetworks
 from probe.place.network_changes import NetworkChanges
@@ -118,7 +117,7 @@ class Probe:
     async def _moving(self) -> AsyncIterator[asyncio.Event]:
         """An event that is set whenever this machine woke up or changed its network. Never set in a lab."""
         moved = asyncio.Event()
-        if not isinstance(self._network.dialer, RealDialer):
+        if not self._network.dialer.is_real:
             yield moved
             return
         watching = asyncio.create_task(_watch_moves(moved))

@@ -1,4 +1,4 @@
-"""Times at the edges: integer milliseconds since the epoch inside, RFC 3339 UTC with milliseconds outside."""
+"""Times where they enter and leave: integer milliseconds since the epoch inside, RFC 3339 UTC outside."""
 
 from __future__ import annotations
 
@@ -14,6 +14,21 @@ def text(ms: int) -> str:
     return f"{at:%Y-%m-%dT%H:%M:%S}.{ms % 1000:03d}Z"
 
 
+def readable(ms: int) -> str:
+    """Milliseconds since the epoch for people, to the minute: `2025-05-25 21:40 UTC`."""
+    return f"{dt.datetime.fromtimestamp(ms / 1000, dt.UTC):%Y-%m-%d %H:%M UTC}"
+
+
+def day(ms: int) -> dt.date:
+    """The UTC date of milliseconds since the epoch."""
+    return dt.datetime.fromtimestamp(ms / 1000, dt.UTC).date()
+
+
+def today() -> dt.date:
+    """The UTC date now, by this machine's clock."""
+    return dt.datetime.now(dt.UTC).date()
+
+
 def milliseconds(at: dt.datetime) -> int:
     """An aware datetime as milliseconds since the epoch, cut to the millisecond."""
     return (at - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(milliseconds=1)
@@ -25,8 +40,3 @@ def moment(rfc3339: str) -> dt.datetime:
     if at.tzinfo is None:
         raise ValueError(f"{rfc3339!r} names no time zone")
     return at.astimezone(dt.UTC)
-
-
-def date_of(ms: int) -> str:
-    """A time in words, UTC."""
-    return dt.datetime.fromtimestamp(ms / 1000, dt.UTC).strftime("%Y-%m-%d %H:%M UTC")

@@ -101,16 +101,13 @@ def check(name: str, /, *, watch: WatchFile = None, json: Json = False) -> None:
 
 def _watch(path: Path | None) -> Watch:
     """A watch that a person named, signed or not. A signature that is there must be right."""
-    from probe.protocol import envelope  # noqa: PLC0415
-
     if path is None:
         raise UserError("say what to measure: --watch FILE (for example infra/watches/telegram-vn-2025.toml)")
     try:
-        raw = path.read_bytes()
-        return watch_file.read(envelope.open(raw, "W").body if raw.startswith(b"BO1W") else raw, str(path))
+        return watch_file.read(watch_file.text_of(path.read_bytes(), str(path)).text, str(path))
     except OSError as e:
         raise UserError(f"watch {path}: can't be read: {e.strerror}") from e
-    except (envelope.EnvelopeError, watch_file.WatchError) as e:
+    except watch_file.WatchError as e:
         raise UserError(f"watch {e}") from e
 
 

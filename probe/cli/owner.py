@@ -140,7 +140,7 @@ def pause(
     from probe.owner import pause as owner  # noqa: PLC0415
 
     until, texts = owner.pause(_directory(data), duration), messages.load(lang)
-    _say(texts.text("pause", "open") if until is None else texts.text("pause", "until", until=times.date_of(until)))
+    _say(texts.text("pause", "open") if until is None else texts.text("pause", "until", until=times.readable(until)))
 
 
 def resume(*, data: Data = None, lang: Lang = "") -> None:
@@ -201,11 +201,11 @@ def withdraw(
         _json({"withdrawal": line, "file": str(file), "confirmed_ms": confirmed_ms or None,
                "error": "" if confirmed_ms else error})  # fmt: skip
         return
-    asked = times.date_of(withdrawal.read(line).asked_ms)
+    asked = times.readable(withdrawal.read(line).asked_ms)
     _say(texts.text("withdraw", "done", file=file))
     _say(line)
     if confirmed_ms:
-        _say(texts.text("withdraw", "confirmed", when=times.date_of(confirmed_ms), date=asked))
+        _say(texts.text("withdraw", "confirmed", when=times.readable(confirmed_ms), date=asked))
     else:
         _say(texts.text("withdraw", "waits", error=error, date=asked))
     _say(texts.text("withdraw", "cannot"))
@@ -223,7 +223,7 @@ def uninstall(*, data: Data = None, yes: Yes = False, lang: Lang = "", json: Jso
         if answer is None:
             raise UserError("uninstall removes the key and the spool: say --yes where nobody can be asked")
         asked = texts.text("uninstall", "ask", spooled=undelivered(directory), directory=directory)
-        if answer(asked).strip().lower() not in ("y", "yes", "có"):
+        if not consent.is_yes(answer(asked)):
             raise UserError(texts.text("uninstall", "refused"))
     did = remove(directory)
     if json:

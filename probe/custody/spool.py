@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import fcntl
 import os
 import sqlite3
 import time
@@ -21,7 +20,9 @@ import msgspec
 import structlog
 
 from probe.base.errors import UserError
+from probe.base.lock import FileLock, LockHeldError
 from probe.custody import spool_statements
+from probe.home.files import SPOOL_LOCK
 from probe.measure.bytes_on_wire import wire_bytes
 from probe.protocol import segment
 from probe.protocol.measurement import Measurement
@@ -82,24 +83,21 @@ class Spool:
         self.path = path
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._lock = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+            # The process id is for `panic` and `uninstall`, which stop the process.
+            self._lock = FileLock(path.with_name(SPOOL_LOCK), str(os.getpid()))
+        except LockHeldError:
+            raise SpoolError(f"spool {path}: another probe is using it; stop that one first") from None
         except OSError as e:
             raise SpoolError(f"spool {path}: can't be opened: {e.strerror}") from e
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            os.ftruncate(self._lock, 0)
-            os.pwrite(self._lock, str(os.getpid()).encode(), 0)  # whom `panic` and `pause` ask to stop
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
             with self._errors():
                 self._db = self._open(max_bytes)
-        except BlockingIOError:
-            os.close(self._lock)
-            raise SpoolError(f"spool {path}: another probe is using it; stop that one first") from None
         except OSError as e:
-            os.close(self._lock)
+            self._lock.release()
             raise SpoolError(f"spool {path}: can't be opened: {e.strerror}") from e
         except SpoolError:
-            os.close(self._lock)
+            self._lock.release()
             raise
 
     def add(self, measurements: Sequence[Measurement], now_ms: int | None = None) -> None:
@@ -186,10 +184,8 @@ class Spool:
 
     def close(self) -> None:
         """Close the file and let the next process in. Doing so twice is harmless."""
-        if self._lock >= 0:
-            self._db.close()
-            os.close(self._lock)
-            self._lock = -1
+        self._db.close()
+        self._lock.release()
 
     def _open(self, max_bytes: int) -> sqlite3.Connection:
         db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import structlog
 
-from probe.base import private_file
+from probe.base import private_file, times
 from probe.base.errors import UserError
 from probe.home import files, notebook
 from probe.protocol import watch_file
@@ -37,11 +37,6 @@ ASK_S = 86_400.0
 AFTER_EXPIRY = dt.timedelta(days=30)
 """So long a probe with an expired watch, which measures nothing, still comes to ask for a newer one."""
 _ANY_DAY = dt.date.min
-
-
-def today() -> dt.date:
-    """The day by which watches expire: UTC."""
-    return dt.datetime.now(dt.UTC).date()
 
 
 def signed(path: Path, operator_id: str) -> Watch:
@@ -67,7 +62,7 @@ def present(config: Config) -> Watch:
 
 def expired(watch: Watch) -> bool:
     """Whether a watch must not be measured any more."""
-    return dt.date.fromisoformat(watch.expires) < today()
+    return dt.date.fromisoformat(watch.expires) < times.today()
 
 
 def check(have: Watch, new: Watch) -> None:
@@ -101,7 +96,7 @@ class WatchRenewal:
 
     def is_urgent(self) -> bool:
         """Whether that is worth a visit of its own: the present watch has expired, and not long ago."""
-        gone = today() - dt.date.fromisoformat(self._have().expires)
+        gone = times.today() - dt.date.fromisoformat(self._have().expires)
         return dt.timedelta(0) < gone <= AFTER_EXPIRY and self.is_due()
 
     async def do(self, connection: NatsLink) -> int:
@@ -114,13 +109,13 @@ class WatchRenewal:
         except (TimeoutError, ConnectionError) as e:
             log.debug("not told whether there is a newer watch", error=str(e))
             return 1
-        if answer.data.startswith(b"BO1W"):
+        if watch_file.is_signed(answer.data):
             self._offered(answer.data, have)
         return 1
 
     def _offered(self, raw: bytes, have: Watch) -> None:
         try:
-            new = watch_file.open_signed(raw, self._config.operator, "the watch that was offered", today())
+            new = watch_file.open_signed(raw, self._config.operator, "the watch that was offered", times.today())
             check(have, new)
             private_file.write(_file(self._config), raw)
         except UserError as e:

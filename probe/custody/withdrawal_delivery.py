@@ -23,7 +23,7 @@ from probe.protocol import signed_text
 from probe.protocol.keys import Key
 from probe.protocol.questions import WithdrawalRequest
 from probe.protocol.receipt import KeptWithdrawal
-from probe.protocol.withdrawal import WHAT, Withdrawal, id_of, read
+from probe.protocol.withdrawal import LABEL, Withdrawal, id_of, read
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,8 +44,8 @@ def sign(directory: Path) -> str:
     file = directory / files.WITHDRAWN
     if file.exists():
         return file.read_text(encoding="ascii").strip()
-    key = Key.load(directory / "probe.key", "user")
-    line = signed_text.seal(WHAT, msgspec.json.encode(Withdrawal(probe=key.id, asked_ms=now_ms())), key)
+    key = Key.load(directory / files.KEY, "user")
+    line = signed_text.seal(LABEL, msgspec.json.encode(Withdrawal(probe=key.id, asked_ms=now_ms())), key)
     private_file.write(file, line.encode() + b"\n")
     return line
 
@@ -112,7 +112,7 @@ def hand_over(config: Config, directory: Path) -> str:
 
 
 async def _hand_over(config: Config, directory: Path) -> str:
-    key = Key.load(directory / "probe.key", "user")
+    key = Key.load(directory / files.KEY, "user")
     errand = WithdrawalDelivery(config, key, directory)
     connection = await connect(config.nats, key, "probe", inbox_prefix=f"_INBOX_{key.id}", ca_file=config.ca_file)
     try:

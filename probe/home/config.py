@@ -1,7 +1,7 @@
-"""A probe's configuration: a TOML file, and the environment over it.
+"""A probe's configuration: a TOML file, whose values the environment overrides.
 
-`BLOCKONSET_NATS` stands for the key `nats`, `BLOCKONSET_VANTAGE_ASN` for `asn` in the table `[vantage]`, and so on;
-several URLs are parted by commas. Paths in a file are relative to that file.
+`BLOCKONSET_NATS` sets the key `nats`, `BLOCKONSET_VANTAGE_ASN` the key `asn` in the table `[vantage]`, and so on;
+several URLs are separated by commas. Paths in a file are relative to that file.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Meta
 
 from probe.base.errors import UserError
+from probe.home import files
 from probe.protocol import keys
 from probe.protocol.collector_urls import SCHEMES
 
@@ -26,89 +27,90 @@ _PATHS = ("data", "watch", "nats_ca", "prefixes")
 
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 DELIVER_EVERY_S = 2700.0
+"""The default of `Config.deliver_every_s`."""
 
 
 class VantageConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The network this probe is in, as far as it is declared here."""
+    """What the configuration declares about the network that the probe is in."""
 
     role: Literal["probe", "reference"] = "probe"
-    """`reference`: the same program in a network that nobody censors."""
+    """`reference`: the same program in an uncensored network."""
     asn: Annotated[int, Meta(ge=0, le=2**32 - 1)] = 0
-    """The network's number; 0 is unknown, and then `whoami` is asked."""
+    """The network's AS number; 0 is unknown, and then `whoami` is asked."""
     country: str = ""
     access: Literal["fixed", "mobile", "unknown"] = "unknown"
     line: Annotated[str, Meta(max_length=128)] = ""
-    """A word for the subscriber's line: probes that share a line must have the same."""
+    """A word for the subscriber's line: probes that share a line must have the same one."""
     line_kind: Literal["home", "hotspot", "work", "campus", "server", "unknown"] = "unknown"
     whoami: str = ""
-    """URL of the operator's `GET /v1/whoami`, which tells the network's number."""
+    """URL of the operator's `GET /v1/whoami`, which answers with the network's number."""
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """All that can be set for a probe. Times are seconds."""
+    """Every setting of a probe. Times are in seconds."""
 
     data: str
-    """Directory of the probe's key and spool; made where there is none."""
+    """Directory of the probe's key and spool; made if it is missing."""
     nats: tuple[str, ...]
     """URLs of the operator's collectors, tried in turn: put tls:// first, and wss:// after it."""
     nats_ca: str = ""
-    """File of the certificate authorities that vouch for the collectors; "" is those this machine trusts."""
+    """File with the certificate authorities for the collectors; "" uses those that this machine trusts."""
     operator: str
-    """The operator's public key, `O…`: whose watches and receipts are trusted."""
+    """The operator's public key, `O…`. Watches and receipts that it signed are trusted."""
     watch: str
     """File of the signed watch."""
     deliver_every_s: Annotated[float, Meta(ge=0, le=86_400)] = DELIVER_EVERY_S
-    """About how often the probe connects, only to deliver; 0 is a standing connection that delivers at once."""
+    """About how often the probe connects to deliver; 0 keeps a connection open and delivers at once."""
     receipt_wait_s: Seconds = 10.0
-    """How long a connection that was made to deliver waits for receipts. Later ones are asked for next time."""
+    """How long a connection that was made to deliver waits for receipts. Missing ones are asked for next time."""
     seal_s: Annotated[float, Meta(gt=0, le=60)] = 60.0
     """How long a measurement waits for others before its segment is sealed."""
     receipt_timeout_s: Seconds = 60.0
-    """After how long without a receipt a segment is asked for."""
+    """After how long without a receipt the collector is asked what became of a segment."""
     ack_timeout_s: Seconds = 10.0
     """How long NATS may take to acknowledge a segment."""
     flush_s: Seconds = 10.0
-    """How long the probe, told to stop, goes on delivering and waits for receipts."""
+    """How long the probe goes on delivering and waiting for receipts after it was told to stop."""
     reconnect_most_s: Seconds = 30.0
-    """The longest pause between two tries to reach NATS or to deliver."""
+    """The longest pause between two attempts to reach NATS or to deliver."""
     spool_mb: Annotated[int, Meta(ge=1)] = 256
-    """How large the spool may grow; when it is full the probe stops measuring."""
+    """How large the spool may grow, in MB; when it is full the probe stops measuring."""
     spool_days: Annotated[float, Meta(gt=0, le=365)] = 30.0
-    """How long the oldest undelivered segment may wait; then the probe stops measuring until it is delivered."""
+    """How many days the oldest undelivered segment may wait; then the probe stops measuring until it is delivered."""
     monthly_mb: Annotated[int, Meta(ge=0)] = 0
-    """What measuring and delivering may take in a month, as estimated on the wire; 0 is no limit."""
+    """How many MB measuring and delivering may use in a month, as estimated on the network; 0 is no limit."""
     metered: Literal["auto", "yes", "no"] = "auto"
-    """Whether the connection is paid by use: then the probe pauses. `auto` asks NetworkManager, where there is one."""
+    """Whether the connection is paid by volume: then the probe pauses. `auto` asks NetworkManager, if it runs."""
     prefixes: str = ""
-    """File of the operator's prefix table: it tells whose resolver the line uses. "" goes without."""
+    """File of the operator's prefix table, from which the probe knows whose resolver the line uses; "" for none."""
     api: str = ""
-    """URL of the operator's public API. Only `status` and `doctor` ask it, and only when somebody calls them."""
+    """URL of the operator's public API. Only the commands `status` and `doctor` contact it."""
     language: str = ""
-    """Of messages, such as en or vi; "" follows the environment's LANG."""
+    """Language of messages, such as en or vi; "" takes it from the environment (LANG)."""
     accept_risk: str = ""
-    """The version of the consent text that was read and accepted, where `blockonset probe setup` can't ask."""
+    """The version of the consent text that the owner has accepted, where `blockonset probe setup` can't ask."""
     vantage: VantageConfig = VantageConfig()
 
     @property
     def key_file(self) -> Path:
-        """Where the probe's key is."""
-        return Path(self.data) / "probe.key"
+        """The probe's key file."""
+        return Path(self.data) / files.KEY
 
     @property
     def spool_file(self) -> Path:
-        """Where the probe's spool is."""
-        return Path(self.data) / "spool.db"
+        """The probe's spool file."""
+        return Path(self.data) / files.SPOOL
 
     @property
     def ca_file(self) -> Path | None:
-        """Where the collectors' certificate authorities are, unless this machine's are meant."""
+        """The file of the collectors' certificate authorities; None for this machine's own."""
         return Path(self.nats_ca) if self.nats_ca else None
 
 
 def load(path: Path | None, environment: Mapping[str, str] = os.environ) -> Config:
-    """The configuration from a file, if there is one, and the environment.
+    """The configuration from a file, if one is given, and the environment.
 
-    Raises UserError that names the file or the variable, and the key.
+    Raises a UserError that names the file or the variable, and the key.
     """
     table = _file(path) if path else {}
     source = f"config {path}" if path else "environment"
@@ -138,25 +140,25 @@ def _file(path: Path) -> dict[str, Any]:
 
 
 def _variables(shape: type[msgspec.Struct], prefix: str, environment: Mapping[str, str]) -> dict[str, Any]:
-    """What the environment says about the fields of a struct, and of the structs in it."""
-    found: dict[str, Any] = {}
+    """The values that the environment sets for the fields of a struct and of the structs in it, by field."""
+    values: dict[str, Any] = {}
     for field in msgspec.structs.fields(shape):
         name = prefix + field.name.upper()
         if isinstance(field.type, type) and issubclass(field.type, msgspec.Struct):
             if inner := _variables(field.type, name + "_", environment):
-                found[field.name] = inner
+                values[field.name] = inner
         elif name in environment:
             text = environment[name]
             value = [u.strip() for u in text.split(",") if u.strip()] if field.name == "nats" else text
             try:
-                found[field.name] = msgspec.convert(value, field.type, strict=False)
+                values[field.name] = msgspec.convert(value, field.type, strict=False)
             except msgspec.ValidationError as e:
                 raise UserError(f"environment {name}: {e}") from e
-    return found
+    return values
 
 
 def _problem(config: Config) -> str:
-    """What is wrong with a configuration of the right shape, naming the key; "" when nothing is."""
+    """What is wrong with the values of a configuration, naming the key; "" when nothing is."""
     if not config.nats:
         return "nats: no URL is given"
     for url in config.nats:

@@ -1,17 +1,17 @@
-"""Consent: asked for in so many words, recorded with the hash of the text, asked again when the text changes."""
+"""The volunteer's consent to a text: typed in set words, recorded with the text's hash, and void when it changes."""
 
 from __future__ import annotations
 
 import sys
-import time
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from probe.base.clock import now_ms
 from probe.base.errors import UserError
 from probe.base.private_file import write
-from probe.home import texts as messages
 from probe.home.files import CONSENT
+from probe.home.texts import versions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,34 +19,37 @@ if TYPE_CHECKING:
 
     from probe.home.texts import Texts
 
+_YES = frozenset({"y", "yes", "có"})
+
 
 class Consent(msgspec.Struct, frozen=True, kw_only=True):
-    """What was agreed to, and how. It stays on this machine."""
+    """What was agreed to, and how. The record stays on this machine."""
 
     version: str
     language: str
     sha256: str
-    """Of the language's consent text, its places open."""
+    """Hash of the consent text in that language, `Texts.digest`."""
     agreed_ms: int
     how: str
     """`typed`, or `--accept-risk`."""
 
 
 def read(directory: Path) -> Consent | None:
-    """The record, or None. Raises UserError for one that can't be understood."""
+    """The record in the probe's directory, or None. Raises UserError for one that can't be read."""
     file = directory / CONSENT
     try:
         return msgspec.json.decode(file.read_bytes(), type=Consent)
     except FileNotFoundError:
         return None
     except (OSError, msgspec.DecodeError) as e:
-        raise UserError(f"{file}: can't be read ({e}): remove it and run blockonset probe setup") from e
+        raise UserError(f"{file}: can't be read ({e}): remove it and run: blockonset probe setup") from e
 
 
 def ask(texts: Texts, accepted: str, answer: Callable[[str], str] | None) -> Consent:
-    """Consent to the text that was just shown. `answer` asks a person; None where nobody can be asked.
+    """Get consent to the text that was just shown, and return its record.
 
-    Raises UserError when it isn't given.
+    `accepted` is the version given with --accept-risk, or "". Without it `answer` asks the person at the terminal; it
+    is None where there is no terminal. Raises UserError when consent is not given.
     """
     if accepted:
         if accepted != texts.version:
@@ -61,27 +64,32 @@ def ask(texts: Texts, accepted: str, answer: Callable[[str], str] | None) -> Con
 
 
 def save(directory: Path, consent: Consent) -> None:
-    """Keep the record. Raises UserError."""
+    """Write the record. Raises UserError."""
     write(directory / CONSENT, msgspec.json.format(msgspec.json.encode(consent), indent=2))
 
 
 def holds(consent: Consent | None) -> bool:
-    """Whether a consent is to a text as it stands now."""
-    return consent is not None and messages.versions().get(consent.version) == consent.language
+    """Whether there is consent, and to the present text."""
+    return consent is not None and versions().get(consent.version) == consent.language
 
 
 def require(directory: Path, accepted: str, texts: Texts) -> None:
-    """Refuse to run without consent. `accepted` is the configuration's `accept_risk`. Raises UserError."""
+    """Raise UserError unless there is consent. `accepted` is the configuration's `accept_risk`."""
     consent = read(directory)
-    if accepted in messages.versions() or holds(consent):
+    if accepted in versions() or holds(consent):
         return
     if consent is not None:
         raise UserError(texts.text("consent", "changed", old=consent.version))
     raise UserError(texts.text("consent", "missing", version=texts.version))
 
 
+def is_yes(answer: str) -> bool:
+    """Whether a person's answer to a yes-or-no question is yes, in any of the languages of the texts."""
+    return answer.strip().lower() in _YES
+
+
 def at_terminal() -> Callable[[str], str] | None:
-    """What asks a person, or None where there is none."""
+    """A function that asks a question at the terminal and returns the answer; None where there is no terminal."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         return None
     return lambda question: input(f"{question}\n> ")
@@ -92,6 +100,6 @@ def _record(texts: Texts, how: str) -> Consent:
         version=texts.version,
         language=texts.language,
         sha256=texts.digest,
-        agreed_ms=time.time_ns() // 1_000_000,
+        agreed_ms=now_ms(),
         how=how,
     )

@@ -1,16 +1,28 @@
-"""Where a volunteer's probe lives: one directory with its configuration, key, spool and logs. Standard library only."""
+"""The probe's directory and the names of the files in it. Standard library only, since `probe.panic` uses it."""
 
 from __future__ import annotations
 
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 CONFIG = "probe.toml"
+KEY = "probe.key"
+SPOOL = "spool.db"
+SPOOL_LOCK = "spool.lock"
+"""Locked by the process that has the spool open, whose process id stands in it."""
+LOG = "probe.log"
+WATCH = "watch.signed"
+"""The signed watch that `setup` was given."""
+RENEWED = "watch.renewed"
+"""A later signed text of that watch, received from the collector."""
+STATE = "state.json"
+PAUSED = "paused.json"
+LAST_SEGMENT = "last-segment.bo1"
+CONSENT = "consent.json"
+NETWORKS = "networks.json"
+WITHDRAWN = "withdrawal.txt"
+WITHDRAWAL_RECEIPT = "withdrawal.receipt"
 
 
 def directory() -> Path:
@@ -32,8 +44,3 @@ def config_file(given: Path | None) -> Path | None:
         return Path(os.environ["BLOCKONSET_CONFIG"])
     written = directory() / CONFIG
     return written if written.exists() else None
-
-
-STATE, PAUSED, LAST_SEGMENT = "state.json", "paused.json", "last-segment.bo1"
-WITHDRAWN, WITHDRAWAL_RECEIPT, CONSENT = "withdrawal.txt", "withdrawal.receipt", "consent.json"
-NETWORKS, RENEWED = "networks.json", "watch.renewed"

@@ -130,7 +130,7 @@ class Context:
         """
         self._permit(address, port)
         return await self.network.connect(
-            target, address, port, limit=self.watch.timeout_s, clock=self.clock, part=part, seen=self._see
+            target, address, port, limit=self.watch.timeout_s, clock=self.clock, part=part, on_step=self._see
         )
 
     def handshake(self, target: str, address: str, name: str, part: Part = "target") -> QuicHandshake:

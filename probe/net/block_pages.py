@@ -1,8 +1,8 @@
 """Known block pages, read from a CSV file in the format of the public lists (ooni/blocking-fingerprints).
 
-Columns that are used: `name`; `scope` (`fp` marks a harmless page that looks like one, and silences the others);
-`location_found` (`body`, or `header.` and a header's name in lower case); `pattern_type` (`full`, `prefix`,
-`contains`, `regexp`); `pattern`. Rows for other places, as `dns`, are left out.
+Columns that are used: `name`; `scope` (`fp` marks a harmless page that looks like a block page: when such a row
+matches, no other counts); `location_found` (`body`, or `header.` and a header's name in lower case); `pattern_type`
+(`full`, `prefix`, `contains`, `regexp`); `pattern`. Rows for other locations, such as `dns`, are ignored.
 """
 
 from __future__ import annotations
@@ -41,43 +41,44 @@ class Fingerprint(NamedTuple):
     pattern: str
 
     def matches(self, response: HttpResponse, body: str) -> bool:
-        """Whether the pattern is in its place in an answer, whose body was decoded once."""
+        """Whether an answer has the pattern in its body (given decoded, as `body`) or in the header that it is for."""
         value = body if self.location == "body" else response.headers.get(self.location.removeprefix("header."), "")
         return _MATCHERS[self.kind](self.pattern, value)
 
 
 @functools.cache
 def read(path: Path = SHIPPED) -> tuple[Fingerprint, ...]:
-    """Read a list of fingerprints. Raises UserError that names the file and the line."""
+    """Read a list of fingerprints. Raises a UserError that names the file and the line."""
     try:
         with path.open(encoding="utf-8", newline="") as file:
             rows = csv.DictReader(file)
             missing = _NEEDED.difference(rows.fieldnames or ())
             if missing:
                 raise UserError(f"{path}: column {min(missing)!r} is missing")
-            found = [_row(row, f"{path}:{rows.line_num}") for row in rows]
+            fingerprints = [_fingerprint(row, f"{path}:{rows.line_num}") for row in rows]
     except (OSError, UnicodeDecodeError, csv.Error) as e:
         raise UserError(f"{path}: not a readable CSV file: {e}") from e
-    return tuple(f for f in found if f is not None)
+    return tuple(f for f in fingerprints if f is not None)
 
 
 def match(response: HttpResponse, fingerprints: tuple[Fingerprint, ...]) -> str:
-    """The name of the first fingerprint that an answer bears; "" for none, or when a harmless one matches."""
+    """The name of the first fingerprint that matches an answer; "" when none does, or when a harmless one does too."""
     body = response.body.decode("utf-8", "replace")
-    found = [f for f in fingerprints if f.matches(response, body)]
-    if not found or any(f.scope == "fp" for f in found):
+    matching = [f for f in fingerprints if f.matches(response, body)]
+    if not matching or any(f.scope == "fp" for f in matching):
         return ""
-    return found[0].name
+    return matching[0].name
 
 
-def _row(row: dict[str, str], where: str) -> Fingerprint | None:
+def _fingerprint(row: dict[str, str], where: str) -> Fingerprint | None:
+    """One row, checked; None for a location that is not used. `where` names file and line. Raises UserError."""
     name, location, kind, pattern = (row[c] or "" for c in ("name", "location_found", "pattern_type", "pattern"))
     if location != "body" and not location.startswith("header."):
         return None
     if not name or not pattern:
         raise UserError(f"{where}: name and pattern must not be empty")
     if kind not in _MATCHERS:
-        raise UserError(f"{where}: pattern_type {kind!r} is none of {', '.join(_MATCHERS)}")
+        raise UserError(f"{where}: pattern_type {kind!r} must be one of {', '.join(_MATCHERS)}")
     if kind == "regexp":
         try:
             re.compile(pattern)

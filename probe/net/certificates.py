@@ -1,6 +1,6 @@
-"""Whether a captured certificate chain is the one that a host should show.
+"""Judges whether a captured certificate chain is valid for a host.
 
-The handshake itself verifies nothing, so that a wrong certificate is captured; the verdict on it is made here.
+The handshake itself verifies nothing, so that a wrong certificate is captured; it is verified here, afterwards.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 _MOST_NAMES = 8
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 _UNREADABLE = (ValueError, x509.DuplicateExtension, x509.InvalidVersion, x509.UnsupportedGeneralNameType)
-"""What `cryptography` raises for certificates that nobody should have signed."""
+"""What `cryptography` raises for malformed certificates."""
 _ENCODING_DER = 2
 """OpenSSL's number for DER, as `_ssl` takes it."""
 
 
-class ShownCertificate(NamedTuple):
-    """What a server showed: SHA-256 of its leaf in hex, how the chain failed or None, the leaf's names."""
+class JudgedCertificate(NamedTuple):
+    """A presented chain: SHA-256 of its leaf in hex, why it is not valid (None if it is), the leaf's host names."""
 
     certificate: str
     failure: str | None
@@ -47,18 +47,18 @@ class ShownCertificate(NamedTuple):
 def anchors(ca_file: Path | None) -> verification.Store:
     """The trust store: the certificates in `ca_file`, or those that this machine trusts. Read once.
 
-    Raises UserError when there is none: every certificate would look wrong.
+    Raises UserError when there are none: every certificate would look wrong.
     """
-    found = []
+    trusted = []
     for der in _authorities(ca_file):
-        with contextlib.suppress(*_UNREADABLE):  # one odd certificate must not cost all the others
-            found.append(_load(der))
-    if not found:
+        with contextlib.suppress(*_UNREADABLE):  # one malformed certificate must not exclude the others
+            trusted.append(_load(der))
+    if not trusted:
         where = str(ca_file) if ca_file else "this machine"
         raise UserError(
             f"no certificate authorities found in {where}: install the ca-certificates package or give a file"
         )
-    return verification.Store(found)
+    return verification.Store(trusted)
 
 
 def _authorities(ca_file: Path | None) -> Iterator[bytes]:
@@ -67,7 +67,7 @@ def _authorities(ca_file: Path | None) -> Iterator[bytes]:
         return
     loaded = ssl.create_default_context().get_ca_certs(binary_form=True)
     yield from loaded
-    # OpenSSL reads a directory of authorities only when it verifies, so it lists none of them.
+    # OpenSSL reads a directory of authorities only when it verifies a chain, so `get_ca_certs` lists none of them.
     directory = ssl.get_default_verify_paths().capath
     if not loaded and directory:
         for path in sorted(Path(directory).glob("*.0")):
@@ -83,45 +83,45 @@ def _read(path: Path) -> Iterator[bytes]:
         try:
             yield ssl.PEM_cert_to_DER_cert(block)
         except ValueError as e:
-            raise UserError(f"{path}: a certificate in it is no valid PEM") from e
+            raise UserError(f"{path}: a certificate in it is not valid PEM") from e
 
 
 def _load(der: bytes) -> x509.Certificate:
     """Parse a certificate. Raises one of _UNREADABLE."""
     with warnings.catch_warnings():
-        # Old authorities break rules that newer ones keep (a serial number of zero); machines trust them still.
+        # Some old authorities break today's rules (a serial number of zero), and machines still trust them.
         warnings.simplefilter("ignore", CryptographyDeprecationWarning)
         return x509.load_der_x509_certificate(der)
 
 
 def chain_of(tls: ssl.SSLObject) -> list[bytes]:
-    """The DER certificates that the other side showed, the leaf first."""
+    """The DER certificates that the peer presented, the leaf first."""
     if hasattr(tls, "get_unverified_chain"):  # public since Python 3.13
         return list(tls.get_unverified_chain())
-    held: Any = tls._sslobj  # type: ignore[attr-defined]  # noqa: SLF001 - before that the same call, one layer down
-    return [bytes(c.public_bytes(_ENCODING_DER)) for c in held.get_unverified_chain() or ()]
+    inner: Any = tls._sslobj  # type: ignore[attr-defined]  # noqa: SLF001 - before 3.13 only the inner object has it
+    return [bytes(c.public_bytes(_ENCODING_DER)) for c in inner.get_unverified_chain() or ()]
 
 
-def judge(chain: Sequence[bytes], host: str, ca_file: Path | None) -> ShownCertificate:
-    """Judge the chain that a server showed for `host`: DER certificates, the leaf first.
+def judge(chain: Sequence[bytes], host: str, ca_file: Path | None) -> JudgedCertificate:
+    """Judge the chain that a server presented for `host`: DER certificates, the leaf first.
 
-    Faults are named in this order: the host name, the authority, the certificate's own dates. So a certificate that
-    is only out of date is the host's own, seen by a wrong clock or left to expire. Verifying costs milliseconds and
-    a service shows the same chain at every run: done once an hour.
+    The first fault counts, in this order: the host name, the authority, the certificate's dates. So a certificate that
+    fails by its dates alone is the host's own: it has expired, or this machine's clock is wrong. The result for a chain
+    is kept for an hour, since verifying costs milliseconds and a service presents the same chain at every run.
     """
     return _judge(tuple(chain), host, ca_file, int(time.time() // 3600))
 
 
 @functools.lru_cache(maxsize=512)
-def _judge(chain: tuple[bytes, ...], host: str, ca_file: Path | None, _hour: int) -> ShownCertificate:
+def _judge(chain: tuple[bytes, ...], host: str, ca_file: Path | None, _hour: int) -> JudgedCertificate:
     fingerprint = hashlib.sha256(chain[0]).hexdigest()
     try:
         leaf, *rest = [_load(der) for der in chain]
         names = _names(leaf)
     except _UNREADABLE:
-        return ShownCertificate(fingerprint, failures.SSL_INVALID_CERTIFICATE, ())
-    kept = [n for n in names if not privacy.names_somebody(n)]
-    return ShownCertificate(fingerprint, _failure(leaf, rest, names, host, ca_file), tuple(kept[:_MOST_NAMES]))
+        return JudgedCertificate(fingerprint, failures.SSL_INVALID_CERTIFICATE, ())
+    kept = [n for n in names if not privacy.contains_identifier(n)]
+    return JudgedCertificate(fingerprint, _failure(leaf, rest, names, host, ca_file), tuple(kept[:_MOST_NAMES]))
 
 
 def _failure(
@@ -130,15 +130,15 @@ def _failure(
     if not any(_covers(name, host.lower()) for name in names):
         return failures.SSL_INVALID_HOSTNAME
     now = dt.datetime.now(dt.UTC)
-    dated = leaf.not_valid_before_utc <= now <= leaf.not_valid_after_utc
-    # The authority is judged at a time when the leaf was valid, so that a wrong clock is not taken for a forgery.
-    when = now if dated else leaf.not_valid_before_utc + (leaf.not_valid_after_utc - leaf.not_valid_before_utc) / 2
+    is_current = leaf.not_valid_before_utc <= now <= leaf.not_valid_after_utc
+    # The authority is verified at a time when the leaf was valid, so that a wrong clock is not taken for a forgery.
+    when = now if is_current else leaf.not_valid_before_utc + (leaf.not_valid_after_utc - leaf.not_valid_before_utc) / 2
     policy = verification.PolicyBuilder().store(anchors(ca_file)).time(when)
     try:
         policy.build_server_verifier(x509.DNSName(host)).verify(leaf, rest)
     except verification.VerificationError:
         return failures.SSL_UNKNOWN_AUTHORITY
-    return None if dated else failures.SSL_INVALID_CERTIFICATE
+    return None if is_current else failures.SSL_INVALID_CERTIFICATE
 
 
 def _names(leaf: x509.Certificate) -> tuple[str, ...]:
@@ -151,5 +151,5 @@ def _names(leaf: x509.Certificate) -> tuple[str, ...]:
 
 
 def _covers(name: str, host: str) -> bool:
-    """Whether a certificate's name is the host's, or a wildcard for its one leftmost label (RFC 9525)."""
+    """Whether a certificate's name is the host's, or a wildcard that stands for its leftmost label (RFC 9525)."""
     return name == host or (name.startswith("*.") and name[2:] == host.partition(".")[2])

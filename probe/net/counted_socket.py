@@ -1,4 +1,4 @@
-"""One connected socket that counts its bytes and raises exact errors."""
+"""A connected socket that counts its payload bytes and raises the operating system's own errors."""
 
 from __future__ import annotations
 
@@ -10,42 +10,42 @@ from typing import TYPE_CHECKING, Any, Self
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
-_AT_ONCE = 16 * 1024
+_READ_SIZE = 16 * 1024
 
 
 class CountedSocket:
-    """A connected, non-blocking socket: a stream or, for DNS, datagrams. Used with `with`, so that it always closes.
+    """A connected, non-blocking socket: a stream or, for DNS and QUIC, datagrams. Use `with`, which closes it.
 
-    `sent` and `received` count payload bytes; `heard` is told of every change of `received`.
+    `sent` and `received` count payload bytes; `on_received` is called whenever `received` has grown.
     """
 
-    heard: Callable[[], None] | None = None
+    on_received: Callable[[], None] | None = None
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
-        self._stream = sock.type == socket.SOCK_STREAM
+        self._is_stream = sock.type == socket.SOCK_STREAM
         self.sent = 0
         self.received = 0
 
     @classmethod
-    async def persistent(cls, address: tuple[str, int], patience: float) -> Self:
-        """Connect over TCP; what stays unanswered for `patience` seconds is tried once more beside it.
+    async def stream_with_retry(cls, address: tuple[str, int], retry_after_s: float) -> Self:
+        """Connect over TCP, with a second attempt beside the first when that is unanswered after `retry_after_s`.
 
-        The kernel asks four times within ten seconds, so on a line that loses 10 % each way one connection in 800
-        would stay unanswered, and with a second one beside it one in 100,000. Raises OSError.
+        The kernel sends a SYN four times within ten seconds, so on a line that loses 10 % each way one connection in
+        800 would stay unanswered, and with a second attempt one in 100,000. Raises OSError.
         """
         first = asyncio.create_task(cls.stream(address))
-        tries = {first}
+        attempts = {first}
         try:
-            await asyncio.wait(tries, timeout=patience)
+            await asyncio.wait(attempts, timeout=retry_after_s)
             if not first.done():
-                tries.add(asyncio.create_task(cls.stream(address)))
-                await asyncio.wait(tries, return_when=asyncio.FIRST_COMPLETED)
-            answered = next(t for t in (first, *tries) if t.done())
-            tries.discard(answered)
+                attempts.add(asyncio.create_task(cls.stream(address)))
+                await asyncio.wait(attempts, return_when=asyncio.FIRST_COMPLETED)
+            answered = next(t for t in (first, *attempts) if t.done())
+            attempts.discard(answered)
             return await answered
         finally:
-            await _abandon(tries)
+            await _abandon(attempts)
 
     @classmethod
     async def stream(cls, address: tuple[str, int]) -> Self:
@@ -60,7 +60,7 @@ class CountedSocket:
 
     @classmethod
     def datagrams(cls, address: tuple[str, int]) -> Self:
-        """Bind a UDP socket to one peer: only what bears its address is heard. Raises OSError."""
+        """Make a UDP socket that receives only what comes from this address. Raises OSError."""
         sock = _socket(address, socket.SOCK_DGRAM)
         try:
             sock.connect(address)
@@ -70,48 +70,48 @@ class CountedSocket:
         return cls(sock)
 
     async def send(self, data: bytes) -> None:
-        """Hand all the bytes to the socket. Raises OSError."""
+        """Send all the bytes. Raises OSError."""
         await asyncio.get_running_loop().sock_sendall(self._socket, data)
         self.sent += len(data)
 
     async def receive(self) -> bytes:
         """The next bytes, or the next datagram. Raises EOFError at a stream's end, OSError."""
-        data = await asyncio.get_running_loop().sock_recv(self._socket, _AT_ONCE)
-        if self._stream and not data:
+        data = await asyncio.get_running_loop().sock_recv(self._socket, _READ_SIZE)
+        if self._is_stream and not data:
             raise EOFError
         self.received += len(data)
-        if self.heard:
-            self.heard()
+        if self.on_received:
+            self.on_received()
         return data
 
     @contextlib.contextmanager
-    def hearing(self, take: Callable[[bytes], None], failed: Callable[[OSError], None]) -> Iterator[None]:
-        """Pass on datagrams as they come, for as long as it is entered.
+    def receiving(self, on_datagram: Callable[[bytes], None], on_error: Callable[[OSError], None]) -> Iterator[None]:
+        """Inside the block, call `on_datagram` with each datagram as it arrives, and `on_error` when reading fails.
 
-        Unlike `receive` it loses none to a timer that ran out while the loop stalled.
+        Unlike `receive` it misses none when a timer expires while the event loop is stalled.
         """
         loop = asyncio.get_running_loop()
 
-        def readable() -> None:
+        def read_all() -> None:
             try:
                 while True:
-                    data = self._socket.recv(_AT_ONCE)
+                    data = self._socket.recv(_READ_SIZE)
                     self.received += len(data)
-                    take(data)
+                    on_datagram(data)
             except BlockingIOError:
                 return
             except OSError as e:
-                failed(e)
+                on_error(e)
 
-        loop.add_reader(self._socket, readable)
+        loop.add_reader(self._socket, read_all)
         try:
             yield
         finally:
-            readable()  # what came while the loop stalled
+            read_all()  # what arrived while the loop was stalled
             loop.remove_reader(self._socket)
 
     async def receive_exactly(self, count: int) -> bytes:
-        """So many bytes of a stream and none after them."""
+        """The next `count` bytes of a stream. Raises EOFError when it ends before, OSError."""
         data = b""
         while len(data) < count:
             part = await asyncio.get_running_loop().sock_recv(self._socket, count - len(data))
@@ -122,7 +122,7 @@ class CountedSocket:
         return data
 
     def close(self) -> None:
-        """Close the socket; more than once does no harm."""
+        """Close the socket. Calling it again does nothing."""
         self._socket.close()
 
     def __enter__(self) -> Self:
@@ -132,13 +132,13 @@ class CountedSocket:
         self.close()
 
 
-async def _abandon(tries: Collection[asyncio.Task[Any]]) -> None:
-    """End connections under way, and close what was made meanwhile."""
-    for task in tries:
+async def _abandon(attempts: Collection[asyncio.Task[Any]]) -> None:
+    """Cancel connection attempts, and close the sockets of those that succeeded meanwhile."""
+    for task in attempts:
         task.cancel()
-    for made in await asyncio.gather(*tries, return_exceptions=True):
-        if isinstance(made, CountedSocket):
-            made.close()
+    for result in await asyncio.gather(*attempts, return_exceptions=True):
+        if isinstance(result, CountedSocket):
+            result.close()
 
 
 def _socket(address: tuple[str, int], kind: socket.SocketKind) -> socket.socket:

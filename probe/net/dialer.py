@@ -1,4 +1,4 @@
-"""Where to really connect: the seam under which a lab puts its country."""
+"""Where a connection really goes: the interface behind which a lab puts its simulated country."""
 
 from __future__ import annotations
 
@@ -8,30 +8,36 @@ from typing import Protocol
 
 
 class Dialer(Protocol):
-    """Where to really connect."""
+    """Translates a service's addresses into those that are really contacted."""
+
+    @property
+    def is_real(self) -> bool:
+        """Whether addresses are contacted as they are, so that this machine's routes and networks apply."""
 
     def tcp(self, address: str, port: int) -> tuple[str, int]:
-        """The IP address and port to dial for a service's. Raises OSError for what must not be contacted."""
+        """The IP address and port to connect to for a service's. Raises OSError for what must not be contacted."""
 
     def udp(self, address: str, port: int) -> tuple[str, int] | None:
-        """The same for QUIC's datagrams; None where nothing speaks QUIC, as in the lab: then it isn't tested."""
+        """The same for QUIC's datagrams; None where nothing answers QUIC (as in the lab), so that it isn't tested."""
 
     def system_resolver(self) -> tuple[str, int]:
         """The IP address and port of this machine's resolver, asked over UDP. Raises OSError when there is none."""
 
     def has_route(self, address: str) -> bool:
-        """Whether this machine has a way to an address at all; nothing is sent. Many lines have none over IPv6."""
+        """Whether this machine has a route to an address; nothing is sent. Many lines have none for IPv6."""
 
 
 class RealDialer:
     """The internet as it is."""
 
+    is_real = True
+
     def has_route(self, address: str) -> bool:
-        """What the routing table says."""
+        """Whether the routing table has a route to an address."""
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         try:
             with socket.socket(family, socket.SOCK_DGRAM) as sock:
-                sock.connect((address, 9))  # a datagram socket that is connected only looks the route up
+                sock.connect((address, 9))  # on a datagram socket this only looks the route up
         except OSError:
             return False
         return True
@@ -45,8 +51,8 @@ class RealDialer:
         return address, port
 
     def system_resolver(self) -> tuple[str, int]:
-        """The first resolver that this machine is set up to use. Read anew each time: networks change."""
-        import dns.resolver  # noqa: PLC0415 - pulls in a good deal, and the lab never needs it
+        """The first resolver in this machine's configuration, which is read at each call: networks change."""
+        import dns.resolver  # noqa: PLC0415 - a large import, which the lab never needs
 
         try:
             servers = dns.resolver.Resolver().nameservers

@@ -1,9 +1,9 @@
-"""A bounded download, and how its bytes came over time: enough to tell a throttled service from a slow line."""
+"""A bounded download that records how its bytes came over time: it tells a throttled service from a slow line."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from probe.net import http1
 from probe.protocol.measurement import MARKS
@@ -13,63 +13,64 @@ if TYPE_CHECKING:
 
     from probe.base.clock import Clock
     from probe.net.counted_socket import CountedSocket
+    from probe.net.step import StepFacts
 
 LARGEST = 64 * 1024
 """Bytes of an answer, head and body, after which a transfer ends. At 130 kbit/s these take four seconds."""
 _STALL = 0.5
-"""The part of the allowed time for which nothing may come: after that the connection is dead, and not slow."""
+"""Share of the allowed time without any bytes after which the connection counts as dead, not as slow."""
 
 
 class Channel(Protocol):
-    """What bytes come from. `receive` raises EOFError at the end, OSError."""
+    """Something that bytes can be read from: a socket, or TLS over one."""
 
     async def receive(self) -> bytes:
-        """The next bytes."""
+        """The next bytes. Raises EOFError at the end, OSError."""
 
 
-async def download(channel: Channel, wire: CountedSocket, clock: Clock, limit: float, facts: dict[str, Any]) -> None:
-    """Read an answer up to its end, LARGEST bytes or `limit` seconds; `status`, `length` and `curve` go into `facts`.
+async def download(channel: Channel, sock: CountedSocket, clock: Clock, limit_s: float, facts: StepFacts) -> None:
+    """Read an answer up to its end, LARGEST bytes or `limit_s` seconds; fills the facts `status`, `length`, `curve`.
 
-    `channel` may be TLS over the wire: a record is read when all of it is there, so time is told by the wire.
-    Raises TimeoutError when nothing came at all, or nothing any more for half the time; OSError; EOFError before the
-    answer's end; Failed for what is no HTTP.
+    `channel` may be TLS over `sock`: a TLS record can be read only when all of it is there, so the times are taken
+    at the socket. Raises TimeoutError when nothing came at all, or nothing any more for half the time; OSError;
+    EOFError before the answer's end; ProtocolFailure for what is not HTTP.
     """
     raw = bytearray()
-    start, before = clock(), wire.received
-    came: list[tuple[float, int]] = []
-    wire.heard = lambda: came.append((clock(), wire.received - before))
+    start, before = clock(), sock.received
+    arrivals: list[tuple[float, int]] = []
+    sock.on_received = lambda: arrivals.append((clock(), sock.received - before))
     try:
-        async with asyncio.timeout(limit):
-            while not _done(raw):
+        async with asyncio.timeout(limit_s):
+            while not _is_done(raw):
                 raw += await channel.receive()
     except TimeoutError:
-        if not came or clock() - came[-1][0] >= _STALL * limit * 1000:
+        if not arrivals or clock() - arrivals[-1][0] >= _STALL * limit_s * 1000:
             raise
     except EOFError:
         response = http1.parse(bytes(raw))
         if response is None or response.headers.keys() & {"content-length", "transfer-encoding"}:
-            raise  # it was to be longer
+            raise  # the answer announced more than came
     finally:
-        wire.heard = None
-        facts["curve"] = curve(came, start, clock())
+        sock.on_received = None
+        facts["curve"] = curve(arrivals, start, clock())
         facts["length"] = len(raw)
     if response := http1.parse(bytes(raw)):
         facts["status"] = response.status
 
 
-def _done(raw: bytearray) -> bool:
+def _is_done(raw: bytearray) -> bool:
     if len(raw) >= LARGEST:
         return True
     response = http1.parse(bytes(raw))
     return response is not None and response.complete
 
 
-def curve(came: Sequence[tuple[float, int]], start: float, end: float) -> tuple[int, ...]:
+def curve(arrivals: Sequence[tuple[float, int]], start: float, end: float) -> tuple[int, ...]:
     """How many bytes had come by the end of each of MARKS equal parts of the time from `start` to `end` (ms).
 
-    `came` holds (when, how many by then), in order. Empty when nothing came.
+    `arrivals` holds (time in ms, bytes received by then), in order. Empty when nothing came.
     """
-    if not came:
+    if not arrivals:
         return ()
     marks = [start + (end - start) * n / MARKS for n in range(1, MARKS)]
-    return (*(max((size for at, size in came if at <= mark), default=0) for mark in marks), came[-1][1])
+    return (*(max((size for at, size in arrivals if at <= mark), default=0) for mark in marks), arrivals[-1][1])

@@ -1,6 +1,6 @@
-"""How an operation on the network failed, in OONI's names.
+"""OONI's names for the ways in which a network operation fails.
 
-An error is named by its errno, not by its class: Python raises the same class for things that differ on the wire.
+An error is named by its errno, not by its class: Python raises one class for failures that differ on the network.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import ssl
 
-from probe.protocol.privacy import text
+from probe.protocol.privacy import scrub_text
 
 CONNECTION_REFUSED = "connection_refused"
 CONNECTION_RESET = "connection_reset"
@@ -54,7 +54,7 @@ _BY_ERRNO = {
     errno.ENOTCONN: "not_connected",
     errno.ENOTSOCK: "not_a_socket",
     errno.EPERM: "permission_denied",
-    # A write after the peer's reset was already reported once.
+    # The peer reset the connection, which an earlier call has already reported.
     errno.EPIPE: CONNECTION_RESET,
     errno.EPROTONOSUPPORT: "protocol_not_supported",
     errno.EPROTOTYPE: "wrong_protocol_type",
@@ -62,14 +62,14 @@ _BY_ERRNO = {
     errno.EWOULDBLOCK: "operation_would_block",
 }
 
-# These say that this machine has run out of something: our trouble, and no fact about the network.
-_OURS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
+# This machine has run out of files or memory: no fact about the network.
+_LOCAL = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 
 _BY_RCODE = {2: DNS_SERVFAIL, 3: DNS_NXDOMAIN, 5: DNS_REFUSED}
 
 
-class ProtocolFailure(Exception):  # noqa: N818 - a peer that breaks its protocol is a fact, not an error of ours
-    """The peer answered, but not as its protocol demands. `failure` is the failure's name."""
+class ProtocolFailure(Exception):  # noqa: N818 - what a peer does is a fact, not an error of ours
+    """The peer answered, but not as its protocol requires. `failure` is the failure's name."""
 
     def __init__(self, failure: str) -> None:
         super().__init__(failure)
@@ -77,22 +77,22 @@ class ProtocolFailure(Exception):  # noqa: N818 - a peer that breaks its protoco
 
 
 NETWORK_ERRORS = (OSError, EOFError, ProtocolFailure)
-"""What an operation on the network may raise as a fact; anything else is our own bug."""
+"""What a network operation raises for facts about the network; any other exception is a bug of ours."""
 
 
 def name(error: Exception) -> str:
     """The failure's name for one of NETWORK_ERRORS.
 
-    Raises the error itself when it tells of this machine and not of the network (no more open files, no memory).
+    Raises the error itself when it is about this machine and not the network (too many open files, no memory).
     """
     if isinstance(error, ProtocolFailure):
         return error.failure
     if isinstance(error, EOFError):
         return EOF
-    if isinstance(error, ssl.SSLError):  # before errno: OpenSSL's numbers in that field are not errnos
+    if isinstance(error, ssl.SSLError):  # before errno, where OpenSSL puts numbers of its own
         return SSL_FAILED_HANDSHAKE
     number = error.errno if isinstance(error, OSError) else None
-    if number in _OURS:
+    if number in _LOCAL:
         raise error
     if number in _BY_ERRNO:
         return _BY_ERRNO[number]
@@ -106,6 +106,6 @@ def of_rcode(rcode: int) -> str | None:
     return None if rcode == 0 else _BY_RCODE.get(rcode, DNS_MISBEHAVING)
 
 
-def unknown(what: str) -> str:
-    """A failure that has no name of its own, with a scrubbed word about it."""
-    return f"{UNKNOWN}: {text(what)}"
+def unknown(detail: str) -> str:
+    """The name of a failure that OONI has none for, with a short detail from which identifying text is removed."""
+    return f"{UNKNOWN}: {scrub_text(detail)}"

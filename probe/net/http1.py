@@ -10,6 +10,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from probe.net.failures import HTTP_FAILED, ProtocolFailure
+from probe.net.step import StepFacts
 from probe.protocol import privacy
 
 LARGEST = 64 * 1024
@@ -91,9 +92,9 @@ def _dechunked(raw: bytes) -> tuple[bytes, bool]:
     return body, False
 
 
-def facts(response: HttpResponse) -> dict[str, object]:
+def facts(response: HttpResponse) -> StepFacts:
     """What a step keeps of an answer: never the body, and hashes only of what has no address in it."""
-    body = privacy.page(response.body)
+    body = privacy.scrub_page(response.body)
     title = _TITLE.search(body)
     return {
         "status": response.status,

@@ -1,7 +1,7 @@
-"""The first words of MTProto, enough to know that a Telegram datacentre answers.
+"""The first exchange of MTProto, enough to know that a Telegram datacentre answers.
 
 The client sends req_pq_multi with a random nonce, unencrypted; a datacentre answers resPQ with the same nonce.
-After core.telegram.org/mtproto/auth_key and /mtproto/mtproto-transports. All integers are little-endian.
+Source: core.telegram.org/mtproto/auth_key and /mtproto/mtproto-transports. All integers are little-endian.
 """
 
 from __future__ import annotations
@@ -22,30 +22,30 @@ NONCE_BYTES = 16
 
 _INTERMEDIATE_TAG = b"\xee\xee\xee\xee"
 _HEADER_BYTES = 64
-_OTHER_BEGINNINGS = (
+_RESERVED_STARTS = (
     *(b"\xef", b"\xdd" * 4, b"\xee" * 4),  # abridged, padded intermediate, intermediate
     *(b"HEAD", b"POST", b"GET ", b"OPTI", b"PVrG", b"\x16\x03\x01\x02"),  # HTTP, a proxy's, TLS
 )
-"""What an obfuscated header may not begin with: a server would take it for another transport."""
+"""What an obfuscated header must not begin with: a server would take it for another transport."""
 _LARGEST_REPLY = 4096
 _ENVELOPE = struct.Struct("<qqi")  # auth_key_id (0: unencrypted), message id, bytes that follow
 
 
 class Transport(Protocol):
-    """One way of carrying MTProto messages over TCP, for one connection."""
+    """An MTProto transport: how messages are carried over one TCP connection."""
 
     def first(self, message: bytes) -> bytes:
         """The bytes that open the connection and carry its first message."""
 
     def reply(self, raw: bytes) -> bytes | None:
-        """The first message in what was received so far, or None when more bytes are needed.
+        """The first message in the bytes received so far, or None when more are needed.
 
-        Raises Failed when no message can begin like this.
+        Raises ProtocolFailure when no message can begin like this.
         """
 
 
 class Intermediate:
-    """A tag of four bytes, then each message after its length in four bytes."""
+    """The intermediate transport: a tag of four bytes, then each message after its length in four bytes."""
 
     def first(self, message: bytes) -> bytes:
         """The tag, the length, the message."""
@@ -62,25 +62,25 @@ class Intermediate:
 
 
 class Obfuscated:
-    """The intermediate transport under AES-256-CTR, after 64 random-looking bytes that carry key and IV.
+    """The intermediate transport under AES-256-CTR, after 64 random-looking bytes that hold key and IV.
 
-    It is what the apps use. Nothing in it is secret from who knows the layout; it only looks like nothing else.
+    The apps use it. It keeps nothing secret from anyone who knows the layout; it only looks like no known protocol.
     """
 
     def __init__(self) -> None:
         self._header = _random_header()
-        turned = self._header[55:7:-1]
-        self._key, self._iv = turned[:32], turned[32:48]
+        reversed_ = self._header[55:7:-1]  # the answer's key and IV are the header's bytes 8 to 55 in reverse
+        self._key, self._iv = reversed_[:32], reversed_[32:48]
 
     def first(self, message: bytes) -> bytes:
-        """The header, its last eight bytes encrypted, and the message in the stream that goes on from there."""
+        """The header with its last eight bytes encrypted, then the message, encrypted by the same stream."""
         plain = self._header[:56] + _INTERMEDIATE_TAG + self._header[60:]
         stream = aes_ctr(plain[8:40], plain[40:56])
         header = plain[:56] + stream.update(plain)[56:]
         return header + stream.update(struct.pack("<I", len(message)) + message)
 
     def reply(self, raw: bytes) -> bytes | None:
-        """The first message of the answer's own stream, whose key and IV are the header's, turned round."""
+        """The first message of the answer, which is a stream with a key and IV of its own."""
         try:
             return Intermediate().reply(aes_ctr(self._key, self._iv).update(raw))
         except ProtocolFailure:
@@ -88,22 +88,22 @@ class Obfuscated:
 
 
 def _random_header() -> bytes:
-    """64 random bytes that no server takes for the beginning of anything else."""
+    """64 random bytes that no server takes for the beginning of another transport."""
     while True:
         header = os.urandom(_HEADER_BYTES)
-        if not header.startswith(_OTHER_BEGINNINGS) and header[4:8] != bytes(4):
+        if not header.startswith(_RESERVED_STARTS) and header[4:8] != bytes(4):
             return header
 
 
 def aes_ctr(key: bytes, iv: bytes) -> CipherContext:
-    """A stream under AES-CTR: encrypting and decrypting are the same. `key` has 32 bytes, `iv` 16."""
-    from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes  # noqa: PLC0415 - not at start
+    """An AES-CTR stream, in which encrypting and decrypting are the same. `key` has 32 bytes, `iv` 16."""
+    from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes  # noqa: PLC0415 - loaded on first use
 
     return Cipher(algorithms.AES256(key), modes.CTR(iv)).encryptor()
 
 
 TRANSPORTS: dict[str, type[Transport]] = {"intermediate": Intermediate, "obfuscated": Obfuscated}
-"""The transports by the name that a step gives in `via`."""
+"""The transports by name, which is a step's `via`."""
 
 
 def nonce() -> bytes:
@@ -111,7 +111,7 @@ def nonce() -> bytes:
     return os.urandom(NONCE_BYTES)
 
 
-def question(nonce: bytes) -> bytes:
+def req_pq_multi(nonce: bytes) -> bytes:
     """req_pq_multi in an unencrypted message."""
     body = struct.pack("<I", REQ_PQ_MULTI) + nonce
     # A message id is the time in units of 2^-32 s, with the lowest two bits zero for a client.
@@ -119,8 +119,8 @@ def question(nonce: bytes) -> bytes:
     return _ENVELOPE.pack(0, message_id, len(body)) + body
 
 
-def check_answer(message: bytes, nonce: bytes) -> None:
-    """Raises Failed when a message isn't the resPQ that answers `nonce`."""
+def check_res_pq(message: bytes, nonce: bytes) -> None:
+    """Raises ProtocolFailure when a message isn't the resPQ that answers `nonce`."""
     if not message:
         raise ProtocolFailure(EOF)
     if len(message) == 4:

@@ -1,8 +1,8 @@
-"""The network as a probe sees it: resolve, connect, hold, handshake, request, exchange, transfer: one Step each.
+"""The network as a probe sees it: it asks resolvers and opens connections, and records every operation as one Step.
 
-This is the seam under which the lab puts its country: a `Dialer` says where an address really is. Everything above
-is the same on a volunteer's line and in the lab. A failure on the network is data and never raises; what raises is
-our own bug.
+A `Dialer` says where an address really is, which is how the lab puts its country in place of the internet; all the
+rest is the same on a volunteer's line and in the lab. A failure on the network is data and never raises; an exception
+from here is a bug of ours.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 from probe.net import block_pages, certificates, dns
 from probe.net.counted_socket import CountedSocket
 from probe.net.dialer import Dialer, RealDialer
-from probe.net.step import StepFacts, counted, timed
+from probe.net.step import StepFacts, count_bytes, run_step
 from probe.net.tcp_connection import TcpConnection
 from probe.net.tls import TlsSession
 from probe.protocol.addresses import endpoint
@@ -31,9 +31,9 @@ _LONGEST_LINGER_S = 0.2
 
 
 class Network:
-    """Opens connections and asks resolvers. One lives as long as its probe and serves all its runs.
+    """Opens connections and asks resolvers. A probe has one, for all its runs.
 
-    `ca_file` takes the place of the certificate authorities that this machine trusts.
+    `ca_file` replaces the certificate authorities that this machine trusts.
     Raises UserError when no authority is found, or a file can't be read.
     """
 
@@ -44,33 +44,33 @@ class Network:
         self.ca_file = ca_file
         self.fingerprints = block_pages.read(fingerprint_file or block_pages.SHIPPED)
         certificates.anchors(ca_file)
-        # Making a context is dear, and nothing is verified while a handshake goes on: a wrong certificate is a fact.
+        # Made once, since making a context is slow. It verifies nothing, so that a wrong certificate is captured.
         self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self.tls.check_hostname = False
         self.tls.verify_mode = ssl.CERT_NONE
         self.sessions: dict[tuple[str, str], TlsSession] = {}
-        """TLS sessions that can be taken up again, by server name and address. Each is used once."""
+        """TLS sessions that can be resumed, by server name and address. Each is used once."""
 
     async def resolve(
         self, host: str, *, limit: float, clock: Clock, part: Part = "target", family: Literal[4, 6] = 4
     ) -> Step:
-        """Ask the system's resolver over UDP for a name's addresses, and listen on for more replies.
+        """Ask the system's resolver over UDP for a name's addresses, and keep listening for more replies.
 
-        A reply that was cut short to fit a datagram is asked for again over TCP.
+        `limit` is in seconds. After a reply that was truncated to fit a datagram, it is asked again over TCP.
         """
 
         async def ask(facts: StepFacts) -> None:
-            ear = dns.ReplyListener(clock, family)
-            linger = min(_LONGEST_LINGER_S, limit / 4)
+            listener = dns.ReplyListener(clock, family)
+            linger_s = min(_LONGEST_LINGER_S, limit / 4)
             server = self.dialer.system_resolver()
-            with ear.into(facts):
-                with CountedSocket.datagrams(server) as wire, counted(wire, facts):
-                    await dns.ask_datagrams(wire, host, ear, clock.within(limit), linger)
-                if not ear.replies:
-                    await dns.ask_again(server, host, ear, clock.within(limit))
+            with listener.record_into(facts):
+                with CountedSocket.datagrams(server) as sock, count_bytes(sock, facts):
+                    await dns.query_udp(sock, host, listener, clock.within(limit), linger_s)
+                if not listener.replies:
+                    await dns.retry_over_tcp(server, host, listener, clock.within(limit))
 
         via = "system" if family == 4 else "system6"
-        return await timed(ask, math.inf, clock, part=part, op="resolve", target=host, via=via)
+        return await run_step(ask, math.inf, clock, part=part, op="resolve", target=host, via=via)
 
     async def resolve_second(
         self,
@@ -82,15 +82,20 @@ class Network:
         part: Part = "target",
         family: Literal[4, 6] = 4,
     ) -> Step:
-        """Ask another resolver over TCP: the second path."""
+        """Ask another resolver, over TCP, for a name's addresses."""
 
         async def ask(facts: StepFacts) -> None:
-            ear = dns.ReplyListener(clock, family)
-            with await CountedSocket.stream(self.dialer.tcp(*server)) as wire, counted(wire, facts), ear.into(facts):
-                await dns.ask_stream(wire, host, ear)
+            listener = dns.ReplyListener(clock, family)
+            address = self.dialer.tcp(*server)
+            with (
+                await CountedSocket.stream(address) as sock,
+                count_bytes(sock, facts),
+                listener.record_into(facts),
+            ):
+                await dns.query_tcp(sock, host, listener)
 
         via = "second" if family == 4 else "second6"
-        return await timed(ask, limit, clock, part=part, op="resolve", target=host, via=via)
+        return await run_step(ask, limit, clock, part=part, op="resolve", target=host, via=via)
 
     async def connect(
         self,
@@ -101,12 +106,13 @@ class Network:
         limit: float,
         clock: Clock,
         part: Part = "target",
-        seen: Callable[[Step], None] = lambda _: None,
+        on_step: Callable[[Step], None] = lambda _: None,
     ) -> TcpConnection:
-        """Connect over TCP. The connection comes back even when that failed, with the step that says how.
+        """Connect over TCP. A connection is returned even when that failed, with the step that says how.
 
-        `seen` is told of every step on it as it ends.
+        `limit` is each step's, in seconds; `on_step` is called with every step on the connection as it ends.
         """
-        connection = TcpConnection(self, limit, clock, seen, part=part, target=target, address=endpoint(address, port))
+        where = endpoint(address, port)
+        connection = TcpConnection(self, limit, clock, on_step, part=part, target=target, address=where)
         await connection.open(self.dialer, address, port)
         return connection

@@ -1,7 +1,8 @@
 """One QUIC handshake that offers HTTP/3, where the extra `http3` is installed.
 
-aioquic brings the protocol and no sockets: the datagrams go over a Wire, so that the socket's own errors are seen and
-bytes are counted. Only what is called here loads it; a probe calls it in another process (`probe.net.quic_process`).
+aioquic implements the protocol without sockets: the datagrams go over a CountedSocket, so that the socket's own errors
+are seen and bytes are counted. aioquic is loaded when a function here is called, which a probe does in another process
+(`probe.net.quic_process`).
 """
 
 from __future__ import annotations
@@ -23,18 +24,18 @@ if TYPE_CHECKING:
 _HTTP3 = "h3"
 """The protocol's name in ALPN (RFC 9114 §3.1)."""
 _FIRST_RTT_S = 0.5
-"""What is taken for a round trip before one was seen. aioquic doubles it: what goes unanswered is sent again after a
-second (RFC 9002 §6.2.2), then after two and four. Its own 0.1 sends more of these 1,200 bytes into silence."""
+"""The assumed round trip before one was measured. aioquic doubles it: an unanswered datagram is sent again after a
+second (RFC 9002 §6.2.2), then after two and four. Its default of 0.1 would resend these 1,200 bytes more often."""
 _PEER = ("", 443)
-"""The socket hears one peer only, and aioquic need not know which."""
+"""A placeholder: the socket receives from one peer only, and aioquic need not know which."""
 _ALERTS = range(0x100, 0x200)
-"""Errors of QUIC that carry an alert of TLS (RFC 9001 §4.8)."""
+"""QUIC error codes that carry a TLS alert (RFC 9001 §4.8)."""
 _NO_VERSION = "protocol version"
-"""In the reason that aioquic gives where the server speaks no version of ours."""
+"""Part of the reason that aioquic gives when the server supports no version of ours."""
 
 
-def is_there() -> bool:
-    """Whether the extra is installed and can be loaded; it then is."""
+def can_load() -> bool:
+    """Whether the extra is installed and works. This loads it."""
     try:
         import aioquic.quic.connection  # noqa: F401, PLC0415 - an extra, and 4 MB
     except ImportError:
@@ -42,28 +43,29 @@ def is_there() -> bool:
     return True
 
 
-async def shake(wire: CountedSocket, name: str) -> list[bytes]:
-    """Shake hands under a server name. The chain that was shown, in DER, the leaf first.
+async def handshake(sock: CountedSocket, name: str) -> list[bytes]:
+    """Make a QUIC handshake with a server name. Returns the presented chain in DER, the leaf first.
 
-    Nothing is verified: a wrong certificate is a fact to record. Raises OSError, and Failed where either side gives
-    up: a server that has no HTTP/3 to offer does (ssl_failed_handshake). In silence it waits for ever.
+    Nothing is verified: a wrong certificate is a fact to record. Raises OSError, and ProtocolFailure when either side
+    gives up, as a server without HTTP/3 does (ssl_failed_handshake). Without an answer it never returns: the caller
+    sets a timeout.
     """
-    logging.getLogger("quic").disabled = True  # it would repeat what a server said
+    logging.getLogger("quic").disabled = True  # it would log text that a server sent
     now = asyncio.get_running_loop().time
     connection = _connection(name)
     connection.connect(_PEER, now())
-    while not _completed(connection):
-        await _send(wire, connection, now())
+    while not _is_completed(connection):
+        await _send(sock, connection, now())
         try:
             async with asyncio.timeout_at(connection.get_timer()):
-                data = await wire.receive()
+                data = await sock.receive()
         except TimeoutError:
             connection.handle_timer(now())
         else:
             _take(connection, data, now())
-    await _send(wire, connection, now())
+    await _send(sock, connection, now())
     connection.close()
-    await _send(wire, connection, now())
+    await _send(sock, connection, now())
     return _chain(connection)
 
 
@@ -83,14 +85,14 @@ def _connection(name: str) -> QuicConnection:
     )
 
 
-def _completed(connection: QuicConnection) -> bool:
-    """Whether the handshake is done. Raises Failed when either side gave up."""
+def _is_completed(connection: QuicConnection) -> bool:
+    """Whether the handshake is complete. Raises ProtocolFailure when either side gave up."""
     from aioquic.quic.events import HandshakeCompleted  # noqa: PLC0415 - an extra
 
     while event := connection.next_event():
         if isinstance(event, HandshakeCompleted):
             return True
-    closed = connection._close_event  # noqa: SLF001 - the public event comes only after a closing period, of seconds
+    closed = connection._close_event  # noqa: SLF001 - the public event comes seconds later, after the closing period
     if closed is None:
         return False
     if closed.error_code in _ALERTS:
@@ -104,16 +106,17 @@ def _take(connection: QuicConnection, data: bytes, now: float) -> None:
     try:
         connection.receive_datagram(data, _PEER, now)
     except Exception as e:
-        raise ProtocolFailure(failures.unknown(f"QUIC: {type(e).__name__}")) from e  # over what somebody sent: a fact
+        # aioquic failed on data that somebody sent: a fact about the network, not a bug of ours.
+        raise ProtocolFailure(failures.unknown(f"QUIC: {type(e).__name__}")) from e
 
 
-async def _send(wire: CountedSocket, connection: QuicConnection, now: float) -> None:
+async def _send(sock: CountedSocket, connection: QuicConnection, now: float) -> None:
     for data, _ in connection.datagrams_to_send(now):
-        await wire.send(data)
+        await sock.send(data)
 
 
 def _chain(connection: QuicConnection) -> list[bytes]:
     tls = connection.tls
-    leaf, rest = tls._peer_certificate, tls._peer_certificate_chain  # noqa: SLF001 - there is no public way to them
+    leaf, rest = tls._peer_certificate, tls._peer_certificate_chain  # noqa: SLF001 - they have no public accessor
     assert leaf is not None
     return [c.public_bytes(Encoding.DER) for c in (leaf, *rest)]

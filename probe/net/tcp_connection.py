@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 from probe.net import block_pages, certificates, failures, http1, mtproto
-from probe.net import download as transfers
 from probe.net.counted_socket import CountedSocket
-from probe.net.step import StepFacts, counted, timed
+from probe.net.download import download
+from probe.net.step import StepFacts, count_bytes, run_step
 from probe.net.tls import TlsConnection
-from probe.protocol.measurement import Op, Step
+from probe.protocol.measurement import Op, Part, Step
 
 if TYPE_CHECKING:
     import ssl
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from probe.net.dialer import Dialer
     from probe.net.tls import TlsSession
 
-_SESSION_S = 0.2
+_TICKET_S = 0.2
 """How long to wait for a session ticket after a handshake, at most."""
 
 
 class ConnectionDefaults(Protocol):
-    """What all connections of one probe share; `probe.net.network.Network` has it."""
+    """What all connections of one probe share: `probe.net.network.Network` provides it."""
 
     tls: ssl.SSLContext
     ca_file: Path | None
@@ -38,105 +38,116 @@ class ConnectionDefaults(Protocol):
 class TcpConnection:
     """One TCP connection and the steps made on it so far, in order. After a step that failed, nothing more is done.
 
-    Used with `with`, so that it always closes.
+    `limit` is the time for each step, in seconds. Use `with`, which closes the connection.
     """
 
     def __init__(
-        self, shared: ConnectionDefaults, limit: float, clock: Clock, seen: Callable[[Step], None], **named: Any
+        self,
+        shared: ConnectionDefaults,
+        limit: float,
+        clock: Clock,
+        on_step: Callable[[Step], None],
+        *,
+        part: Part,
+        target: str,
+        address: str,
     ) -> None:
+        """`part`, `target` and `address` (`ip:port`) go into every step; `on_step` is called as each one ends."""
         self._shared = shared
         self._limit = limit
         self._clock = clock
-        self._seen = seen
-        self._named = named
-        self._wire: CountedSocket | None = None
-        self._secure: TlsConnection | None = None
+        self._on_step = on_step
+        self._part: Part = part
+        self._target = target
+        self._address = address
+        self._socket: CountedSocket | None = None
+        self._tls: TlsConnection | None = None
         self.steps: list[Step] = []
 
     async def open(self, dialer: Dialer, address: str, port: int) -> None:
         """Make the connection; `Network.connect` calls it."""
 
         async def connect(_: StepFacts) -> None:
-            self._wire = await CountedSocket.persistent(dialer.tcp(address, port), self._limit / 2)
+            self._socket = await CountedSocket.stream_with_retry(dialer.tcp(address, port), self._limit / 2)
 
-        self._add(await timed(connect, self._limit, self._clock, op="connect", **self._named))
+        await self._run("connect", "", connect)
 
     async def hold(self, wait: float) -> None:
-        """Wait in silence for `wait` seconds: a reset now was provoked by nothing but the address."""
+        """Send nothing for `wait` seconds: a reset in that time can only be due to the address."""
 
-        async def listen(wire: CountedSocket, _: StepFacts) -> None:
+        async def listen(sock: CountedSocket, _: StepFacts) -> None:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(wait):
-                    await wire.receive()
+                    await sock.receive()
 
-        await self._then("hold", "", listen)
+        await self._run_counted("hold", "", listen)
 
     async def handshake(self, name: str, *, resume: bool = False) -> None:
-        """Shake hands over TLS under a server name, then judge the certificate that was shown for that name.
+        """Make a TLS handshake with a server name, then judge the presented certificate for that name.
 
-        With `resume` the last session with that name is taken up again, if its certificate was right and the server
-        agrees: that proves it is the same server, for a third of the bytes.
+        With `resume` the last session with that name is resumed, if its certificate was right and the server agrees:
+        that proves it is the same server, for a third of the bytes.
         """
 
-        async def shake(wire: CountedSocket, facts: StepFacts) -> None:
-            sessions = self._shared.sessions
-            session = sessions.pop((name, self._named["address"]), None) if resume else None
-            secure = TlsConnection(wire, self._shared.tls, name, session)
-            shown = certificates.judge(await secure.shake(), name, self._shared.ca_file)
-            self._secure = secure
-            facts.update(certificate=shown.certificate, certificate_failure=shown.failure, names=shown.names)
+        async def shake_hands(sock: CountedSocket, facts: StepFacts) -> None:
+            session = self._shared.sessions.pop((name, self._address), None) if resume else None
+            tls = TlsConnection(sock, self._shared.tls, name, session)
+            judged = certificates.judge(await tls.handshake(), name, self._shared.ca_file)
+            self._tls = tls
+            facts["certificate"], facts["certificate_failure"] = judged.certificate, judged.failure
+            facts["names"] = judged.names
 
-        await self._then("handshake", name, shake)
+        await self._run_counted("handshake", name, shake_hands)
 
     async def keep_session(self, name: str) -> None:
-        """After a handshake that showed the right certificate, wait a little for what the next one can take up.
+        """After a handshake with the right certificate, wait a little for a session that the next one can resume.
 
-        A contrast's certificate is never for its name.
+        For a contrast any certificate will do: the server has none for the contrast's name.
         """
-        right = self.steps[-1].certificate_failure is None or self._named["part"] == "contrast"
-        if self._secure and right and not self.failed:
-            session = await self._secure.session(min(_SESSION_S, self._limit / 4))
+        is_right = self.steps[-1].certificate_failure is None or self._part == "contrast"
+        if self._tls and is_right and not self.failed:
+            session = await self._tls.session(min(_TICKET_S, self._limit / 4))
             if session:
-                self._shared.sessions[name, self._named["address"]] = session
+                self._shared.sessions[name, self._address] = session
 
     async def request(self, host: str, method_and_path: str = "GET /", fields: tuple[str, ...] = http1.CLOSE) -> None:
-        """Ask for a page, over TLS after a handshake, and keep facts about it: never the page."""
+        """Ask for a page, over TLS after a handshake, and record facts about it: never the page."""
 
-        async def ask(wire: CountedSocket, facts: StepFacts) -> None:
-            channel = self._secure or wire
+        async def ask(sock: CountedSocket, facts: StepFacts) -> None:
+            channel = self._tls or sock
             await channel.send(http1.request(method_and_path, host, fields))
             raw = bytearray()
             try:
-                await _fill(raw, channel)
-            finally:  # what came before a cut is a fact too: some censors send their page and then reset
-                facts.update(self._page(bytes(raw)))
+                await _read_answer(channel, raw)
+            finally:  # also when the connection was cut: some censors send their page and then reset
+                facts.update(self._page_facts(bytes(raw)))
 
-        await self._then("request", method_and_path, ask)
+        await self._run_counted("request", method_and_path, ask)
 
     async def exchange(self, transport: str = "intermediate") -> None:
-        """Ask a Telegram datacentre for resPQ over an MTProto transport."""
+        """Ask a Telegram datacentre for resPQ over an MTProto transport (a key of `mtproto.TRANSPORTS`)."""
 
-        async def ask(wire: CountedSocket, _: StepFacts) -> None:
+        async def ask(sock: CountedSocket, _: StepFacts) -> None:
             nonce = mtproto.nonce()
             carrier = mtproto.TRANSPORTS[transport]()
-            await wire.send(carrier.first(mtproto.question(nonce)))
+            await sock.send(carrier.first(mtproto.req_pq_multi(nonce)))
             raw = b""
             while (message := carrier.reply(raw)) is None:
-                raw += await wire.receive()
-            mtproto.check_answer(message, nonce)
+                raw += await sock.receive()
+            mtproto.check_res_pq(message, nonce)
 
-        await self._then("exchange", transport, ask)
+        await self._run_counted("exchange", transport, ask)
 
     async def transfer(self, host: str, path: str) -> None:
-        """Download for a bounded time and size, and keep how it went. What comes slowly is no failure."""
+        """Download for a bounded time and size, and record how it went. A slow download is not a failure."""
 
-        async def download(wire: CountedSocket, facts: StepFacts) -> None:
-            channel = self._secure or wire
+        async def fetch(sock: CountedSocket, facts: StepFacts) -> None:
+            channel = self._tls or sock
             await channel.send(http1.request(f"GET {path}", host))
-            # It ends by itself before the step's time is over: then what came is no failure.
-            await transfers.download(channel, wire, self._clock, 0.9 * self._clock.within(self._limit), facts)
+            # It must end before the step's own time limit, which would make it a failure.
+            await download(channel, sock, self._clock, 0.9 * self._clock.within(self._limit), facts)
 
-        await self._then("transfer", f"GET {path}", download)
+        await self._run_counted("transfer", f"GET {path}", fetch)
 
     @property
     def failed(self) -> bool:
@@ -144,32 +155,47 @@ class TcpConnection:
         return any(s.failure is not None for s in self.steps)
 
     def close(self) -> None:
-        """Close the socket; more than once does no harm."""
-        if self._wire is not None:
-            self._wire.close()
+        """Close the socket. Calling it again does nothing."""
+        if self._socket is not None:
+            self._socket.close()
 
-    def _page(self, raw: bytes) -> StepFacts:
-        """The facts of an answer, or of as much as came of it."""
+    def _page_facts(self, raw: bytes) -> StepFacts:
+        """The facts of an answer, or of as much of it as came."""
+        facts: StepFacts = {}
         with contextlib.suppress(failures.ProtocolFailure):
             response = http1.parse(raw)
             if response is not None:
-                return http1.facts(response) | {"fingerprint": block_pages.match(response, self._shared.fingerprints)}
-        return {}
+                facts = http1.facts(response)
+                facts["fingerprint"] = block_pages.match(response, self._shared.fingerprints)
+        return facts
 
-    async def _then(self, op: Op, via: str, work: Callable[[CountedSocket, StepFacts], Awaitable[None]]) -> None:
-        if self.failed or self._wire is None:
+    async def _run_counted(
+        self, op: Op, via: str, operation: Callable[[CountedSocket, StepFacts], Awaitable[None]]
+    ) -> None:
+        """Run an operation on the open connection and count its bytes. Does nothing once a step has failed."""
+        if self.failed or self._socket is None:
             return
-        wire = self._wire
+        sock = self._socket
 
-        async def do(facts: StepFacts) -> None:
-            with counted(wire, facts):
-                await work(wire, facts)
+        async def counted(facts: StepFacts) -> None:
+            with count_bytes(sock, facts):
+                await operation(sock, facts)
 
-        self._add(await timed(do, self._limit, self._clock, op=op, via=via, **self._named))
+        await self._run(op, via, counted)
 
-    def _add(self, step: Step) -> None:
+    async def _run(self, op: Op, via: str, operation: Callable[[StepFacts], Awaitable[None]]) -> None:
+        step = await run_step(
+            operation,
+            self._limit,
+            self._clock,
+            op=op,
+            via=via,
+            part=self._part,
+            target=self._target,
+            address=self._address,
+        )
         self.steps.append(step)
-        self._seen(step)
+        self._on_step(step)
 
     def __enter__(self) -> Self:
         return self
@@ -178,11 +204,14 @@ class TcpConnection:
         self.close()
 
 
-async def _fill(raw: bytearray, wire: CountedSocket | TlsConnection) -> None:
-    """Read one HTTP answer up to its end, the stream's end or the largest size. Raises EOFError within its head."""
+async def _read_answer(channel: CountedSocket | TlsConnection, raw: bytearray) -> None:
+    """Read one HTTP answer into `raw`, up to its end, the stream's end or the largest size.
+
+    Raises EOFError when the stream ends within the answer's head.
+    """
     while True:
         try:
-            raw += await wire.receive()
+            raw += await channel.receive()
         except EOFError:
             if http1.parse(bytes(raw)) is None:
                 raise

@@ -1,4 +1,4 @@
-"""TLS over a wire, by buffers, so that the socket's own errors are seen as they are."""
+"""TLS over a counted socket, through memory buffers, so that the socket's own errors come through unchanged."""
 
 from __future__ import annotations
 
@@ -14,75 +14,78 @@ if TYPE_CHECKING:
 
     from probe.net.counted_socket import CountedSocket
 
-_AT_ONCE = 16 * 1024
+_READ_SIZE = 16 * 1024
 
 
 class TlsSession(NamedTuple):
-    """What a later connection to the same server can take up, and the chain (DER) that the server showed at first."""
+    """A session that a later connection to the same server can resume, and the server's certificate chain (DER)."""
 
     ticket: ssl.SSLSession
     chain: list[bytes]
 
 
 class TlsConnection:
-    """One TLS connection under a server name. Nothing is verified: a wrong certificate is a fact to record."""
+    """One TLS connection with a server name. Nothing is verified: a wrong certificate is a fact to record."""
 
     def __init__(
-        self, wire: CountedSocket, context: ssl.SSLContext, name: str, session: TlsSession | None = None
+        self, sock: CountedSocket, context: ssl.SSLContext, name: str, session: TlsSession | None = None
     ) -> None:
-        """`session` is an earlier one with the same server: taken up again, no certificates travel."""
-        self._wire = wire
+        """`session` is an earlier one with the same server: when it is resumed, no certificates travel."""
+        self._sock = sock
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         ticket = session.ticket if session else None
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=name, session=ticket)
         self._chain = session.chain if session else []
 
-    async def shake(self) -> list[bytes]:
-        """Shake hands. The chain that was shown, in DER, the leaf first. Raises OSError, EOFError."""
-        await self._until(self._tls.do_handshake)
+    async def handshake(self) -> list[bytes]:
+        """Make the TLS handshake. Returns the presented chain in DER, the leaf first. Raises OSError, EOFError."""
+        await self._complete(self._tls.do_handshake)
         if not self._tls.session_reused:
             self._chain = certificates.chain_of(self._tls)
         return self._chain
 
     async def session(self, wait: float) -> TlsSession | None:
-        """What a later connection can take up, if the server gives it within `wait` seconds after the handshake."""
+        """A session that a later connection can resume; None when the server sends no ticket within `wait` seconds."""
         with contextlib.suppress(TimeoutError, OSError, EOFError):
             async with asyncio.timeout(wait):
-                await self.receive()  # tickets come before anything else, and nothing was asked for
+                await self.receive()  # tickets come first, and no other data was asked for
         ticket = self._tls.session
         return TlsSession(ticket, self._chain) if ticket is not None and ticket.has_ticket else None
 
     async def send(self, data: bytes) -> None:
         """Encrypt and send. Raises OSError."""
-        self._tls.write(data)  # into memory: it takes everything
+        self._tls.write(data)  # into a memory buffer, which takes all of it
         await self._flush()
 
     async def receive(self) -> bytes:
         """The next bytes, decrypted. Raises EOFError at the stream's end, OSError."""
-        found = b""
+        data = b""
 
         def read() -> None:
-            nonlocal found
-            found = self._tls.read(_AT_ONCE)
+            nonlocal data
+            data = self._tls.read(_READ_SIZE)
 
         try:
-            await self._until(read)
-        except ssl.SSLZeroReturnError:  # an end that was announced
+            await self._complete(read)
+        except ssl.SSLZeroReturnError:  # the peer sent close_notify
             raise EOFError from None
-        if not found:
+        if not data:
             raise EOFError
-        return found
+        return data
 
-    async def _until(self, step: Callable[[], object]) -> None:
-        """Do a step of TLS, giving it what it waits for. What it wants to say goes out even when it fails."""
+    async def _complete(self, step: Callable[[], object]) -> None:
+        """Call `step` again and again, with more received bytes each time, until TLS has all that the step needs.
+
+        What TLS has to send (an alert, for example) is sent even when the step fails.
+        """
         while True:
             try:
                 step()
             except ssl.SSLWantReadError:
                 await self._flush()
-                self._incoming.write(await self._wire.receive())
+                self._incoming.write(await self._sock.receive())
             except ssl.SSLError:
-                with contextlib.suppress(OSError):  # an alert, to whoever is still there
+                with contextlib.suppress(OSError):  # the peer may have closed already
                     await self._flush()
                 raise
             else:
@@ -91,4 +94,4 @@ class TlsConnection:
 
     async def _flush(self) -> None:
         if self._outgoing.pending:
-            await self._wire.send(self._outgoing.read())
+            await self._sock.send(self._outgoing.read())

@@ -34,7 +34,7 @@ def here(directory: Path) -> Here:
 
 def of(directory: Path) -> KnownNetworks:
     """The networks known to the probe in a directory. Raises UserError where it has no key."""
-    return KnownNetworks(directory / files.NETWORKS, Key.load(directory / "probe.key", "user"))
+    return KnownNetworks(directory / files.NETWORKS, Key.load(directory / files.KEY, "user"))
 
 
 def ask(
@@ -55,7 +55,7 @@ def offer(config: Config, texts: Texts, answer: Callable[[str], str] | None) -> 
     Raises UserError for a file of networks that can't be used.
     """
     directory = Path(config.data)
-    if answer is None or config.vantage.access != "unknown" or not (directory / "probe.key").exists():
+    if answer is None or config.vantage.access != "unknown" or not (directory / files.KEY).exists():
         return False
     at = here(directory)
     if not of(directory).is_new(at):

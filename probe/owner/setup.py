@@ -5,17 +5,15 @@ Nothing is written before consent is given, and nothing is contacted but the pla
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.error import URLError
 
-from probe.base import private_file
+from probe.base import private_file, times
 from probe.base.errors import UserError
 from probe.home import consent, files
-from probe.home import files as home
 from probe.home.config import DELIVER_EVERY_S, load
 from probe.measure import data_use
 from probe.net import quic_process
@@ -39,7 +37,6 @@ LARGEST_WATCH = 1 << 20
 _WAIT_S = 20.0
 MONTHLY_MB, SPOOL_MB = 120, 256
 """What a new probe may use at most: of data in a month, and of disk."""
-SIGNED = "watch.signed"
 
 
 class SetupRequest(NamedTuple):
@@ -73,7 +70,7 @@ def prepare(
         raise UserError(texts.text("setup", "withdrawn"))
     invited = invite.read(wanted.line)
     raw = fetch(str(wanted.watch) if wanted.watch else invited.watch)
-    watch = watch_file.open_signed(raw, invited.operator, "the watch", dt.datetime.now(dt.UTC).date())
+    watch = watch_file.open_signed(raw, invited.operator, "the watch", times.today())
     projected = data_use.of(watch, DELIVER_EVERY_S, http3=quic_process.is_installed())
     say(texts.text("setup", "invited", operator=invited.operator))
     minutes = f"{watch.cadence_s / 60:g}"
@@ -81,9 +78,9 @@ def prepare(
     say("")
     given = _consent(wanted, texts, say, answer, explain(texts, watch, invited.nats, projected))
     say(usage(texts, watch, projected))
-    key = Key.load_or_create(wanted.directory / "probe.key", "user")
-    private_file.write(wanted.directory / SIGNED, raw)
-    file = wanted.directory / home.CONFIG
+    key = Key.load_or_create(wanted.directory / files.KEY, "user")
+    private_file.write(wanted.directory / files.WATCH, raw)
+    file = wanted.directory / files.CONFIG
     private_file.write(
         file, configuration(invited, wanted, _introduced(wanted, texts, answer), texts.language).encode()
     )
@@ -146,7 +143,7 @@ def configuration(invited: Invite, wanted: SetupRequest, line: KnownNetwork, lan
     lines = [
         "# Written by `blockonset probe setup`. Every key: docs/volunteer.md.",
         'data = "."',
-        f'watch = "{SIGNED}"',
+        f'watch = "{files.WATCH}"',
         f"nats = {q(list(invited.nats))}",
         f"operator = {q(invited.operator)}",
         f"api = {q(invited.api)}",
@@ -170,7 +167,7 @@ def serve(
     """Offer the service; install it on a yes. What to say, and whether it runs."""
     manager = install.here()
     if wanted is None and manager is not None and answer is not None:
-        wanted = answer(texts.text("setup", "service", manager=manager.manager)).strip().lower() in ("y", "yes", "có")
+        wanted = consent.is_yes(answer(texts.text("setup", "service", manager=manager.manager)))
     if not wanted or manager is None:
         return texts.text("setup", "no_service"), False
     try:
@@ -202,8 +199,7 @@ def _consent(
 ) -> Consent:
     before = consent.read(wanted.directory)
     if before is not None and consent.holds(before) and before.language == texts.language:
-        date = dt.datetime.fromtimestamp(before.agreed_ms / 1000, dt.UTC).date()
-        say(texts.text("setup", "again", date=date.isoformat()))
+        say(texts.text("setup", "again", date=times.day(before.agreed_ms).isoformat()))
         return before
     say(explained)
     say("")

@@ -16,9 +16,10 @@ from urllib.error import URLError
 import msgspec
 
 from probe import panic
+from probe.base import times
 from probe.base.clock import now_ms
 from probe.base.errors import UserError
-from probe.custody import watch_renewal, withdrawal_delivery
+from probe.custody import withdrawal_delivery
 from probe.custody.spool_view import view
 from probe.home import notebook
 from probe.home.notebook import CLOCK_TOLERANCE_MS
@@ -78,7 +79,7 @@ def status(config: Config, watch: Watch | None, *, ask_api: bool = True) -> Stat
     pid = panic.running(directory)
     held = view(config.spool_file, at)
     behind, unknown = _behind(config, watch, noted, ask_api=ask_api)
-    today = dt.datetime.fromtimestamp(at / 1000, dt.UTC).date().isoformat()
+    today = times.day(at).isoformat()
     return Status(
         pid=pid or None,
         held=notebook.held(directory),
@@ -152,7 +153,7 @@ def words(found: Status, texts: Texts) -> list[str]:
 def _about_watch(found: Status) -> str:
     if found.watch_expires is None:
         return "no_watch"
-    return "watch" if found.watch_expires >= watch_renewal.today().isoformat() else "watch_expired"
+    return "watch" if found.watch_expires >= times.today().isoformat() else "watch_expired"
 
 
 def _withdrawal(config: Config) -> Literal["", "waiting", "confirmed"]:

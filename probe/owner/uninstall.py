@@ -11,6 +11,7 @@ from probe import panic
 from probe.base.clock import now_ms
 from probe.base.errors import UserError
 from probe.custody.spool_view import view
+from probe.home import files
 from probe.owner.service import install
 
 _STOP_S = 20.0
@@ -27,7 +28,7 @@ class Uninstalled(NamedTuple):
 def undelivered(directory: Path) -> int:
     """How many segments would be lost with the spool; 0 where it can't be read."""
     with contextlib.suppress(UserError):
-        return view(directory / "spool.db", now_ms()).spooled
+        return view(directory / files.SPOOL, now_ms()).spooled
     return 0
 
 

@@ -15,7 +15,6 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from probe.net.dialer import RealDialer
 from probe.place.rtnetlink import Route, _asked
 
 if TYPE_CHECKING:
@@ -50,7 +49,7 @@ class RouteCheck(NamedTuple):
 
 def of_run(watch: Watch, dialer: Dialer) -> RouteCheck:
     """How a run of a watch would leave this machine now. A lab's dialer leads elsewhere: its routes tell nothing."""
-    if not isinstance(dialer, RealDialer):
+    if not dialer.is_real:
         return RouteCheck((), "unknown")
     return check_routes(destinations(watch, dialer))
 

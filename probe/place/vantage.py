@@ -15,7 +15,6 @@ import msgspec
 import structlog
 
 from probe.base.errors import UserError
-from probe.net.dialer import RealDialer
 from probe.place import known_networks, routes, this_network
 from probe.place.own_names import own_address
 from probe.place.whoami import Whoami
@@ -64,7 +63,7 @@ class VantageSource:
     async def __call__(self) -> Vantage:
         """The vantage now. `path` is `split` where the numbers disagree, otherwise left to the run."""
         found = await self._where()
-        if not isinstance(self._dialer, RealDialer):
+        if not self._dialer.is_real:
             return found
         found = self._with_known(found)
         return msgspec.structs.replace(found, path=self._path(found))

@@ -1,12 +1,11 @@
-"""IP addresses: which can never be a service on the internet, and how an endpoint is written."""
+"""Which IP addresses can't be a service on the internet, and how an endpoint is written."""
 
 from __future__ import annotations
 
 import functools
 import ipaddress
 
-# IANA's special-purpose registries, without the documentation nets: nobody is reached there either, and the lab
-# gives its fictional country those addresses.
+# IANA's special-purpose registries. The documentation networks are left out, since the lab's country uses them.
 _BOGONS = tuple(
     ipaddress.ip_network(net)
     for net in (
@@ -37,7 +36,7 @@ _BOGONS = tuple(
 def is_bogon(address: str) -> bool:
     """Whether an address is private, loopback, link-local, carrier-grade NAT, multicast or reserved.
 
-    Text that is no address is a bogon too: there is nothing to contact.
+    Text that is not an address counts as a bogon too: there is nothing to contact.
     """
     try:
         ip = ipaddress.ip_address(address)

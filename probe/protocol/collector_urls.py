@@ -1,4 +1,4 @@
-"""The addresses of collectors: which schemes there are, and which are encrypted."""
+"""The URL schemes of collectors, and which of them are encrypted."""
 
 from __future__ import annotations
 

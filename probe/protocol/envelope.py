@@ -1,4 +1,4 @@
-"""One envelope for all that is signed: segments, receipts and watches.
+"""The envelope of everything that is signed as bytes: segments, receipts and watches.
 
 Layout, byte for byte:
 
@@ -8,7 +8,8 @@ Layout, byte for byte:
     36  64   signature over bytes 0-36 and everything after byte 100
     100      body
 
-The kind is signed, so one thing can't pass for another. What was signed is never serialised again.
+The kind is signed, so that a receipt can't pass for a watch, for example. The signature covers the bytes as they
+travel: nothing is serialised again to check it.
 """
 
 from __future__ import annotations
@@ -32,10 +33,7 @@ _SIGNATURE = slice(36, HEADER)
 
 
 class EnvelopeError(ValueError):
-    """Bytes that aren't an envelope of this kind, or whose signature is wrong.
-
-    `reason` is `envelope` or `signature`.
-    """
+    """Bytes that aren't an envelope of the expected kind, or whose signature is wrong; `reason` says which."""
 
     def __init__(self, reason: Literal["envelope", "signature"], detail: str) -> None:
         super().__init__(detail)
@@ -43,26 +41,31 @@ class EnvelopeError(ValueError):
 
 
 class Envelope(NamedTuple):
-    """An envelope whose signature was right: who signed, what, and the bytes that the signature covers."""
+    """An envelope whose signature was right: the signer's id, the body, and the bytes that the signature covers."""
 
     signer_id: str
     body: bytes
     signed: bytes
 
 
+def has_kind(raw: bytes, kind: Kind) -> bool:
+    """Whether bytes begin as an envelope of this kind does; the signature is not checked."""
+    return raw.startswith(_MAGIC + kind.encode())
+
+
 def seal(kind: Kind, body: bytes, key: Key) -> bytes:
-    """The envelope around a body."""
+    """The envelope around a body, signed with `key`."""
     head = _MAGIC + kind.encode() + key.public
     return head + key.sign(head + body) + body
 
 
-def open(raw: bytes, kind: Kind) -> Envelope:  # noqa: A001 - read as `signed.open`
-    """Check the signature, then give the body. Whether the signer is to be trusted is the caller's question.
+def open(raw: bytes, kind: Kind) -> Envelope:  # noqa: A001 - read as `envelope.open`
+    """Check the signature and return the signer, the body and the signed bytes. Raises EnvelopeError.
 
-    Raises SignedError.
+    Whether the signer is to be trusted is for the caller to decide.
     """
     head = _MAGIC + kind.encode()
-    if len(raw) < HEADER or raw[:4] != head:
+    if len(raw) < HEADER or not has_kind(raw, kind):
         raise EnvelopeError("envelope", f"not an envelope of the kind {kind!r}")
     public = raw[_KEY]
     covered = head + public + raw[HEADER:]

@@ -1,6 +1,6 @@
-"""An invite: one line from the operator to a volunteer, with all that a probe must know to begin.
+"""An invite: one line from the operator to a volunteer, with everything that a probe needs to start.
 
-It names the collectors, the operator's public key (whose watches and receipts the probe trusts from then on) and
+It names the collectors, the operator's public key (the probe then trusts watches and receipts that it signed) and
 where the signed watch is. It holds no secret: the probe makes its own key.
 """
 
@@ -17,13 +17,13 @@ from probe.protocol.collector_urls import SCHEMES
 if TYPE_CHECKING:
     from probe.protocol.keys import Key
 
-WHAT = "blockonset1"
+LABEL = "blockonset1"
 _ORDER = ("tls://", "wss://", "nats://", "ws://")
-"""TLS first; a WebSocket where that is blocked; without TLS only on the operator's own machine."""
+"""TLS first, then a WebSocket, in case TLS is blocked. The others are meant for the operator's own machine only."""
 
 
 class Invite(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """What stands in an invite, and who signed it."""
+    """The contents of an invite, and who signed it."""
 
     nats: Annotated[tuple[str, ...], msgspec.Meta(min_length=1, max_length=16)]
     """URLs of the collectors."""
@@ -32,22 +32,22 @@ class Invite(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forb
     api: str = ""
     """URL of the public API, if there is one."""
     whoami: str = ""
-    """URL that tells a caller which network it is in, if there is one."""
+    """URL that answers a caller with the number of its network, if there is one."""
     operator: str = ""
-    """The operator's public key: filled in from the signature on reading, and never taken from the body."""
+    """The operator's public key, filled in from the signature when an invite is read, never from the body."""
 
 
 def write(invite: Invite, operator: Key) -> str:
-    """The line. Raises UserError for an invite that no probe could use."""
+    """The signed line of an invite. Raises UserError for an invite that no probe could use."""
     _check(invite)
     body = msgspec.structs.replace(invite, nats=ordered(invite.nats), operator="")
-    return signed_text.seal(WHAT, msgspec.json.encode(body), operator)
+    return signed_text.seal(LABEL, msgspec.json.encode(body), operator)
 
 
 def read(line: str) -> Invite:
-    """What an invite says. Raises UserError for one that is damaged, forged, or says nothing that can be used."""
+    """The invite in a signed line. Raises UserError for one that is damaged, forged or unusable."""
     try:
-        opened = signed_text.open(line, WHAT, "operator")
+        opened = signed_text.open(line, LABEL, "operator")
         invite = msgspec.json.decode(opened.body, type=Invite, strict=True)
     except signed_text.SignedTextError as e:
         raise UserError(f"invite: {e}") from e
@@ -58,7 +58,7 @@ def read(line: str) -> Invite:
 
 
 def ordered(urls: tuple[str, ...]) -> tuple[str, ...]:
-    """The URLs in the order in which they are tried: by transport, and within one as they were given."""
+    """The URLs in the order in which they are tried: by scheme (`_ORDER`), and within a scheme as they were given."""
     return tuple(sorted(urls, key=lambda u: next(i for i, s in enumerate(_ORDER) if u.startswith(s))))
 
 
@@ -71,6 +71,6 @@ def _check(invite: Invite) -> None:
         if value and not value.startswith(("https://", "http://")):
             raise UserError(f"invite: {key} {value!r} must begin with https:// or http://")
     if not invite.watch:
-        raise UserError("invite: it does not say where the signed watch is")
+        raise UserError("invite: watch is empty: it must say where the signed watch is")
     if invite.operator and not keys.is_id(invite.operator, "operator"):
         raise UserError("invite: operator is not a public key")

@@ -1,4 +1,4 @@
-"""Ed25519 keys in the text form of NATS' nkeys: one text is a probe's id, its NATS user and its verifying key.
+"""Ed25519 keys in the text form of NATS' nkeys: the same text is a probe's id, its NATS user and its public key.
 
 Text form: base32 without padding of prefix, key bytes and CRC-16/XMODEM (little-endian). A public key has a prefix
 of one byte, 20 << 3 for a user ("U...") and 14 << 3 for an operator ("O..."). A seed has two bytes that mix
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal, Self
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from probe.base import private_file
 from probe.base.errors import UserError
 
 if TYPE_CHECKING:
@@ -32,13 +33,13 @@ ID_LENGTH = 56
 
 
 class KeyTextError(ValueError):
-    """A text that isn't a key of the kind it should be."""
+    """A text that isn't a key of the expected kind."""
 
 
 class Key:
     """A private key with its public id.
 
-    `id` is the public text ("U..." or "O..."), `seed` the private one ("SU..." or "SO..."), `kind` what it is for.
+    `id` is the public text ("U..." or "O..."), `seed` the private one ("SU..." or "SO...").
     """
 
     def __init__(self, secret: bytes, kind: Kind) -> None:
@@ -56,7 +57,7 @@ class Key:
 
     @classmethod
     def from_seed(cls, text: str, kind: Kind) -> Self:
-        """The key that a seed's text stands for. Raises KeyTextError."""
+        """The key with this seed. Raises KeyTextError."""
         raw = _decode(text)
         if len(raw) != 34 or raw[0] & 0xF8 != _SEED:
             raise KeyTextError("not a seed")
@@ -81,14 +82,16 @@ class Key:
         try:
             return cls.from_seed(text, kind)
         except KeyTextError as e:
-            raise UserError(f"key file {path}: {e}; restore it, or remove it to start as somebody new") from e
+            raise UserError(
+                f"key file {path}: {e}; restore it from a backup, or remove it to start with a new key"
+            ) from e
 
     @classmethod
     def load_or_create(cls, path: Path, kind: Kind) -> Self:
-        """The key in a file, made (mode 0600) where there is none. Raises UserError as `load` does."""
+        """The key in a file, which is made (mode 0600) if there is none. Raises UserError as `load` does."""
         if not path.exists():
             try:
-                _write_new(path, cls.create(kind).seed + "\n")
+                private_file.create(path, f"{cls.create(kind).seed}\n".encode())
             except OSError as e:
                 raise UserError(f"key file {path}: can't be written: {e}") from e
         return cls.load(path, kind)
@@ -113,7 +116,7 @@ def text_of(public: bytes, kind: Kind) -> str:
 
 
 def public_of(text: str, kind: Kind) -> bytes:
-    """The 32-byte public key that a text stands for. Raises KeyTextError."""
+    """The 32-byte public key in text form `text`. Raises KeyTextError."""
     raw = _decode(text)
     if len(text) != ID_LENGTH or raw[0] != _PREFIX[kind]:
         raise KeyTextError(f"not a public key of the kind {kind!r}")
@@ -130,7 +133,7 @@ def is_id(text: str, kind: Kind) -> bool:
 
 
 def verify_public(public: bytes, signature: bytes, data: bytes) -> bool:
-    """Whether `signature` over `data` was made with the key whose 32 public bytes these are."""
+    """Whether `signature` over `data` was made with the key that has these 32 public bytes."""
     try:
         Ed25519PublicKey.from_public_bytes(public).verify(signature, data)
     except (InvalidSignature, ValueError):
@@ -157,25 +160,8 @@ def _decode(text: str) -> bytes:
     try:
         checked = base64.b32decode(text + "=" * (-len(text) % 8))
     except ValueError as e:
-        raise KeyTextError("not a key's text (base32)") from e
+        raise KeyTextError("not the text of a key (base32)") from e
     raw, crc = checked[:-2], checked[-2:]
     if not raw or binascii.crc_hqx(raw, 0).to_bytes(2, "little") != crc:
-        raise KeyTextError("a key's text whose checksum is wrong")
+        raise KeyTextError("not the text of a key: its checksum is wrong")
     return raw
-
-
-def _write_new(path: Path, text: str) -> None:
-    """Write a file that nobody else can read, whole or not at all; leave one that was there first."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(handle, "w", encoding="ascii") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.link(part, path)
-    except FileExistsError:
-        pass
-    finally:
-        part.unlink()

@@ -1,10 +1,10 @@
-"""The wire format: what a probe records, and the only vocabulary the rooms share.
+"""The wire format: what a probe records and sends, and what the aggregator reads.
 
 A measurement holds facts. No field can say "blocked": conclusions are drawn later, from the facts, and can be
 drawn again under other rules.
 
-Nothing here can identify a volunteer. Addresses that appear are those of the service, of controls and of what a
-resolver answered; the line's own addresses, its resolver's address, host names and network names have no field.
+Nothing here can identify a volunteer. The addresses in it are those of the service, of controls and of a resolver's
+answers; there is no field for the line's own addresses, its resolver's address, host names or network names.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import msgspec
 from msgspec import Meta
 
 FORMAT = 1
-"""Version of this format; a reader refuses versions it does not know."""
+"""Version of this format. A reader refuses versions that it does not know."""
 
-# Limits are part of the format: what is above them does not open, and so never reaches the store.
+# Limits are part of the format: a segment that exceeds them is refused when it is opened, and never stored.
 Word = Annotated[str, Meta(max_length=128)]
 Text = Annotated[str, Meta(max_length=512)]
 Hex128 = Annotated[str, Meta(pattern=r"^[0-9a-f]{32}$", max_length=32)]
@@ -29,30 +29,29 @@ Code = Annotated[int, Meta(ge=0, le=2**15 - 1)]
 Duration = Annotated[float, Meta(ge=0, le=86_400_000)]
 """Milliseconds, at most a day."""
 EARLIEST_MS = 1_577_836_800_000
-"""2020. A machine without a battery-backed clock starts in 1970 and must learn the time before it measures."""
+"""The year 2020. A machine without a battery-backed clock starts in 1970 and must get the time before it measures."""
 Instant = Annotated[int, Meta(ge=EARLIEST_MS, le=4_102_444_800_000)]
 """Milliseconds since the epoch, from 2020 to 2100."""
 Addresses = Annotated[tuple[Word, ...], Meta(max_length=64)]
 
 Part = Literal["target", "contrast", "control"]
-"""What a step tests: the service, a harmless name at the service's own address, or something nobody blocks."""
+"""What a step tests: the service, a harmless name at the service's own address, or a site that nobody blocks."""
 
 Op = Literal["resolve", "connect", "hold", "handshake", "request", "exchange", "transfer", "quic"]
-"""One network operation: DNS query, TCP connect, waiting in silence on an open connection (does somebody reset it
-before a byte is sent?), TLS handshake, HTTP request, MTProto exchange, a bounded download that is timed, a
-QUIC handshake that offers HTTP/3 (over UDP, without a connect before it)."""
+"""One network operation: DNS query, TCP connect, holding an open connection without sending (is it reset before a
+byte is sent?), TLS handshake, HTTP request, MTProto exchange, a bounded and timed download, a QUIC handshake that
+offers HTTP/3 (over UDP, without a connect before it)."""
 
 MARKS = 8
-"""Into so many equal parts the time of a transfer is divided."""
-
+"""The number of equal parts that the time of a transfer is divided into."""
 
 Path = Literal["direct", "vpn", "proxy", "split", "changed", "unknown"]
-"""By which way a run left its machine: by the line itself, through a tunnel or proxy, partly through one, or by
-another way at its end than at its beginning. `unknown` where the system does not tell."""
+"""How a run's traffic left its machine: directly over the line, through a tunnel or a proxy, over two networks
+(`split`), or differently at its end than at its beginning (`changed`). `unknown` where the system does not tell."""
 
 Resolver = Literal["provider", "other", "router", "filter", "unknown"]
-"""Whose resolver the line uses: one in its provider's network, one in another network, the home's router (which
-passes on to nobody knows whom), one that is known to filter for its users, or not known."""
+"""Whose resolver the line uses: one in its provider's network, one in another network, the home's router (whose own
+resolver is not known), one that is known to filter for its users, or not known."""
 
 
 class DnsReply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -77,7 +76,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid
     part: Part = "target"
     op: Op
     target: Word
-    """The watch's own word for what is tested: a host name or an endpoint's id."""
+    """What is tested, as the watch names it: a host name or an endpoint's id."""
     address: Word = ""
     """Remote `ip:port` (`[ip]:port` for IPv6) as the watch or the resolver gave it; empty for `resolve`."""
     via: Text = ""
@@ -96,9 +95,9 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid
     answers: Addresses = ()
     """The addresses of the first reply, sorted."""
     replies: Annotated[tuple[DnsReply, ...], Meta(max_length=64)] = ()
-    """Every reply that arrived while we listened, in order of arrival."""
+    """Every reply that arrived while the socket was open, in order of arrival."""
 
-    # handshake and quic: captured unverified, then verified by ourselves, so that a wrong certificate is a fact
+    # handshake and quic: the handshake verifies nothing; the captured certificate is verified afterwards
     certificate: Hex256 = ""
     """SHA-256 of the leaf certificate, hex."""
     certificate_failure: Word | None = None
@@ -106,7 +105,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid
     names: Annotated[tuple[Text, ...], Meta(max_length=8)] = ()
     """The leaf's subject alternative names, at most eight."""
 
-    # request: never a raw body
+    # request: never the body itself
     status: Code | None = None
     location: Text = ""
     """The Location header's scheme and host."""
@@ -129,22 +128,22 @@ class Vantage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, for
     """
 
     role: Literal["probe", "reference"] = "probe"
-    """A reference is the same program in a network that nobody censors: it tells whether the service itself is up."""
+    """A reference is the same program in an uncensored network: it shows whether the service itself is up."""
     asn: Count = 0
     asn_how: Word = "unknown"
     country: Word = ""
     access: Literal["fixed", "mobile", "unknown"] = "unknown"
     access_how: Word = "unknown"
     line: Word = ""
-    """An opaque token for the subscriber's line; empty is unknown, and all unknown lines of a provider are one."""
+    """An opaque token for the subscriber's line; empty is unknown, and a provider's unknown lines count as one."""
     line_how: Word = "unknown"
     line_kind: Literal["home", "hotspot", "work", "campus", "server", "unknown"] = "unknown"
     line_kind_how: Word = "unknown"
     path: Path = "unknown"
-    """Only rows that left directly, or where nothing is known against it, speak for a provider."""
+    """Only rows with `direct` or `unknown` count for a provider."""
     resolver: Resolver = "unknown"
     changed: bool = False
-    """The network changed while the run was under way: the row counts for no provider."""
+    """The network changed during the run: the row counts for no provider."""
 
 
 class Measurement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -153,36 +152,36 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
     format: int = FORMAT
     watch: Word
     watch_digest: Digest
-    """Which text of the watch the probe ran: `Watch.digest`."""
+    """The text of the watch that the probe ran: `Watch.digest`."""
     run_id: Hex128
     """128 random bits, hex. The checks of one round share it; one run yields one verdict per surface."""
     surface: Word
     check: Word
     target: Word
     at_ms: Instant
-    """When it began, by the probe's clock: milliseconds since the epoch, UTC."""
+    """When it began, by the probe's clock: milliseconds since the epoch."""
     duration_ms: Duration
     steps: Annotated[tuple[Step, ...], Meta(max_length=512)]
     vantage: Vantage
     loop_lag_ms: Duration = 0.0
-    """The worst delay of the probe's event loop during the run: a stalled loop looks like blocking."""
+    """The longest delay of the probe's event loop during the run: a stalled loop looks like blocking."""
     timeout_ms: Count = 0
-    """The step timeout that was in force; the lag is judged against it."""
+    """The timeout of the run's steps, with which the lag is compared."""
     sweep: bool = False
-    """Everything that the watch lists was tested; otherwise one way to each datacentre, as its turn was."""
+    """Whether everything that the watch lists was tested; otherwise each datacentre was tried in one way only."""
     internal: Text = ""
-    """Our own bug, by exception class and place in our code; such a row is never evidence."""
+    """A bug of ours that spoiled the row, by exception class and place in the code. Such a row is never evidence."""
     software: Word = ""
 
 
 class Segment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What travels: a sealed batch of measurements from one probe, at most 64 of them and 64 KB."""
+    """The unit of transport: a sealed batch of measurements from one probe, at most 64 of them and 64 KB."""
 
     format: int = FORMAT
     probe: ProbeId
-    """The public key in NATS' user-key text form (`U…`, 56 characters): id and verifying key in one."""
+    """The probe's id, which is its public key in NATS' user-key text form (`U…`, 56 characters)."""
     sequence: Annotated[int, Meta(ge=1, le=2**53)]
-    """This probe's count of sealed segments, from 1: a gap is visible."""
+    """This probe's count of sealed segments, from 1, so that a missing one is noticed."""
     nonce: Hex128
     """128 random bits, hex: makes the segment's id unguessable before it is published."""
     sealed_ms: Instant

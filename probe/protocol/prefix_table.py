@@ -1,13 +1,14 @@
-"""The operator's dated table of which network announces which addresses.
+"""The operator's dated table of the networks that announce IP prefixes.
 
-A CSV file of `prefix,asn,country` whose first line says when it was made:
+A CSV file of `prefix,asn,country` whose first line holds the date on which it was made:
 
     # date: 2026-05-01
     prefix,asn,country
     203.0.113.0/24,64500,ZZ
 
-Or a MaxMind database (`.mmdb`) with AS numbers, as GeoLite2-ASN or DB-IP's: read from the disk as it is asked, so it
-fits a probe, where a whole internet as CSV would not. It needs the extra `table`.
+Or a MaxMind database (`.mmdb`) with AS numbers, such as GeoLite2-ASN or DB-IP's. It is read from the disk at each
+look-up, so a probe can hold the whole internet's prefixes, for which a CSV file takes too much memory. It needs the
+extra `table`.
 """
 
 from __future__ import annotations
@@ -35,23 +36,23 @@ class Origin:
 
 
 class OriginTable(Protocol):
-    """What tells which network an address is in. `date` is when it was made."""
+    """A table that maps IP addresses to networks."""
 
     @property
     def date(self) -> dt.date:
-        """When it was made."""
+        """When the table was made."""
 
     def find(self, address: str) -> Origin | None:
-        """The network of an address; None where the table has none. Raises ValueError for what is no IP address."""
+        """The network of an address, None if the table has none. Raises ValueError for text that isn't an address."""
 
 
 def read(path: Path) -> OriginTable:
-    """The table in a file, by its ending. Raises UserError that names the file and what to do."""
+    """The table in a file, a MaxMind database if it ends in `.mmdb`. Raises a UserError that names the file."""
     return MaxMindTable(path) if path.suffix == ".mmdb" else PrefixTable.read(path)
 
 
 class MaxMindTable:
-    """A MaxMind database of AS numbers. Raises UserError where it or the package can't be used."""
+    """A MaxMind database of AS numbers. Raises UserError when it or the package that reads it can't be used."""
 
     def __init__(self, path: Path) -> None:
         try:
@@ -65,7 +66,7 @@ class MaxMindTable:
         self.date = dt.datetime.fromtimestamp(self._reader.metadata().build_epoch, dt.UTC).date()
 
     def find(self, address: str) -> Origin | None:
-        """The network of an address; None where the database has none. Raises ValueError for what is no IP address."""
+        """The network of an address, None if the table has none. Raises ValueError for text that isn't an address."""
         row = self._reader.get(address)
         asn = row.get("autonomous_system_number") if isinstance(row, dict) else None
         if not isinstance(row, dict) or not isinstance(asn, int):
@@ -84,7 +85,7 @@ class PrefixTable:
 
     @classmethod
     def read(cls, path: Path) -> PrefixTable:
-        """Read a table. Raises UserError that names the file and line."""
+        """Read a CSV table. Raises a UserError that names the file and line."""
         try:
             lines = path.read_text("utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as e:
@@ -92,16 +93,16 @@ class PrefixTable:
         date = _date(path, lines)
         if len(lines) < 2 or [c.strip() for c in lines[1].split(",")] != _COLUMNS:
             raise UserError(f"{path}, line 2: the columns must be {','.join(_COLUMNS)}")
-        found: dict[tuple[int, int], dict[int, Origin]] = {}
+        by_length: dict[tuple[int, int], dict[int, Origin]] = {}
         for number, line in enumerate(lines[2:], 3):
             if line.strip():
-                _add(found, path, number, line)
-        return cls(date, dict(sorted(found.items(), reverse=True)))
+                _add(by_length, path, number, line)
+        return cls(date, dict(sorted(by_length.items(), reverse=True)))
 
     def find(self, address: str) -> Origin | None:
-        """The network with the longest prefix around an address; None where the table has none.
+        """The network with the longest prefix that contains an address, None if the table has none.
 
-        Raises ValueError for text that isn't an IP address.
+        Raises ValueError for text that isn't an address.
         """
         ip = ipaddress.ip_address(address)
         if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped:
@@ -122,7 +123,7 @@ def _date(path: Path, lines: list[str]) -> dt.date:
         raise UserError(f"{path}, line 1: must say when the table was made, as in '{_HEADER} 2026-05-01'") from e
 
 
-def _add(found: dict[tuple[int, int], dict[int, Origin]], path: Path, number: int, line: str) -> None:
+def _add(by_length: dict[tuple[int, int], dict[int, Origin]], path: Path, number: int, line: str) -> None:
     try:
         prefix, asn, country = (c.strip() for c in line.split(","))
         network, owner = ipaddress.ip_network(prefix), Origin(int(asn), country)
@@ -131,4 +132,4 @@ def _add(found: dict[tuple[int, int], dict[int, Origin]], path: Path, number: in
     if not 0 < owner.asn <= _ASN_MAX:
         raise UserError(f"{path}, line {number}: {asn} is not an AS number")
     shift = network.max_prefixlen - network.prefixlen
-    found.setdefault((network.version, network.prefixlen), {})[int(network.network_address) >> shift] = owner
+    by_length.setdefault((network.version, network.prefixlen), {})[int(network.network_address) >> shift] = owner

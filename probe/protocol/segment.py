@@ -1,7 +1,7 @@
-"""A segment: a batch of measurements from one probe, sealed and signed once, then carried as it is.
+"""Seals and opens segments: batches of measurements from one probe, signed once and then carried unchanged.
 
-The body of the signed envelope is zlib over the JSON of `measurement.Segment`. What opens has been checked in this
-order: size, signature, bounded decompression, shape and limits, versions, and that the body names its signer.
+The body of the signed envelope is zlib over the JSON of `measurement.Segment`. Opening one checks, in this order: size,
+signature, bounded decompression, shape and limits, versions, and that the body names its signer.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ if TYPE_CHECKING:
 
 MAX_MEASUREMENTS = 64
 MAX_BYTES = 64 * 1024 - 1024
-"""Of the whole envelope; the rest of the stream's 64 KB is for the message's headers."""
+"""Size of the whole envelope; the rest of the stream's limit of 64 KB is for the message's headers."""
 MAX_JSON_BYTES = 4 * 1024 * 1024
-"""Of the body, decompressed."""
+"""Size of the body, decompressed."""
 
 Reason = Literal["size", "envelope", "signature", "compression", "version", "shape", "signer"]
-"""Why bytes are not a segment: larger than MAX_BYTES; not our envelope; signature wrong; not zlib, or more than
-MAX_JSON_BYTES inside; a format version we do not know; not the JSON of a Segment within its limits; the body names
+"""Why bytes are not a segment: larger than MAX_BYTES; not an envelope; a wrong signature; not zlib, or more than
+MAX_JSON_BYTES inside; an unknown format version; not the JSON of a Segment within its limits; a body that names
 another probe than the one that signed."""
 
 
 class SegmentError(ValueError):
-    """Bytes that are not a segment. `reason` is from a closed list; `detail` says what exactly."""
+    """Bytes that are not a segment. `reason` is one of a fixed list; `detail` says what exactly is wrong."""
 
     def __init__(self, reason: Reason, detail: str) -> None:
         super().__init__(f"{reason}: {detail}")
@@ -45,7 +45,7 @@ class SegmentError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class SealedSegment:
-    """A segment ready to travel: its id, the envelope's bytes, and how many measurements are in it."""
+    """A segment ready to be sent: its id, the envelope's bytes, and the number of measurements in it."""
 
     id: str
     raw: bytes
@@ -53,7 +53,7 @@ class SealedSegment:
 
 
 class OpenedSegment(NamedTuple):
-    """A segment that was checked, with its id."""
+    """A segment that has been checked, with its id."""
 
     id: str
     segment: Segment
@@ -65,11 +65,11 @@ class _Version(msgspec.Struct):
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Segment, strict=True)
-_measurement = msgspec.json.Decoder(Measurement, strict=True)
+_measurement_decoder = msgspec.json.Decoder(Measurement, strict=True)
 
 
 def seal(measurements: Sequence[Measurement], key: Key, sequence: int, sealed_ms: int) -> SealedSegment:
-    """Seal measurements as this probe's segment number `sequence`. Raises SegmentError `size` if they are too much."""
+    """Seal measurements as this probe's segment number `sequence`. Raises SegmentError (`size`) if it is too large."""
     body = Segment(
         probe=key.id,
         sequence=sequence,
@@ -85,39 +85,39 @@ def seal(measurements: Sequence[Measurement], key: Key, sequence: int, sealed_ms
 
 
 def fit(measurement: Measurement) -> Measurement:
-    """The measurement itself, or, if it is outside the format's limits, one that says so and has no steps.
+    """The measurement itself, or, if it exceeds the format's limits, one without steps that says so.
 
-    A hostile network chooses some of what is recorded: what it chooses must not get the rest of a segment rejected.
+    A hostile network controls some of what is recorded, and must not be able to get a whole segment rejected.
     """
     try:
-        _measurement.decode(_encoder.encode(measurement))
+        _measurement_decoder.decode(_encoder.encode(measurement))
     except (msgspec.MsgspecError, UnicodeError) as e:
         return without_steps(measurement, f"outside the format: {e}")
     return measurement
 
 
 def without_steps(measurement: Measurement, why: str) -> Measurement:
-    """The measurement marked as our own failure: never evidence, but not silently gone."""
+    """The measurement marked as a failure of ours: it is never evidence, and doesn't disappear silently."""
     return msgspec.structs.replace(measurement, steps=(), internal=why[:500])
 
 
 def segment_id(raw: bytes) -> str:
-    """BLAKE2b-128, hex, over an envelope's bytes without the signature: two signatures can't give two ids.
+    """The id of a segment: BLAKE2b-128 in hex over an envelope's bytes without the signature.
 
-    It names a segment only when the signature was right: anybody can put a wrong signature on the same bytes.
+    Check the signature before using it: anybody can put a wrong signature on the same bytes, which have the same id.
     """
     return hashlib.blake2b(raw[:36] + raw[envelope.HEADER :], digest_size=16).hexdigest()
 
 
 def measurement_id(segment: str, index: int) -> str:
-    """BLAKE2b-128, hex, over the segment's 16 id bytes and the measurement's index (4 bytes, big-endian)."""
+    """A measurement's id: BLAKE2b-128 in hex over the segment's 16 id bytes and the index (4 bytes, big-endian)."""
     return hashlib.blake2b(bytes.fromhex(segment) + index.to_bytes(4, "big"), digest_size=16).hexdigest()
 
 
 def open(raw: bytes) -> OpenedSegment:  # noqa: A001 - read as `segment.open`
-    """Check an envelope and give the segment. Raises SegmentError."""
+    """Check an envelope and return its segment. Raises SegmentError."""
     if len(raw) > MAX_BYTES:
-        raise SegmentError("size", f"{len(raw)} bytes, at most {MAX_BYTES} are taken")
+        raise SegmentError("size", f"{len(raw)} bytes, at most {MAX_BYTES} are allowed")
     try:
         opened = envelope.open(raw, "S")
     except envelope.EnvelopeError as e:
@@ -154,7 +154,7 @@ def _parse(text: bytes) -> Segment:
 
 
 def _refuse_unknown_version(text: bytes) -> None:
-    """A newer format may have another shape: say `version` then, not `shape`."""
+    """Raise SegmentError `version` for JSON of another format version, whose shape may differ from ours."""
     try:
         version = msgspec.json.decode(text, type=_Version).format
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

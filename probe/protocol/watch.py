@@ -1,7 +1,7 @@
-"""A watch: one service watched in one country, and all that a probe may contact for it.
+"""A watch: one service watched in one country, and everything that a probe may contact for it.
 
-A watch is a TOML file that a person can read. The operator's key signs its bytes; a probe runs only a watch that
-is signed by the key it trusts and has not expired, and contacts only what stands in it.
+A watch is a readable TOML file whose bytes the operator's key signs. A probe runs only a watch that is signed by the
+key it trusts and has not expired, and contacts only what is listed in it.
 """
 
 from __future__ import annotations
@@ -12,12 +12,14 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from probe.base import times
+
 Id = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
-"""Ids stand in addresses of pages and in NATS subjects: lower-case letters, digits and hyphens."""
+"""Ids are used in URLs and in NATS subjects: lower-case letters, digits and hyphens."""
 
 
 class DirectiveDate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One date of a directive, kept as it was written.
+    """One date of a directive, as it was written.
 
     `value` is a date (`2025-06-02`) for precision `day`, or a local date and time for `minute` and `second`.
     An `exclusive` bound ends before the value begins ("before 2 June"), an `inclusive` one ends when it ends.
@@ -47,13 +49,13 @@ class DirectiveDate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         return start.astimezone(dt.UTC), end.astimezone(dt.UTC)
 
     def limit(self) -> dt.datetime:
-        """The instant that divides "by then" from "too late", under the wording's own bound."""
+        """The instant that divides "in time" from "too late", by `bound`."""
         start, end = self.span()
         return start if self.bound == "exclusive" else end
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where a statement was read."""
+    """Where a statement is published."""
 
     title: str
     url: str
@@ -62,7 +64,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Directive(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The order: who gave it to whom, and its dates."""
+    """The order to block: the authority that gave it, what it says, and its dates."""
 
     authority: str
     summary: str
@@ -75,7 +77,7 @@ class Directive(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class ProviderNetwork(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One autonomous system, and from when to when it belonged to the provider (dates; empty is open)."""
+    """An autonomous system, and the dates from and until which it belonged to the provider ("" is open)."""
 
     asn: int
     since: str = ""
@@ -83,7 +85,7 @@ class ProviderNetwork(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
 
 class Provider(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A stable id for a named set of networks with one access type."""
+    """A provider: a named set of networks with one access type, under a stable id."""
 
     id: Id
     name: str
@@ -92,17 +94,17 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     legal_name: str = ""
     local_name: str = ""
     upstreams: tuple[str, ...] = ()
-    """Names of transits or gateways shared with others: a change there is not this provider's own."""
+    """Names of transit networks or gateways shared with others: a block there is not this provider's own."""
     sources: tuple[Source, ...] = ()
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One datacentre of a service's app: its address, or one of each family, and the ports that it answers on."""
+    """One datacentre of a service's app: its address, or one for each IP version, and the ports that it answers on."""
 
     id: Id
     address: str
     address6: str = ""
-    """Its IPv6 address beside an IPv4 one; a datacentre with IPv6 alone has that as its `address`."""
+    """Its IPv6 address if `address` is IPv4; a datacentre with IPv6 only has that as its `address`."""
     ports: tuple[int, ...]
 
     def addresses(self) -> tuple[str, ...]:
@@ -123,11 +125,11 @@ class Web(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     addresses: tuple[str, ...] = ()
     """Addresses the name is known to have; a probe may contact these and whatever the name resolves to."""
     contrast: str = ""
-    """A harmless server name to offer at the same address: only the contrast shows that a name is what is cut."""
+    """A harmless server name to send to the same address: if only the service's name fails, the name is blocked."""
     transfer: str = ""
-    """The path of something of 64 KB or more, to see how fast it comes; needs the control's as well."""
+    """The path of a file of 64 KB or more, downloaded to see how fast it comes; `control.transfer` is needed too."""
     sockets: tuple[str, ...] = ()
-    """Host names of the site's web socket endpoints; a probe may contact whatever they resolve to."""
+    """Host names of the site's WebSocket endpoints; a probe may contact whatever they resolve to."""
 
 
 class Surfaces(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -142,19 +144,19 @@ class Surfaces(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class Control(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What nobody blocks: tested beside every measurement."""
+    """A site that nobody blocks, tested beside every measurement."""
 
     host: str
     addresses: tuple[str, ...] = ()
     canary: str = ""
-    """A name that exists and that resolvers which filter for their users deny by custom: `use-application-dns.net`.
-    Only asked for, at the line's own resolver, and never contacted."""
+    """A name that exists, but that filtering resolvers by convention deny: `use-application-dns.net`. The line's own
+    resolver is asked for it; it is never contacted."""
     transfer: str = ""
-    """The path of something of 64 KB or more: the measure for `surfaces.web.transfer`."""
+    """The path of a file of 64 KB or more, with which `surfaces.web.transfer` is compared."""
 
 
 class SecondResolver(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The second path for DNS: a public resolver asked over TCP."""
+    """A public resolver, asked over TCP beside the line's own."""
 
     address: str
     port: int = 53
@@ -174,26 +176,26 @@ class Watch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     cadence_s: float
     timeout_s: float
     sweep_s: float = 6 * 3600.0
-    """How often a probe tests everything that is listed; the runs between test one way to each datacentre."""
+    """How often a probe tests everything that is listed; other runs try each datacentre in one way only."""
     dns_lag_s: float = 1200.0
-    """How long resolvers may go on serving an answer after it changed: the Exp mean of the onset's delay."""
+    """How long resolvers go on serving an answer after it changed: the mean of the exponential delay of an onset."""
     fictional: bool = False
-    """True for a lab's country: every page and answer says so."""
+    """Whether the watch is of a lab's country: every page and answer says so."""
     directive: Directive
     surfaces: Surfaces
     control: Control
     second_resolver: SecondResolver
     providers: tuple[Provider, ...]
     digest: str = ""
-    """SHA-256 of the bytes it was read from; filled on reading."""
+    """SHA-256 in hex of the bytes that the watch was read from; filled in when it is read."""
 
     def provider_of(self, asn: int, access: str, at_ms: int) -> str:
-        """The id of the provider that `asn` with `access` belonged to at `at_ms`; "" where none or two fit.
+        """The id of the provider that `asn` with `access` belonged to at `at_ms`; "" when none or several match.
 
-        Unknown access fits only where one provider alone has the ASN.
+        With `access` unknown, a provider matches only if no other has the ASN.
         """
-        day = dt.datetime.fromtimestamp(at_ms / 1000, dt.UTC).date().isoformat()
-        fits = [
+        day = times.day(at_ms).isoformat()
+        matching = [
             p.id
             for p in self.providers
             if access in ("unknown", p.access)
@@ -201,10 +203,10 @@ class Watch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
                 n.asn == asn and (not n.since or n.since <= day) and (not n.until or day <= n.until) for n in p.networks
             )
         ]
-        return fits[0] if len(fits) == 1 else ""
+        return matching[0] if len(matching) == 1 else ""
 
     def allows(self, address: str, port: int) -> bool:
-        """Whether a probe may contact this address for a named endpoint, resolver or control."""
+        """Whether the watch lists this address and port, as an endpoint, a resolver, the web site or the control."""
         if self.surfaces.app and any(address in e.addresses() and port in e.ports for e in self.surfaces.app.endpoints):
             return True
         if (address, port) == (self.second_resolver.address, self.second_resolver.port):

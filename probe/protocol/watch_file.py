@@ -1,11 +1,11 @@
-"""Watches as files: read, signed, and opened under the operator's key."""
+"""Reads, signs and opens watch files."""
 
 from __future__ import annotations
 
 import datetime as dt
 import hashlib
 import tomllib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -19,6 +19,13 @@ if TYPE_CHECKING:
 
 class WatchError(UserError):
     """A watch that can't be used; the message names the file and the key."""
+
+
+class WatchText(NamedTuple):
+    """A watch's own bytes (TOML), and the id of the key that signed them: "" for an unsigned watch."""
+
+    text: bytes
+    signer_id: str
 
 
 def read(raw: bytes, source: str) -> Watch:
@@ -45,8 +52,27 @@ def sign(raw: bytes, key: Key) -> bytes:
     return envelope.seal("W", raw, key)
 
 
+def is_signed(raw: bytes) -> bool:
+    """Whether bytes claim to be a signed watch; the signature is not checked."""
+    return envelope.has_kind(raw, "W")
+
+
+def text_of(raw: bytes, source: str) -> WatchText:
+    """The text of a watch's file, signed or not. `source` names it in errors.
+
+    Raises WatchError when there is a signature and it is wrong. Trusting the signer is up to the caller.
+    """
+    if not is_signed(raw):
+        return WatchText(raw, "")
+    try:
+        opened = envelope.open(raw, "W")
+    except envelope.EnvelopeError as e:
+        raise WatchError(f"{source}: {e}") from e
+    return WatchText(opened.body, opened.signer_id)
+
+
 def open_signed(raw: bytes, operator_id: str, source: str, today: dt.date) -> Watch:
-    """Check that the operator signed a watch, then read it: the only way by which a probe gets one.
+    """Check that the operator signed a watch, then read it. A running probe takes watches through this function alone.
 
     Raises WatchError for bytes that the operator did not sign, and for a watch that expired before `today` (UTC).
     """

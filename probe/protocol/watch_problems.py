@@ -1,4 +1,4 @@
-"""What can be wrong with a watch that has the right shape: each problem in words that name the key."""
+"""Checks a watch of the right shape for wrong values: each problem is a text that names the key."""
 
 from __future__ import annotations
 
@@ -14,15 +14,14 @@ if TYPE_CHECKING:
 
 WEEK_S = 7 * 86400
 _PATH = re.compile(r"/[!-~]{0,200}")
-"""Printable ASCII, as a request line carries it."""
+"""Printable ASCII, as a request line may hold."""
 
 
 def problem(watch: Watch) -> str:
     """The first problem, or "" when there is none."""
     for check in (_times, _dates, _surfaces, _providers):
-        found = next(check(watch), "")
-        if found:
-            return found
+        if first := next(check(watch), ""):
+            return first
     return ""
 
 
@@ -54,14 +53,14 @@ def _dates(watch: Watch) -> Iterator[str]:
             yield f"{key}.value: {date.value!r} is not a {'date' if date.precision == 'day' else 'local date and time'}"
             continue
         if isinstance(value, dt.datetime) and value.tzinfo is not None:
-            yield f"{key}.value: {date.value!r} carries an offset; give local time, and the zone as timezone"
+            yield f"{key}.value: {date.value!r} has a UTC offset; give local time, and its zone as `timezone`"
         if date.precision == "minute" and isinstance(value, dt.datetime) and value.second:
-            yield f"{key}.value: {date.value!r} is finer than its precision, minute"
+            yield f"{key}.value: {date.value!r} has seconds, but its precision is minute"
 
 
 def _surfaces(watch: Watch) -> Iterator[str]:
     if not watch.surfaces.names():
-        yield "surfaces: none is given"
+        yield "surfaces: none is given; give surfaces.app or surfaces.web"
     addresses = [
         ("second_resolver.address", watch.second_resolver.address),
         *(("control.addresses", a) for a in watch.control.addresses),
@@ -76,13 +75,13 @@ def _surfaces(watch: Watch) -> Iterator[str]:
         except ValueError:
             yield f"{key}: {text!r} is not an IP address"
     if watch.surfaces.app and not endpoints:
-        yield "surfaces.app.endpoints: none is named"
+        yield "surfaces.app.endpoints: is empty; name at least one"
     for e in endpoints:
         if not e.ports or not all(0 < p < 65536 for p in e.ports):
-            yield f"surfaces.app.endpoints, {e.id}: ports must be between 1 and 65535, and at least one"
+            yield f"surfaces.app.endpoints, {e.id}: ports must be between 1 and 65535, at least one"
         if e.address6 and (":" in e.address or ":" not in e.address6):
-            yield f"surfaces.app.endpoints, {e.id}, address6: is an IPv6 address beside an IPv4 one, or is left out"
-    yield from _doubled("surfaces.app.endpoints", [e.id for e in endpoints])
+            yield f"surfaces.app.endpoints, {e.id}, address6: only for an IPv6 address beside an IPv4 one"
+    yield from _duplicates("surfaces.app.endpoints", [e.id for e in endpoints])
     yield from _transfers(watch)
 
 
@@ -94,16 +93,16 @@ def _transfers(watch: Watch) -> Iterator[str]:
             yield f"{key}: {path!r} is not a path that begins with / and has no spaces"
     if web and bool(web.transfer) != bool(control.transfer):
         empty = "surfaces.web.transfer" if control.transfer else "control.transfer"
-        yield f"{empty}: is missing; speed is told only from both"
+        yield f"{empty}: is missing; a speed is judged from both or not at all"
 
 
 def _providers(watch: Watch) -> Iterator[str]:
     if not watch.providers:
-        yield "providers: none is named"
-    yield from _doubled("providers", [p.id for p in watch.providers])
+        yield "providers: is empty; name at least one"
+    yield from _duplicates("providers", [p.id for p in watch.providers])
     for p in watch.providers:
         if not p.networks:
-            yield f"providers, {p.id}, networks: none is named"
+            yield f"providers, {p.id}, networks: is empty; name at least one"
         for n in p.networks:
             if not 0 < n.asn < 2**32:
                 yield f"providers, {p.id}, networks: {n.asn} is not an AS number"
@@ -114,11 +113,11 @@ def _providers(watch: Watch) -> Iterator[str]:
                     yield f"providers, {p.id}, networks, {key}: {getattr(n, key)!r} is not a date (YYYY-MM-DD)"
 
 
-def _doubled(key: str, ids: list[str]) -> Iterator[str]:
+def _duplicates(key: str, ids: list[str]) -> Iterator[str]:
     seen: set[str] = set()
     for i in ids:
         if i in seen:
-            yield f"{key}: id {i!r} stands twice"
+            yield f"{key}: id {i!r} is given twice"
         seen.add(i)
 
 

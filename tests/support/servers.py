@@ -29,6 +29,8 @@ HERE = "127.0.0.1"
 class MappedDialer:
     """A dialer that leads the addresses of a test to loopback ports and everything else nowhere."""
 
+    is_real = False
+
     def __init__(self, resolver: int = 0) -> None:
         self.ports: dict[tuple[str, int], int] = {}
         self.udp_ports: dict[tuple[str, int], int] = {}

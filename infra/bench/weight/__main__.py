@@ -28,6 +28,7 @@ from infra.lab.scenario import load
 from infra.lab.servers.certificates import Issuer
 from infra.lab.watch import watch_toml
 from infra.nats import nats_server
+from probe.home import files
 from probe.measure import bytes_on_wire
 from probe.nats.link import connect
 from probe.protocol import segment, watch_file
@@ -141,7 +142,7 @@ async def weigh(folder: Path) -> ProbeWeight:
     """Start everything, let the probe work, then let it idle. Takes about a minute and a half."""
     scenario, zero_ms = load(SCENARIO), time.time_ns() // 1_000_000 + LATER_MS
     operator, core, probe = Key.create("operator"), Key.create("user"), folder / "probe"
-    own = Key.load_or_create(probe / "probe.key", "user")
+    own = Key.load_or_create(probe / files.KEY, "user")
     raw = watch_toml(scenario, zero_ms)
     (folder / "watch.signed").write_bytes(watch_file.sign(raw, operator))
     authority = Issuer("Bench authority")
@@ -221,7 +222,7 @@ def _handshakes(runs: list[list[Measurement]]) -> list[int]:
 
 def _runs(probe: Path) -> int:
     try:
-        return int(msgspec.json.decode((probe / "state.json").read_bytes())["runs"])
+        return int(msgspec.json.decode((probe / files.STATE).read_bytes())["runs"])
     except (OSError, KeyError, msgspec.DecodeError):
         return 0
 

@@ -29,6 +29,8 @@ from probe.net.network import Network
 class MapDialer:
     """Maps a line's addresses to the lab's loopback ports by the country's map; any other address is unreachable."""
 
+    is_real = False
+
     def __init__(self, file: Path, line: str) -> None:
         self._ports = json.loads(file.read_bytes())["lines"][line]
 

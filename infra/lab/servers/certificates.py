@@ -15,6 +15,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from probe.base import private_file
+
 if TYPE_CHECKING:
     from infra.lab.scenario import Scenario
 
@@ -83,9 +85,8 @@ def _create(folder: Path, scenario: Scenario) -> None:
         file = folder / f"{name}.pem"
         file.touch(mode=0o600)
         file.write_bytes(issuer.issue(host))
-    draft = folder / "authority.new"
-    draft.write_bytes(trusted.certificate.public_bytes(serialization.Encoding.PEM))
-    draft.replace(folder / AUTHORITY)  # written last: if it exists, all the others do
+    # written last: if it exists, all the others do
+    private_file.replace(folder / AUTHORITY, trusted.certificate.public_bytes(serialization.Encoding.PEM))
 
 
 def _context(pem: Path) -> ssl.SSLContext:

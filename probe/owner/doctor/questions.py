@@ -59,7 +59,7 @@ def http3() -> Finding:
     """Whether HTTP/3 is tested here. Nothing is sent."""
     return (
         Finding("http3", "ok", "http3_ok", "", {})
-        if quic.is_there()
+        if quic.can_load()
         else Finding("http3", "note", "http3_none", "", {})
     )
 

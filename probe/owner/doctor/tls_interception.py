@@ -52,7 +52,7 @@ async def look(network: Network, host: str, address: str, limit_s: float) -> str
     try:
         async with asyncio.timeout(limit_s):
             with await CountedSocket.stream(network.dialer.tcp(address, 443)) as wire:
-                chain = await TlsConnection(wire, network.tls, host).shake()
+                chain = await TlsConnection(wire, network.tls, host).handshake()
     except failures.NETWORK_ERRORS as e:
         raise ConnectionError(failures.name(e)) from e
     return opener(chain) or certificates.judge(chain, host, network.ca_file).failure or ""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
-import string
 import subprocess
 import sys
 from importlib import resources
@@ -18,17 +17,13 @@ from typing import NamedTuple
 from xml.sax.saxutils import escape
 
 from probe.base.errors import UserError
+from probe.base.percent_template import PercentTemplate
 from probe.base.private_file import write
+from probe.home import files
 
 _WAIT_S = 30.0
 SYSTEMD, LAUNCHD, TASKS = "systemd", "launchd", "Task Scheduler"
 UNIT, LABEL, TASK = "blockonset-probe.service", "org.blockonset.probe", "Blockonset probe"
-
-
-class _Text(string.Template):
-    """A template whose places are %{…}: launchd and shells have their own use for the dollar sign."""
-
-    delimiter = "%"
 
 
 class ServiceManager(NamedTuple):
@@ -81,12 +76,12 @@ def text(service: ServiceManager, config: Path) -> str:
     """The service's text, filled in."""
     words = command(config)
     template = resources.files(__package__).joinpath(service.template).read_text(encoding="utf-8")
-    return _Text(template).substitute(
+    return PercentTemplate(template).substitute(
         command=" ".join(f'"{w}"'.replace("%", "%%") if " " in w or "%" in w else w for w in words),
         arguments="".join(f"    <string>{escape(w)}</string>\n" for w in words),
         program=escape(words[0]),
         rest=escape(subprocess.list2cmdline(words[1:])),
-        log=escape(str(config.parent / "probe.log")),
+        log=escape(str(config.parent / files.LOG)),
     )
 
 

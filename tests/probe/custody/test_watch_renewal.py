@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from probe.agent import agent, daemon
+from probe.base import times
 from probe.base.errors import UserError
 from probe.custody import watch_renewal
 from probe.custody import watch_renewal as renewal
@@ -132,4 +133,4 @@ def test_with_an_expired_watch_the_probe_starts_and_measures_nothing(tmp_path, c
     assert renewal.expired(watch)
     with pytest.raises(UserError, match=r"expired on 2025-01-01"):
         watch_renewal.signed_watch(tmp_path / "watch.signed", OPERATOR.id)
-    assert not renewal.expired(msgspec.structs.replace(watch, expires=renewal.today().isoformat()))
+    assert not renewal.expired(msgspec.structs.replace(watch, expires=times.today().isoformat()))

@@ -69,7 +69,11 @@ def test_rows_for_dns_are_left_out(read):
 @pytest.mark.parametrize(
     ("lines", "head", "message"),
     [
-        (["a,nat,body,glob,x"], HEAD, r"list\.csv:2: pattern_type 'glob' is none of full, prefix, contains, regexp"),
+        (
+            ["a,nat,body,glob,x"],
+            HEAD,
+            r"list\.csv:2: pattern_type 'glob' must be one of full, prefix, contains, regexp",
+        ),
         (["a,nat,body,contains,x", "b,nat,body,regexp,("], HEAD, r"list\.csv:3: pattern is not a regular expression"),
         ([",nat,body,contains,x"], HEAD, r"list\.csv:2: name and pattern must not be empty"),
         (["a"], "name,scope\n", r"list\.csv: column 'location_found' is missing"),

@@ -15,7 +15,7 @@ NONCE = bytes(range(16))
 
 def test_the_question_is_req_pq_multi_unencrypted():
     """auth_key_id 0, a client's message id near now, 20 bytes of body."""
-    message = mtproto.question(NONCE)
+    message = mtproto.req_pq_multi(NONCE)
     auth_key, message_id, length, constructor = struct.unpack_from("<qqiI", message)
     assert (auth_key, length, constructor, message[24:]) == (0, 20, 0xBE7E8EF1, NONCE)
     assert message_id % 4 == 0
@@ -36,7 +36,7 @@ def test_a_reply_is_read_when_it_is_all_there():
 
 def test_the_answer_that_echoes_the_nonce_is_right():
     """Nothing is raised."""
-    mtproto.check_answer(res_pq(NONCE), NONCE)
+    mtproto.check_res_pq(res_pq(NONCE), NONCE)
 
 
 @pytest.mark.parametrize(
@@ -52,5 +52,5 @@ def test_the_answer_that_echoes_the_nonce_is_right():
 def test_any_other_answer_is_named(message, failure):
     """A middlebox, an error of the transport, somebody else's reply."""
     with pytest.raises(ProtocolFailure) as error:
-        mtproto.check_answer(message, NONCE)
+        mtproto.check_res_pq(message, NONCE)
     assert error.value.failure == failure

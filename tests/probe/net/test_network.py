@@ -318,7 +318,7 @@ async def test_no_socket_outlives_its_connection(connect):
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
     assert task.cancelled()
-    assert connection._wire._socket.fileno() == -1
+    assert connection._socket._socket.fileno() == -1
 
 
 async def test_a_bug_in_an_operation_is_raised(network, clock, dialer):
@@ -383,10 +383,10 @@ async def test_a_connection_that_stays_unanswered_is_tried_once_more():
             filler.setblocking(False)
             filler.connect_ex(sock.getsockname())
         start = time.monotonic()
-        connecting = asyncio.create_task(CountedSocket.persistent(sock.getsockname(), 0.3))
+        connecting = asyncio.create_task(CountedSocket.stream_with_retry(sock.getsockname(), 0.3))
         await asyncio.sleep(0.1)
         stack.enter_context(sock.accept()[0])
         (await connecting).close()
         assert 0.3 <= time.monotonic() - start < 0.95
     with servers.refusing() as port, pytest.raises(ConnectionRefusedError):
-        await CountedSocket.persistent((servers.HERE, port), 0.3)
+        await CountedSocket.stream_with_retry((servers.HERE, port), 0.3)

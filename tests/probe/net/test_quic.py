@@ -23,7 +23,9 @@ def shake(authority, clock):
 
     async def to(port: int, name: str = HOST, limit: float = PATIENT):
         asked = quic_process.QuicHandshake(target=HOST, address=ADDRESS, name=name, limit_s=limit)
-        return await quic_process.one(quic_process.DialledHandshake(asked, (HERE, port)), authority.file, clock)
+        return await quic_process.handshake_step(
+            quic_process.DialledHandshake(asked, (HERE, port)), authority.file, clock
+        )
 
     return to
 

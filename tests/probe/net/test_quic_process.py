@@ -81,7 +81,7 @@ async def test_no_process_is_left(network, dialer, clock):
 
 async def test_a_process_that_takes_too_long_is_ended_and_tells_nothing(network, dialer, clock, monkeypatch):
     """This machine's trouble is no fact about the network."""
-    monkeypatch.setattr(quic_process, "_TO_START_S", -0.3)
+    monkeypatch.setattr(quic_process, "_START_S", -0.3)
     async with quic_server.says(lambda _: []) as silence:
         dialer.udp_ports[ADDRESS, 443] = silence
         assert await quic_process.handshakes([[asked(limit=LIMIT)]], network, clock) == []

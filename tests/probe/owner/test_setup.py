@@ -92,7 +92,7 @@ def test_an_invite_says_what_was_put_in_with_the_transports_in_order(line):
     ("change", "says"),
     [
         (lambda t: t[:-20], "copied whole"),
-        (lambda t: t.replace("blockonset1", "blockonset2"), "blockonset1: is meant"),
+        (lambda t: t.replace("blockonset1", "blockonset2"), "blockonset1: is needed"),
         (lambda t: t[:30] + ("A" if t[30] != "A" else "B") + t[31:], "damaged"),
         (lambda t: "x" * 9000, "copied whole"),
         (lambda t: "", "copied whole"),
@@ -313,8 +313,8 @@ def test_a_withdrawal_is_signed_and_waits_where_no_collector_answers(capsys, pla
     assert "Start it with" not in out
     code, _, err = run(capsys, "setup", line, "--accept-risk", EN.version)
     assert (code, "a new key" in err) == (2, True)
-    forged = signed_text.seal(withdrawal.WHAT, msgspec.json.encode(asked), Key.create("user"))
-    with pytest.raises(UserError, match="speaks for"):
+    forged = signed_text.seal(withdrawal.LABEL, msgspec.json.encode(asked), Key.create("user"))
+    with pytest.raises(UserError, match="but about"):
         withdrawal.read(forged)
 
 

@@ -36,7 +36,7 @@ def test_every_shipped_watch_reads(path):
         ('value = "2025-05-21"', 'value = "2025-05-41"', r"directive.dates\[0\].value"),
         ('value = "2025-05-21"', 'value = "2025-05-21T10:00"', r"directive.dates\[0\].value"),
         ('kind = "issued"', 'kind = "whispered"', "whispered"),
-        ('id = "fpt-fixed"', 'id = "vnpt-fixed"', "'vnpt-fixed' stands twice"),
+        ('id = "fpt-fixed"', 'id = "vnpt-fixed"', "'vnpt-fixed' is given twice"),
         ('id = "fpt-fixed"', 'id = "FPT fixed"', "id"),
         ("asn = 18403", "asn = 0", "fpt-fixed, networks"),
         ('address = "149.154.175.53"', 'address = "149.154.175.530"', "149.154.175.530"),
