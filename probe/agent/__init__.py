@@ -1,1 +1,1 @@
-"""The program that runs for months: schedule, runs, visits."""
+"""The program that runs for months: it measures on schedule and delivers."""

@@ -1,1 +1,1 @@
-"""What every package stands on and what knows nothing of measuring: errors, clocks, times, retries, logs."""
+"""Helpers that know nothing of measuring and that every package may use: errors, clocks, times, files, locks, logs."""

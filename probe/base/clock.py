@@ -7,10 +7,10 @@ import time
 
 
 class Clock:
-    """Milliseconds since this object was made. A wall clock that is set meanwhile does not touch it.
+    """Milliseconds since this object was made, by the monotonic clock: setting the wall clock does not affect it.
 
-    `lasts_s` is how long the run may take in all, in seconds. `zero` is that of a clock in another process of this
-    machine, which `time.monotonic` is the same for.
+    `lasts_s` is how long the run may take in all, in seconds. `zero` is the `zero` of a clock in another process of
+    this machine, with which this one then agrees: `time.monotonic` is the same for both.
     """
 
     def __init__(self, lasts_s: float = math.inf, *, zero: float | None = None) -> None:
@@ -18,11 +18,11 @@ class Clock:
         self._end = self.zero + lasts_s
 
     def __call__(self) -> float:
-        """Milliseconds, to the microsecond."""
+        """Milliseconds since `zero`, rounded to the microsecond."""
         return round((time.monotonic() - self.zero) * 1000, 3)
 
     def within(self, limit: float) -> float:
-        """What a step that begins now may take, in seconds: `limit`, or what is left of the run."""
+        """How long a step that begins now may take: the lesser of `limit` and what is left of the run, in seconds."""
         return max(0.0, min(limit, self._end - time.monotonic()))
 
 

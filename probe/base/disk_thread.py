@@ -1,6 +1,6 @@
-"""One thread for all that waits for the disk.
+"""One thread for everything that waits for the disk.
 
-A flush on the event loop would stall it, and a stalled loop looks like blocking. One thread for all probes of a
+A disk flush on the event loop would stall it, and a stalled loop looks like blocking. One thread for all probes of a
 process keeps their writes in order.
 """
 
@@ -21,6 +21,6 @@ _thread = concurrent.futures.ThreadPoolExecutor(max_workers=1, thread_name_prefi
 
 
 async def call(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Call it in the disk thread. Once begun it is carried out, even when the caller is cancelled meanwhile."""
+    """Call a function in the disk thread and return its result. It runs to its end even if the caller is cancelled."""
     loop = asyncio.get_running_loop()
     return await asyncio.shield(loop.run_in_executor(_thread, functools.partial(function, *args, **kwargs)))

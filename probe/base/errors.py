@@ -1,12 +1,12 @@
-"""What a person did wrong, or must put right, as one exception that the command line prints in one line."""
+"""The exception for errors that a person can fix; the command line prints it in one line."""
 
 from __future__ import annotations
 
 
 class UserError(Exception):
-    """A refusal that a person can act on. The message names the thing (key, file, port) and says what to do.
+    """An error that a person can fix. The message names the thing (key, file, port) and says what to do.
 
-    `code` is the exit code of the command that it ends.
+    `code` is the exit code of the command that fails with it.
     """
 
     code = 2

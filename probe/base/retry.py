@@ -1,4 +1,4 @@
-"""How long to wait before the next try: longer each time, never in step with the others."""
+"""How long to wait before the next attempt: exponential back-off with jitter."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ if TYPE_CHECKING:
 
 
 def waits(first_s: float, most_s: float) -> Iterator[float]:
-    """Seconds before each further try, for ever: uniform in [w/2, w), where w doubles from `first_s` to `most_s`.
+    """Endless seconds to wait before each further attempt: uniform in [w/2, w); w doubles from `first_s` to `most_s`.
 
-    The lower half keeps a pause from being none; the random half keeps a fleet from coming back all at once.
+    The lower bound makes every pause a real one; the random part keeps many probes from reconnecting all at once.
     """
     wait = first_s
     while True:
-        yield wait * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, hides nothing
+        yield wait * random.uniform(0.5, 1.0)  # noqa: S311 - it spreads load and is no secret
         wait = min(wait * 2, most_s)

@@ -1,1 +1,1 @@
-"""Kept until receipted: the spool, and what is said to the collector during a visit."""
+"""Measurements until their receipt: the spool, its delivery, and what else is sent to the collector."""

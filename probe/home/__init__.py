@@ -1,1 +1,1 @@
-"""The probe's directory: its configuration, its notes, the volunteer's consent, and the texts shown."""
+"""The probe's directory: its file names, configuration, state and consent, and the texts that volunteers see."""

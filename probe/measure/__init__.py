@@ -1,1 +1,1 @@
-"""One run: the checks that are due, their controls, and what they cost."""
+"""One run: the checks that are due, their controls, and the data that they use."""

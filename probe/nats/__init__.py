@@ -1,1 +1,1 @@
-"""The connection to the collector, over TLS or web sockets."""
+"""The NATS connection to the collector, over TLS or WebSockets; the aggregator uses it too."""

@@ -1,13 +1,13 @@
-"""A connection to NATS that comes back: used by the probe and by the aggregator.
+"""A connection to NATS that reconnects until it is closed: used by the probe and by the aggregator.
 
 nats-py can reconnect by itself, but closes for good on some errors (an expired user, an authorization error), and its
-pause has no jitter. So there is one mechanism here: every connection is a new nats-py client that never reconnects,
-and when it ends, the next one is made. URLs are tried in turn, one a client, so tcp and ws URLs may be mixed.
+pause has no jitter. So every connection here is a new nats-py client that never reconnects, and when it ends, the next
+one is made. URLs are tried in turn, one for each client, so tcp and ws URLs may be mixed.
 
-tls:// begins with the TLS handshake, as any other TLS does (the server needs `handshake_first` in its `tls` block):
-NATS' own way, a greeting in the clear first, tells everybody on the way what it is, and could be talked out of TLS.
-For tls:// and wss:// the server's certificate must be valid for the URL's host name, by this machine's authorities or
-by those in a file of one's own.
+A tls:// connection begins with the TLS handshake, as other protocols do (the server needs `handshake_first` in its
+`tls` block). By default NATS sends a greeting in plain text first, which shows everybody on the path that this is NATS
+and which an attacker on the path can change so that TLS is not used. For tls:// and wss:// the server's certificate
+must be valid for the URL's host name, by this machine's certificate authorities or by those in a given file.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 _CONNECT_S = 5
 _PING_S = 20
-_LOOK_S = 1.0
+_CHECK_S = 1.0
 _CLOSE_S = 5.0
 _CANCEL_AGAIN_S = 0.5
 
 
 class NatsLink:
-    """A connection that is made, and made again, until it is closed. Make one with `connect`."""
+    """A connection that is made again whenever it ends, until `close`. Make one with `connect`."""
 
     def __init__(
         self,
@@ -67,12 +67,12 @@ class NatsLink:
         self._down = asyncio.Event()
         self._task = asyncio.create_task(self._keep(), name=f"nats {name}")
         self.tried = asyncio.Event()
-        """Set once the first try has gone well or failed."""
+        """Set once the first attempt has succeeded or failed."""
         self.last_error = "not tried yet"
         self.url = ""
-        """Where the present connection leads, or the last one led."""
+        """The URL of the present connection, or of the last one."""
         self.bytes = 0
-        """What all connections so far carried in both directions, as NATS counts it: without TLS and packets."""
+        """Bytes that all ended connections carried in both directions, without the overhead of TLS and packets."""
 
     @property
     def is_up(self) -> bool:
@@ -80,10 +80,10 @@ class NatsLink:
         return self._client is not None and self._client.is_connected
 
     async def ready(self) -> Client:
-        """The present nats-py client, as soon as there is one.
+        """Wait for a live connection and return its nats-py client.
 
-        What is made from it (a JetStream context, a pull subscription) dies with it: when a call on it fails and
-        `is_connected` is false, come back here for the next.
+        What is made from a client (a JetStream context, a pull subscription) ends with it: when a call on it fails and
+        the client's `is_connected` is false, call this again for the next client.
         """
         while True:
             await self._up.wait()
@@ -93,7 +93,7 @@ class NatsLink:
             await asyncio.sleep(0.01)
 
     async def subscribe(self, subject: str, callback: Callable[[Msg], Awaitable[None]]) -> None:
-        """Call back with every message on a subject, over every connection from now on."""
+        """Call `callback` with every message on a subject, over this connection and all later ones."""
         self._subscriptions.append((subject, callback))
         if self._client is not None and self._client.is_connected:
             await self._client.subscribe(subject, cb=callback)
@@ -101,75 +101,76 @@ class NatsLink:
     async def request(
         self, subject: str, payload: bytes, *, timeout_s: float, headers: dict[str, str] | None = None
     ) -> Msg:
-        """Publish and wait for the answer. Raises TimeoutError, and ConnectionError for every other failure.
+        """Publish and wait for the reply. Raises TimeoutError, and ConnectionError for every other failure.
 
-        NATS gives no answer to a publish that it denies: that is a TimeoutError too.
+        NATS does not reply to a publish that it denies: that is a TimeoutError too.
         """
-        from nats.errors import Error  # noqa: PLC0415 - 5 MB, only once needed
+        from nats.errors import Error  # noqa: PLC0415 - takes 5 MB: loaded when needed
 
         try:
             async with asyncio.timeout(timeout_s):
                 client = await self.ready()
                 return await client.request(subject, payload, timeout=timeout_s, headers=headers)
-        except TimeoutError as e:  # nats-py's own is one of these, too
+        except TimeoutError as e:  # nats-py's own timeout error is one of these too
             raise TimeoutError(f"{subject}: no answer within {timeout_s} s") from e
         except Error as e:
             raise ConnectionError(f"{subject}: {e or type(e).__name__}") from e
 
     async def close(self) -> None:
-        """Send what is pending, and end. Doing so twice is harmless."""
+        """Send what is pending and disconnect for good. Calling it again does nothing."""
         while not self._task.done():  # nats-py swallows a cancellation that reaches it while it closes: cancel again
             self._task.cancel()
             await asyncio.wait({self._task}, timeout=_CANCEL_AGAIN_S)
         await self._drop()
 
     async def _keep(self) -> None:
+        """The task behind a link: connects to the URLs in turn, with pauses, whenever there is no connection."""
         urls = itertools.cycle(self._urls)
         pauses = waits(0.2, self._most_wait_s)
-        say = log.warning
+        log_failure = log.warning
         while True:
             url = next(urls)
             try:
                 self._client = await self._open(url)
                 for subject, callback in self._subscriptions:
                     await self._client.subscribe(subject, cb=callback)
-            except Exception as e:  # noqa: BLE001 - whatever it is, the next try is the answer
+            except Exception as e:  # noqa: BLE001 - whatever went wrong, it is tried again
                 self.tried.set()
                 self.last_error = f"{url}: {e or type(e).__name__}"
-                say("NATS does not answer; will try again", error=self.last_error, name=self._name)
-                say = log.debug  # one line for each outage
+                log_failure("can't connect to NATS, will try again", error=self.last_error, name=self._name)
+                log_failure = log.debug  # one warning for each outage
                 await self._drop()
                 await asyncio.sleep(next(pauses))
                 continue
             self.url = url
             log.info("connected to NATS", url=url, name=self._name)
-            pauses, say = waits(0.2, self._most_wait_s), log.warning
+            pauses, log_failure = waits(0.2, self._most_wait_s), log.warning
             self._up.set()
             self.tried.set()
-            await self._ended()
+            await self._wait_until_down()
             self._up.clear()
-            log.info("lost NATS", url=url, name=self._name)
+            log.info("lost the connection to NATS", url=url, name=self._name)
             await self._drop()
             await asyncio.sleep(next(pauses))
 
     async def _open(self, url: str) -> Client:
-        """One try at one URL. Raises whatever nats-py raises."""
-        from nats.aio.client import Client  # noqa: PLC0415 - 5 MB, only once needed
+        """Make one connection to one URL. Raises whatever nats-py raises."""
+        from nats.aio.client import Client  # noqa: PLC0415 - takes 5 MB: loaded when needed
 
         client = Client()
         if url.startswith(("ws://", "wss://")):
             from probe.nats.websocket import WebSocket  # noqa: PLC0415 - rarely needed
 
-            client._transport = WebSocket()  # noqa: SLF001 - else nats-py makes its own, which needs aiohttp
-        # With a callback for the signature, nats-py has no public way to say whose it is. Its own way needs the
+            client._transport = WebSocket()  # noqa: SLF001 - by default nats-py makes one that needs aiohttp
+        # With a signature callback, nats-py has no public way to set the user's public key. Its public way needs the
         # `nkeys` package and the seed's text; with this attribute our own Key signs.
         client._public_nkey = self._key.id  # noqa: SLF001
-        failed: list[Exception] = []
+        errors: list[Exception] = []
 
         async def on_error(error: Exception) -> None:
-            failed.append(error)
+            errors.append(error)
             if "permissions violation" in str(error):
-                log.warning("NATS denies this", error=str(error), name=self._name)
+                log.warning("NATS denied a publish or a subscription", error=str(error), name=self._name)
 
         async def on_closed() -> None:
             self._down.set()
@@ -195,18 +196,19 @@ class NatsLink:
                 )
         except BaseException as e:
             await _abandon(client)
-            if failed and isinstance(e, Exception):
-                raise failed[-1] from e
+            if errors and isinstance(e, Exception):
+                raise errors[-1] from e  # it says more than the error of `connect`
             raise
         return client
 
-    async def _ended(self) -> None:
-        """Return when the client is no longer connected. nats-py doesn't call back in every case, so look, too."""
+    async def _wait_until_down(self) -> None:
+        """Return when the client is no longer connected. nats-py doesn't always call back, so this also polls."""
         while self._client is not None and self._client.is_connected:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._down.wait(), _LOOK_S)
+                await asyncio.wait_for(self._down.wait(), _CHECK_S)
 
     async def _drop(self) -> None:
+        """Flush and close the present client, if there is one."""
         client, self._client = self._client, None
         if client is None:
             return
@@ -219,8 +221,8 @@ class NatsLink:
 
 
 async def _abandon(client: Client) -> None:
-    """Close a client that never got connected: at once, since a server that is silent in TLS closes nothing."""
-    writer = getattr(client._transport, "_io_writer", None)  # noqa: SLF001 - nats-py has no way to abort
+    """Close a client that never got connected, at once: a server that hangs in the TLS handshake never closes."""
+    writer = getattr(client._transport, "_io_writer", None)  # noqa: SLF001 - nats-py has no public way to abort
     if writer is not None:
         writer.transport.abort()
     with contextlib.suppress(Exception):
@@ -238,34 +240,32 @@ async def connect(
     most_wait_s: float = 30.0,
     ca_file: Path | None = None,
 ) -> NatsLink:
-    """Start a connection that authenticates as `key` and is kept up until closed.
+    """Start a connection that authenticates as `key` and reconnects until it is closed.
 
-    Returns at once, connecting in the background; with `within_s` it waits for the first connection, and raises
-    UserError, naming the URLs and the last error, where there was none in that time. `most_wait_s` bounds the pause
-    between tries, `ca_file` replaces this machine's certificate authorities. Raises UserError for a URL that is none.
+    Returns at once and connects in the background. With `within_s` it waits for the first connection, and raises a
+    UserError with the URLs and the last error if there is none in that time. `most_wait_s` is the longest pause between
+    attempts, `ca_file` replaces this machine's certificate authorities. Raises UserError for a URL of another scheme.
     """
     for url in urls:
         if not url.startswith(SCHEMES):
             raise UserError(f"NATS URL {url!r}: must begin with one of {', '.join(SCHEMES)}")
     if not urls:
-        raise UserError("no NATS URL is given")
+        raise UserError("no NATS URL is given: name at least one collector")
     tls = _context(ca_file) if any(u.startswith(SECURE) for u in urls) else None
-    connection = NatsLink(tuple(urls), key, name, inbox_prefix, most_wait_s, tls)
+    link = NatsLink(tuple(urls), key, name, inbox_prefix, most_wait_s, tls)
     if within_s is not None:
         try:
-            await asyncio.wait_for(connection.ready(), within_s)
+            await asyncio.wait_for(link.ready(), within_s)
         except TimeoutError:
-            await connection.close()
-            raise UserError(
-                f"NATS at {', '.join(urls)} does not answer ({connection.last_error}): is it running?"
-            ) from None
-    return connection
+            await link.close()
+            raise UserError(f"NATS at {', '.join(urls)} does not answer ({link.last_error}): is it running?") from None
+    return link
 
 
 @functools.cache
 def _context(ca_file: Path | None) -> ssl.SSLContext:
-    """What verifies a server. Reading the authorities is dear, so it is done once. Raises UserError."""
+    """The TLS context that verifies servers; made once, since loading the authorities is slow. Raises UserError."""
     try:
         return ssl.create_default_context(cafile=ca_file)
-    except OSError as e:  # ssl.SSLError is one, too
+    except OSError as e:  # ssl.SSLError is one too
         raise UserError(f"{ca_file}: no certificate authorities can be read from it: {e.strerror or e}") from e

@@ -1,1 +1,1 @@
-"""One network operation, recorded as one step: DNS, TCP, TLS, HTTP, MTProto, QUIC."""
+"""Network operations, each recorded as one step: DNS, TCP, TLS, HTTP, MTProto, QUIC."""

@@ -1,1 +1,1 @@
-"""Which network this machine is in, and whether its owner allows measuring there."""
+"""Which network this machine is in, how its traffic leaves, and whether the connection is metered."""

@@ -1,1 +1,1 @@
-"""What a probe and an aggregator agree on: shapes, keys, signatures and what may be in them. No sockets."""
+"""What a probe and an aggregator agree on: message formats, keys, signatures and privacy rules. It opens no sockets."""

@@ -1,1 +1,1 @@
-"""Says what keeps a probe from measuring or delivering."""
+"""Finds what keeps a probe from measuring or delivering."""

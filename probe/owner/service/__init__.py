@@ -1,1 +1,1 @@
-"""Installing the probe as a service of the operating system."""
+"""Installs the probe as a user service of the operating system."""
