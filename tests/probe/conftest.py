@@ -1,4 +1,4 @@
-"""What the probe's tests share."""
+"""Fixtures that the probe's tests share."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from tests.support.honest_internet import HonestInternet
 from tests.support.servers import MappedDialer
 
 LIMIT = 0.4
-"""Seconds for a step that is to time out."""
+"""Timeout in seconds of a step that must time out."""
 PATIENT = 5.0
-"""Seconds for a step that is not, on a machine that is busy with other tests."""
+"""Timeout in seconds of a step that must not, on a machine that is busy with other tests."""
 
 
 @pytest.fixture(scope="session")
 def authority(tmp_path_factory):
-    """The authority that the tests' networks trust."""
+    """The certificate authority that the tests' networks trust."""
     return Authority(tmp_path_factory.mktemp("authority"))
 
 
 @pytest.fixture(scope="session")
 def stranger(tmp_path_factory):
-    """An authority that nobody trusts."""
+    """A certificate authority that nobody trusts."""
     return Authority(tmp_path_factory.mktemp("stranger"), "Stranger")
 
 
 @pytest.fixture
 def dialer():
-    """Where the test's addresses are."""
+    """A dialer to the test's own servers."""
     return MappedDialer()
 
 
@@ -46,20 +46,20 @@ def network(dialer, authority):
 
 @pytest.fixture
 def clock():
-    """A run's clock."""
+    """The clock of a run."""
     return Clock()
 
 
 @pytest.fixture
 async def town(dialer, authority):
-    """A small honest internet behind the test's network."""
+    """A small uncensored internet behind the test's network."""
     async with contextlib.AsyncExitStack() as stack:
         yield await HonestInternet(dialer, authority, stack).build()
 
 
 @pytest.fixture
 async def context(town, network, clock):
-    """What a check is given."""
+    """The context in which a check runs."""
     context = Context(town.watch, network, clock)
     yield context
     await context.close()

@@ -24,9 +24,9 @@ _USAGE = (
 
 
 class Authority:
-    """Issues server certificates into a folder. `file` is its own certificate, PEM.
+    """Issues server certificates into a folder. `file` holds its own certificate, PEM.
 
-    With a `parent` it is an intermediate one, and its servers show it after their own certificate.
+    With a `parent` it is an intermediate authority, whose certificate its servers present after their own.
     """
 
     def __init__(self, folder: Path, name: str = "Test authority", parent: Authority | None = None) -> None:
@@ -38,7 +38,8 @@ class Authority:
         own = certificate.public_bytes(serialization.Encoding.PEM)
         self.file = folder / "authority.pem"
         self.file.write_bytes(own)
-        self._shown = own if parent else b""
+        self.intermediate = own if parent else b""
+        """What its servers present after their own certificate, PEM."""
 
     def issue(self, *names: str, days: tuple[int, int] = (-1, 30)) -> ssl.SSLContext:
         """A server's TLS context with a certificate for `names`, valid over `days` from now."""
@@ -47,7 +48,7 @@ class Authority:
         return context
 
     def write(self, *names: str, days: tuple[int, int] = (-1, 30)) -> Path:
-        """The file of such a certificate, what is shown after it, and its private key, PEM."""
+        """The file of such a certificate, with the intermediate one after it and its private key, PEM."""
         key = ec.generate_private_key(ec.SECP256R1())
         builder = _builder(_name(names[0]), key.public_key(), days).add_extension(
             x509.SubjectAlternativeName([x509.DNSName(n) for n in names]), critical=False
@@ -57,7 +58,7 @@ class Authority:
         private = key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
-        file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM) + self._shown + private)
+        file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM) + self.intermediate + private)
         return file
 
     def _sign(self, builder: x509.CertificateBuilder, *, ca: bool) -> x509.Certificate:

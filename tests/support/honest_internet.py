@@ -1,4 +1,4 @@
-"""A small honest internet on loopback, for one test: a service with web and app, a control, and two resolvers."""
+"""A small uncensored internet on loopback, for one test: a service with web and app, a control, two resolvers."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ networks = [{{ asn = 64500 }}]
 
 
 class HonestInternet:
-    """The servers behind a test's dialer. `put` replaces one; `system` gives the system resolver's replies."""
+    """The servers behind a test's dialer. `put` replaces one; `system` returns the system resolver's replies."""
 
     def __init__(self, dialer: MappedDialer, authority: Authority, stack: contextlib.AsyncExitStack) -> None:
         self.watch = watch_file.read(WATCH.encode(), "test")
@@ -69,11 +69,11 @@ class HonestInternet:
         self._stack = stack
 
     async def put(self, address: str, port: int, handler: Handler, tls: ssl.SSLContext | None = None) -> None:
-        """Start a server for an address."""
+        """Start a server for an address, in place of any that is there."""
         self.dialer.ports[address, port] = await self._stack.enter_async_context(servers.tcp(handler, tls))
 
     async def build(self) -> HonestInternet:
-        """Start everything."""
+        """Start all servers."""
         self.dialer.resolver = await self._stack.enter_async_context(servers.dns_udp(self._replies))
         await self.put(SECOND, 53, servers.dns_tcp(lambda q: answer(q, *self.names[self.asked(q)])))
         await self.put(WEB, 443, servers.site(), self._authority.issue(HOST))
@@ -84,7 +84,7 @@ class HonestInternet:
         return self
 
     def asked(self, query: bytes) -> str:
-        """Which of the names a query is for."""
+        """The name that a query is for."""
         return next(n for n in self.names if n.partition(".")[0].encode() in query)
 
     def honest(self, query: bytes) -> list[Answer]:
@@ -95,11 +95,11 @@ class HonestInternet:
         return self.system(query)
 
     def forge(self, *addresses: str, rcode: int = 0) -> None:
-        """Let the system's resolver lie about the service."""
+        """Let the system's resolver give forged answers about the service."""
 
-        def lies(query: bytes) -> list[Answer]:
+        def forged(query: bytes) -> list[Answer]:
             if self.asked(query) == HOST:
                 return [(0.0, answer(query, *addresses, rcode=rcode))]
             return self.honest(query)
 
-        self.system = lies
+        self.system = forged

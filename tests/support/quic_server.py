@@ -1,4 +1,4 @@
-"""QUIC on loopback: a real server, and what can stand before it. All are context managers that give a UDP port."""
+"""QUIC on loopback: a real server, faulty ones, and a censor. The context managers give a UDP port."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.crypto import CryptoPair
 from aioquic.quic.packet import QuicPacketType, encode_quic_version_negotiation, pull_quic_header
 
-from tests.support.servers import HERE
+from tests.support.servers import LOOPBACK
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
 @contextlib.asynccontextmanager
 async def server(certificate: Path, protocol: str = "h3") -> AsyncIterator[int]:
-    """A QUIC server that offers one protocol."""
+    """A QUIC server that offers one application protocol (ALPN)."""
     settings = QuicConfiguration(is_client=False, alpn_protocols=[protocol])
     settings.load_cert_chain(certificate)
-    running = await serve(HERE, 0, configuration=settings)
+    running = await serve(LOOPBACK, 0, configuration=settings)
     try:
         yield running._transport.get_extra_info("sockname")[1]
     finally:
@@ -37,18 +37,18 @@ async def server(certificate: Path, protocol: str = "h3") -> AsyncIterator[int]:
 
 
 @contextlib.asynccontextmanager
-async def says(answer: Answer) -> AsyncIterator[int]:
-    """Answers each datagram with these."""
+async def answering(answer: Answer) -> AsyncIterator[int]:
+    """Answer each datagram with those that `answer` returns for it."""
 
-    class Says(asyncio.DatagramProtocol):
+    class Answering(asyncio.DatagramProtocol):
         def connection_made(self, transport: asyncio.DatagramTransport) -> None:
             self._transport = transport
 
         def datagram_received(self, data: bytes, source: Address) -> None:
-            for said in answer(data):
-                self._transport.sendto(said, source)
+            for reply in answer(data):
+                self._transport.sendto(reply, source)
 
-    transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(Says, (HERE, 0))
+    transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(Answering, (LOOPBACK, 0))
     try:
         yield transport.get_extra_info("sockname")[1]
     finally:
@@ -57,28 +57,28 @@ async def says(answer: Answer) -> AsyncIterator[int]:
 
 @contextlib.contextmanager
 def silent() -> Iterator[int]:
-    """A port that hears everything and never answers; it needs no event loop."""
+    """A port that receives everything and never answers; it needs no event loop."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.bind((HERE, 0))
+        sock.bind((LOOPBACK, 0))
         yield sock.getsockname()[1]
 
 
 @contextlib.contextmanager
 def refusing() -> Iterator[int]:
-    """A port that nobody else gets and that answers with ICMP: its socket hears another peer only."""
+    """A port that answers with ICMP, since its socket is connected to another peer; no other process gets it."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.bind((HERE, 0))
-        sock.connect((HERE, 9))
+        sock.bind((LOOPBACK, 0))
+        sock.connect((LOOPBACK, 9))
         yield sock.getsockname()[1]
 
 
 def noise(_: bytes) -> list[bytes]:
-    """Datagrams that are nothing."""
+    """Random datagrams."""
     return [os.urandom(n) for n in (1, 40, 1200)]
 
 
 def another_version(data: bytes) -> list[bytes]:
-    """Version Negotiation that leaves nothing to choose (RFC 9000 §17.2.1)."""
+    """A Version Negotiation packet that offers only an unknown version (RFC 9000 §17.2.1)."""
     header = pull_quic_header(Buffer(data=data), host_cid_length=8)
     return [
         encode_quic_version_negotiation(
@@ -88,53 +88,53 @@ def another_version(data: bytes) -> list[bytes]:
 
 
 @contextlib.asynccontextmanager
-async def middle(port: int, name: str) -> AsyncIterator[int]:
-    """Passes datagrams on to a server until it reads this server name in an Initial; from then on it drops them all."""
-    onward: dict[Address, asyncio.DatagramTransport] = {}
+async def name_filter(port: int, name: str) -> AsyncIterator[int]:
+    """A censor before a server: forward datagrams until this server name is in an Initial; then drop all of them."""
+    upstream: dict[Address, asyncio.DatagramTransport] = {}
     loop = asyncio.get_running_loop()
     tasks: set[asyncio.Task[None]] = set()
 
-    class Middle(asyncio.DatagramProtocol):
-        cut = False
+    class NameFilter(asyncio.DatagramProtocol):
+        is_blocking = False
 
         def connection_made(self, transport: asyncio.DatagramTransport) -> None:
             self.transport = transport
 
         def datagram_received(self, data: bytes, source: Address) -> None:
-            self.cut = self.cut or name.encode() in _opened(data)
-            if not self.cut:
+            self.is_blocking = self.is_blocking or name.encode() in _initial_payload(data)
+            if not self.is_blocking:
                 task = loop.create_task(self.forward(data, source))
                 tasks.add(task)
                 task.add_done_callback(tasks.discard)
 
         async def forward(self, data: bytes, source: Address) -> None:
-            if source not in onward:
-                back = self
+            if source not in upstream:
+                client_side = self.transport
 
-                class Back(asyncio.DatagramProtocol):
+                class Return(asyncio.DatagramProtocol):
                     def datagram_received(self, data: bytes, _: Address) -> None:
-                        back.transport.sendto(data, source)
+                        client_side.sendto(data, source)
 
-                onward[source], _ = await loop.create_datagram_endpoint(Back, remote_addr=(HERE, port))
-            onward[source].sendto(data)
+                upstream[source], _ = await loop.create_datagram_endpoint(Return, remote_addr=(LOOPBACK, port))
+            upstream[source].sendto(data)
 
-    transport, _ = await loop.create_datagram_endpoint(Middle, (HERE, 0))
+    transport, _ = await loop.create_datagram_endpoint(NameFilter, (LOOPBACK, 0))
     try:
         yield transport.get_extra_info("sockname")[1]
     finally:
         transport.close()
-        for other in onward.values():
+        for other in upstream.values():
             other.close()
 
 
-def _opened(data: bytes) -> bytes:
-    """What an Initial says: its keys follow from what stands open in it (RFC 9001 §5.2)."""
+def _initial_payload(data: bytes) -> bytes:
+    """The decrypted payload of an Initial; its keys follow from its unencrypted header (RFC 9001 §5.2)."""
     buffer = Buffer(data=data)
     header = pull_quic_header(buffer, host_cid_length=8)
     if header.packet_type != QuicPacketType.INITIAL or not data:
         return b""
     keys = CryptoPair()
     keys.setup_initial(cid=header.destination_cid, is_client=False, version=header.version)
-    with contextlib.suppress(Exception):  # a later Initial goes by the server's own id, and its keys by the first
+    with contextlib.suppress(Exception):  # a later Initial has the server's connection id, but keys from the first one
         return keys.decrypt_packet(data[: header.packet_length], buffer.tell(), 0)[1]
     return b""

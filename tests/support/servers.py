@@ -1,4 +1,7 @@
-"""Servers on loopback that behave, and that misbehave in one way each. All are context managers that give a port."""
+"""Servers on loopback, correct ones and ones with one fault each.
+
+The context managers give the port that they listen on; the handlers are for `tcp`.
+"""
 
 from __future__ import annotations
 
@@ -23,11 +26,11 @@ if TYPE_CHECKING:
     Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
     Cipher = Callable[[bytes], bytes]
 
-HERE = "127.0.0.1"
+LOOPBACK = "127.0.0.1"
 
 
 class MappedDialer:
-    """A dialer that leads the addresses of a test to loopback ports and everything else nowhere."""
+    """A dialer that maps the addresses of a test to loopback ports and refuses all others."""
 
     is_real = False
 
@@ -43,28 +46,28 @@ class MappedDialer:
         self.dialed.append((address, port))
         if (address, port) not in self.ports:
             raise OSError(101, "not in the test")
-        return HERE, self.ports[address, port]
+        return LOOPBACK, self.ports[address, port]
 
     def udp(self, address: str, port: int) -> tuple[str, int] | None:
-        """The loopback port that speaks QUIC for a test's address, or None."""
-        port_there = self.udp_ports.get((address, port))
-        if port_there is None:
+        """The loopback port that answers QUIC for a test's address, or None."""
+        mapped = self.udp_ports.get((address, port))
+        if mapped is None:
             return None
         self.dialed.append((address, port))
-        return HERE, port_there
+        return LOOPBACK, mapped
 
     def has_route(self, address: str) -> bool:
-        """IPv4, and what IPv6 addresses the test has; or all."""
+        """Whether an address is IPv4, or one of the test's IPv6 addresses; with `ipv6` every address has a route."""
         return self.ipv6 or ":" not in address or any(address == known for known, _ in self.ports)
 
     def system_resolver(self) -> tuple[str, int]:
         """The test's own resolver."""
-        return HERE, self.resolver
+        return LOOPBACK, self.resolver
 
 
 @contextlib.asynccontextmanager
 async def tcp(handler: Handler, tls: ssl.SSLContext | None = None, port: int = 0) -> AsyncIterator[int]:
-    """A TCP server; its connections are cut off when it closes."""
+    """A TCP server; its connections are aborted when it closes."""
     tasks: set[asyncio.Task[None]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -77,7 +80,7 @@ async def tcp(handler: Handler, tls: ssl.SSLContext | None = None, port: int = 0
             tasks.discard(task)
             writer.transport.abort()
 
-    server = await asyncio.start_server(serve, HERE, port, ssl=tls, backlog=1024)
+    server = await asyncio.start_server(serve, LOOPBACK, port, ssl=tls, backlog=1024)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
@@ -89,18 +92,18 @@ async def tcp(handler: Handler, tls: ssl.SSLContext | None = None, port: int = 0
 
 @contextlib.contextmanager
 def refusing() -> Iterator[int]:
-    """A port that nobody listens on, and that nobody else gets."""
+    """A port that nobody listens on, reserved so that no other process gets it."""
     with socket.socket() as sock:
-        sock.bind((HERE, 0))
+        sock.bind((LOOPBACK, 0))
         yield sock.getsockname()[1]
 
 
 @contextlib.contextmanager
 def unanswering() -> Iterator[int]:
-    """A port whose queue is full: a SYN stays unanswered (Linux)."""
+    """A port whose queue of connections is full: a SYN stays unanswered (Linux)."""
     with contextlib.ExitStack() as stack:
         sock = stack.enter_context(socket.socket())
-        sock.bind((HERE, 0))
+        sock.bind((LOOPBACK, 0))
         sock.listen(0)
         for _ in range(2):
             filler = stack.enter_context(socket.socket())
@@ -122,24 +125,24 @@ async def resets_at_once(_: asyncio.StreamReader, writer: asyncio.StreamWriter) 
 
 
 async def resets_after_reading(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Read what comes first, then reset."""
+    """Read once, then reset."""
     await reader.read(4096)
     reset(writer)
 
 
 async def ends_after_reading(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
-    """Read what comes first, then close in order."""
+    """Read once, then close in order."""
     await reader.read(4096)
 
 
 async def silent(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
-    """Read all that comes and never answer."""
+    """Read everything and never answer."""
     while await reader.read(4096):
         pass
 
 
 def says(*parts: bytes, pause: float = 0.0) -> Handler:
-    """Read what comes first, then send these bytes, one after the other, and close."""
+    """Read once, then send these bytes, one part after the other with pauses, and close."""
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(4096)
@@ -154,58 +157,58 @@ def says(*parts: bytes, pause: float = 0.0) -> Handler:
 
 
 async def keeps_open(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
-    """Behind TLS: the handshake is all that is wanted."""
+    """Wait until the client closes: for tests that need a TLS handshake only."""
     await reader.read(1)
 
 
 async def telegram(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Answer req_pq_multi with a resPQ, over the intermediate transport or the obfuscated one."""
-    hear, say = await transport(reader)
-    (length,) = struct.unpack("<I", hear(await reader.readexactly(4)))
-    message = hear(await reader.readexactly(length))
+    decrypt, encrypt = await transport(reader)
+    (length,) = struct.unpack("<I", decrypt(await reader.readexactly(4)))
+    message = decrypt(await reader.readexactly(length))
     auth_key, _, size, constructor = struct.unpack_from("<qqiI", message)
     assert (auth_key, size, constructor) == (0, 20, 0xBE7E8EF1)
-    writer.write(say(intermediate(res_pq(message[24:40]))))
+    writer.write(encrypt(intermediate(res_pq(message[24:40]))))
     await reader.read(1)
 
 
 async def transport(reader: asyncio.StreamReader) -> tuple[Cipher, Cipher]:
-    """Read how a connection begins: what turns its bytes into plain ones, and plain ones into an answer's."""
+    """Read the beginning of an MTProto connection. Returns functions that decrypt requests and encrypt answers."""
     header = await reader.readexactly(4)
     if header == b"\xee" * 4:
         return bytes, bytes
     header += await reader.readexactly(60)
-    turned = header[55:7:-1]
-    hear, say = aes_ctr(header[8:40], header[40:56]), aes_ctr(turned[:32], turned[32:])
-    assert hear.update(header)[56:60] == b"\xee" * 4
-    return hear.update, say.update
+    reversed_ = header[55:7:-1]
+    incoming, outgoing = aes_ctr(header[8:40], header[40:56]), aes_ctr(reversed_[:32], reversed_[32:])
+    assert incoming.update(header)[56:60] == b"\xee" * 4
+    return incoming.update, outgoing.update
 
 
 async def cuts_plain(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Fall silent when the first bytes are those of the intermediate transport; let what looks random through."""
+    """Never answer the intermediate transport, known by its first bytes; answer the obfuscated one."""
     first = await reader.read(4096)
     if first.startswith(b"\xee" * 4):
         await silent(reader, writer)
-    again = asyncio.StreamReader()
-    again.feed_data(first)
-    again.feed_eof()
-    await telegram(again, writer)
+    replayed = asyncio.StreamReader()
+    replayed.feed_data(first)
+    replayed.feed_eof()
+    await telegram(replayed, writer)
     await reader.read(1)
 
 
 def site(body: bytes = b"<title>It is</title>", *, pause: float = 0.0, pieces: int = 1, promised: int = 0) -> Handler:
-    """Behind TLS: answer a request with a page in so many pieces, a pause before each; then close.
+    """Answer a request with a page in so many pieces, a pause before each; then close.
 
-    `promised` bytes are announced when more than there are.
+    `promised` is the Content-Length to send when that is to be more than the page's own.
     """
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % max(len(body), promised))
         size = -(-len(body) // pieces)
-        for at in range(0, len(body), size):
+        for start in range(0, len(body), size):
             await asyncio.sleep(pause)
-            writer.write(body[at : at + size])
+            writer.write(body[start : start + size])
             await writer.drain()
         if promised:
             await reader.read(1)
@@ -221,22 +224,24 @@ def res_pq(nonce: bytes, constructor: int = 0x05162463) -> bytes:
 
 
 def intermediate(message: bytes) -> bytes:
-    """A message after its length."""
+    """A message as the intermediate transport carries it: after its length."""
     return struct.pack("<I", len(message)) + message
 
 
 Answer = tuple[float, bytes]
-"""A reply and how many seconds after the query it goes out."""
+"""How many seconds after the query a reply is sent, and the reply."""
 
 
-def answer(query: bytes, *addresses: str, rcode: int = 0, shift: int = 0, ttl: int = 60, cut: bool = False) -> bytes:
-    """A DNS reply with those of the addresses that are of the family asked for; `shift` spoils its id."""
+def answer(
+    query: bytes, *addresses: str, rcode: int = 0, shift: int = 0, ttl: int = 60, truncated: bool = False
+) -> bytes:
+    """A DNS reply with those of the addresses that are of the queried type; `shift` makes its id wrong."""
     message = dns.message.make_response(dns.message.from_wire(query))
     asked = message.question[0]
-    fit = [a for a in addresses if (":" in a) == (asked.rdtype == dns.rdatatype.AAAA)]
-    if fit:
-        message.answer.append(dns.rrset.from_text_list(asked.name, ttl, "IN", asked.rdtype, fit))
-    if cut:
+    matching = [a for a in addresses if (":" in a) == (asked.rdtype == dns.rdatatype.AAAA)]
+    if matching:
+        message.answer.append(dns.rrset.from_text_list(asked.name, ttl, "IN", asked.rdtype, matching))
+    if truncated:
         message.flags |= dns.flags.TC
     message.set_rcode(rcode)
     message.id = (message.id + shift) % 65536
@@ -245,7 +250,7 @@ def answer(query: bytes, *addresses: str, rcode: int = 0, shift: int = 0, ttl: i
 
 @contextlib.asynccontextmanager
 async def dns_udp(replies: Callable[[bytes], list[Answer]]) -> AsyncIterator[int]:
-    """A resolver over UDP: `replies` says what goes out for a query, and when."""
+    """A resolver over UDP: `replies` gives the replies to a query, and when each is sent."""
 
     class Resolver(asyncio.DatagramProtocol):
         def connection_made(self, transport: asyncio.DatagramTransport) -> None:
@@ -260,7 +265,7 @@ async def dns_udp(replies: Callable[[bytes], list[Answer]]) -> AsyncIterator[int
                 self.transport.sendto(reply, addr)
 
     loop = asyncio.get_running_loop()
-    transport, _ = await loop.create_datagram_endpoint(Resolver, local_addr=(HERE, 0))
+    transport, _ = await loop.create_datagram_endpoint(Resolver, local_addr=(LOOPBACK, 0))
     try:
         yield transport.get_extra_info("sockname")[1]
     finally:
@@ -268,12 +273,12 @@ async def dns_udp(replies: Callable[[bytes], list[Answer]]) -> AsyncIterator[int
 
 
 def dns_tcp(reply: Callable[[bytes], bytes]) -> Handler:
-    """A resolver over TCP."""
+    """The handler of a resolver over TCP."""
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         (length,) = struct.unpack("!H", await reader.readexactly(2))
-        wire = reply(await reader.readexactly(length))
-        writer.write(struct.pack("!H", len(wire)) + wire)
+        message = reply(await reader.readexactly(length))
+        writer.write(struct.pack("!H", len(message)) + message)
         await reader.read(1)
 
     return handle

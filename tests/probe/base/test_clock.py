@@ -1,4 +1,4 @@
-"""A run's time."""
+"""The clock of a run."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import time
 from probe.base.clock import Clock
 
 
-def test_it_counts_milliseconds_from_its_making():
-    """Forward only."""
+def test_it_counts_milliseconds_since_it_was_made():
+    """It never goes back."""
     clock = Clock()
     time.sleep(0.02)
     first = clock()
@@ -17,7 +17,7 @@ def test_it_counts_milliseconds_from_its_making():
 
 
 def test_a_step_may_take_its_limit_or_what_is_left_of_the_run():
-    """Whichever is less, and nothing once the run is over."""
+    """Whichever is less; 0 once the run's time is over."""
     assert Clock().within(3.0) == 3.0
     clock = Clock(0.05)
     assert clock.within(0.01) == 0.01

@@ -1,4 +1,4 @@
-"""Logs are JSON lines on stderr where nobody watches."""
+"""Logs are JSON lines on stderr when that is not a terminal."""
 
 import json
 
@@ -8,15 +8,15 @@ from probe.base import logs
 
 
 def test_logs_go_to_stderr_as_json_above_their_level(capsys):
-    """Stdout stays free for answers."""
+    """Stdout has the command's output only."""
     logs.setup("warning")
     try:
         log = structlog.get_logger()
-        log.info("unheard")
-        log.warning("heard", segment="a")
+        log.info("below the level")
+        log.warning("logged", segment="a")
         out, err = capsys.readouterr()
     finally:
         structlog.reset_defaults()
     line = json.loads(err)
     assert out == ""
-    assert (line["event"], line["segment"], line["level"]) == ("heard", "a", "warning")
+    assert (line["event"], line["segment"], line["level"]) == ("logged", "a", "warning")

@@ -1,9 +1,9 @@
-"""A configuration is read from file and environment, and a wrong one names its key."""
+"""A configuration is read from a file and the environment, and an error names the wrong key."""
 
 import pytest
 
 from probe.base.errors import UserError
-from probe.home import config as configs
+from probe.home.config import load
 from probe.place.vantage import of_config
 from probe.protocol.keys import Key
 
@@ -23,48 +23,48 @@ line = "kitchen"
 
 @pytest.fixture
 def file(tmp_path):
-    """A good configuration."""
+    """A valid configuration file."""
     path = tmp_path / "probe.toml"
     path.write_text(TEXT)
     return path
 
 
 def test_a_file_is_read_and_its_paths_are_relative_to_it(file):
-    """Defaults stand where nothing is said."""
-    config = configs.load(file, {})
+    """Missing keys have their defaults."""
+    config = load(file, {})
     assert config.data == str(file.parent / "state")
     assert config.watch == "/etc/blockonset/watch.signed"
     assert config.key_file == file.parent / "state" / "probe.key"
     assert (config.seal_s, config.receipt_timeout_s) == (30, 60)
 
 
-def test_the_environment_goes_first(file):
-    """Lists are parted by commas, tables by their name."""
+def test_the_environment_overrides_the_file(file):
+    """Lists are separated by commas; a table's name is part of the variable's."""
     environment = {
         "BLOCKONSET_NATS": "nats://127.0.0.1:1, nats://127.0.0.1:2",
         "BLOCKONSET_SEAL_S": "2.5",
         "BLOCKONSET_VANTAGE_ASN": "64501",
         "BLOCKONSET_DEBUG": "1",
     }
-    config = configs.load(file, environment)
+    config = load(file, environment)
     assert config.nats == ("nats://127.0.0.1:1", "nats://127.0.0.1:2")
     assert config.seal_s == 2.5
     assert (config.vantage.asn, config.vantage.access) == (64501, "mobile")
 
 
 def test_the_environment_is_enough():
-    """Where there is no file, everything comes from the environment."""
+    """Without a file, every key comes from the environment."""
     environment = {
         "BLOCKONSET_DATA": "/var/lib/blockonset", "BLOCKONSET_NATS": "nats://127.0.0.1:1",
         "BLOCKONSET_OPERATOR": OPERATOR, "BLOCKONSET_WATCH": "w",
     }  # fmt: skip
-    assert configs.load(None, environment).data == "/var/lib/blockonset"
+    assert load(None, environment).data == "/var/lib/blockonset"
     with pytest.raises(UserError, match=r"environment: .*`data`"):
-        configs.load(None, {})
+        load(None, {})
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "says"),
+    ("old", "new", "message"),
     [
         ("seal_s = 30", "seal_s = 61", r"\$.seal_s"),
         ("seal_s = 30", "seal_s = '30'", r"\$.seal_s"),
@@ -78,30 +78,30 @@ def test_the_environment_is_enough():
         ("seal_s = 30", "seal_s =", "not a TOML file"),
     ],
 )
-def test_a_wrong_key_is_named_with_its_file(file, old, new, says):
-    """One line tells file, key and what is wrong."""
+def test_a_wrong_key_is_named_with_its_file(file, old, new, message):
+    """One line names the file, the key and what is wrong."""
     file.write_text(TEXT.replace(old, new))
-    with pytest.raises(UserError, match=rf"probe.toml: .*{says}"):
-        configs.load(file, {})
+    with pytest.raises(UserError, match=rf"probe.toml: .*{message}"):
+        load(file, {})
 
 
 def test_a_wrong_variable_is_named(file):
-    """The environment's mistakes aren't blamed on the file."""
+    """Errors in the environment aren't attributed to the file."""
     with pytest.raises(UserError, match="environment BLOCKONSET_SPOOL_MB"):
-        configs.load(file, {"BLOCKONSET_SPOOL_MB": "lots"})
+        load(file, {"BLOCKONSET_SPOOL_MB": "lots"})
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path):
-    """The path and the reason."""
+def test_a_missing_file_is_named(tmp_path):
+    """With its path and the reason."""
     with pytest.raises(UserError, match=r"none.toml: can't be read: No such file"):
-        configs.load(tmp_path / "none.toml", {})
+        load(tmp_path / "none.toml", {})
 
 
-async def test_what_is_declared_about_the_network_says_how_it_is_known(file):
-    """Declared is told from unknown."""
-    vantage = await of_config(configs.load(file, {}).vantage)()
+async def test_the_vantage_says_what_was_configured_and_what_is_unknown(file):
+    """Configured fields and unknown ones differ in their `*_how`."""
+    vantage = await of_config(load(file, {}).vantage)()
     assert (vantage.asn, vantage.asn_how) == (64500, "configured")
     assert (vantage.line, vantage.line_how) == ("kitchen", "configured")
     file.write_text(TEXT.split("[vantage]", maxsplit=1)[0])
-    vantage = await of_config(configs.load(file, {}).vantage)()
+    vantage = await of_config(load(file, {}).vantage)()
     assert (vantage.asn_how, vantage.access_how, vantage.line_how) == ("unknown",) * 3

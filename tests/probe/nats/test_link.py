@@ -1,4 +1,4 @@
-"""A connection is told from none, and comes back."""
+"""Connecting to NATS, and reconnecting after the connection was lost."""
 
 import asyncio
 
@@ -16,75 +16,75 @@ KEY = Key.create("user")
 
 @pytest.fixture
 def server(tmp_path):
-    """A server that knows our key."""
+    """A running server that accepts KEY."""
     with nats_server.running(tmp_path, core_users=[KEY.id]) as running:
         yield running
 
 
-async def test_an_address_that_does_not_answer_is_named():
-    """Who waits for the first connection is told which URL failed and how."""
+async def test_a_url_that_does_not_answer_is_named():
+    """The error names the URL and how it failed."""
     with pytest.raises(UserError, match=r"nats://127.0.0.1:1 does not answer .*is it running"):
         await connect(["nats://127.0.0.1:1"], KEY, "test", within_s=0.5)
 
 
 @pytest.mark.parametrize("urls", [[], ["127.0.0.1:4222"], ["http://127.0.0.1"]])
-async def test_what_is_no_url_is_refused_at_once(urls):
-    """The message says what it must begin with."""
+async def test_a_wrong_url_is_refused_at_once(urls):
+    """The message says what a URL must begin with."""
     with pytest.raises(UserError, match="NATS URL"):
         await connect(urls, KEY, "test")
 
 
 async def test_the_next_url_is_tried(server):
-    """One dead server among several is passed over."""
-    connection = await connect(["nats://127.0.0.1:1", server.url], KEY, "test", within_s=10)
-    assert connection.is_up
-    await connection.close()
-    await connection.close()
+    """One server of several may be down."""
+    link = await connect(["nats://127.0.0.1:1", server.url], KEY, "test", within_s=10)
+    assert link.is_up
+    await link.close()
+    await link.close()
 
 
-async def test_subscriptions_and_requests_live_on_after_a_killed_server(server):
-    """A request that is made while there is no server waits for it; subscriptions are renewed."""
-    connection = await connect([server.url], KEY, "test", within_s=10, most_wait_s=0.3)
+async def test_subscriptions_and_requests_survive_a_killed_server(server):
+    """A request made while the server is down waits for it; subscriptions are made again."""
+    link = await connect([server.url], KEY, "test", within_s=10, most_wait_s=0.3)
 
     async def echo(message):
         await message.respond(message.data)
 
-    await connection.subscribe("echo", echo)
-    assert (await connection.request("echo", b"1", timeout_s=5)).data == b"1"
+    await link.subscribe("echo", echo)
+    assert (await link.request("echo", b"1", timeout_s=5)).data == b"1"
     server.kill()
-    await eventually(lambda: not connection.is_up)
-    waiting = asyncio.create_task(connection.request("echo", b"2", timeout_s=10))
+    await eventually(lambda: not link.is_up)
+    waiting = asyncio.create_task(link.request("echo", b"2", timeout_s=10))
     await asyncio.sleep(0.3)
     server.start()
     assert (await waiting).data == b"2"
-    await connection.close()
+    await link.close()
 
 
-async def test_nobody_there_and_no_answer_are_errors_with_names(server):
-    """No responder is known at once; silence after the timeout."""
-    connection = await connect([server.url], KEY, "test", within_s=10)
+async def test_a_request_without_a_responder_and_one_without_a_reply_fail(server):
+    """The first at once, the second after the timeout."""
+    link = await connect([server.url], KEY, "test", within_s=10)
     with pytest.raises(ConnectionError, match=r"nobody: .*no responders"):
-        await connection.request("nobody", b"", timeout_s=5)
+        await link.request("nobody", b"", timeout_s=5)
 
     async def silent(_message):
-        """Say nothing."""
+        """Send no reply."""
 
-    await connection.subscribe("silent", silent)
+    await link.subscribe("silent", silent)
     with pytest.raises(TimeoutError, match=r"silent: no answer within 0.2 s"):
-        await connection.request("silent", b"", timeout_s=0.2)
-    await connection.close()
+        await link.request("silent", b"", timeout_s=0.2)
+    await link.close()
 
 
-def test_pauses_grow_to_their_limit_and_are_never_none():
-    """Doubling, with jitter in the upper half."""
+def test_pauses_grow_to_their_limit_and_are_never_zero():
+    """They double, with jitter in the upper half."""
     pauses = waits(1.0, 8.0)
     for most in (1, 2, 4, 8, 8, 8):
         assert most / 2 <= next(pauses) < most
 
 
 async def test_closing_while_it_connects_always_ends():
-    """At whatever moment: nats-py swallows a cancellation that reaches it while it closes a failed connection."""
+    """At any moment: nats-py swallows a cancellation that reaches it while it closes a failed link."""
     for n in range(60):
-        connection = await connect(["nats://127.0.0.1:1"], KEY, "test", most_wait_s=0.01)
+        link = await connect(["nats://127.0.0.1:1"], KEY, "test", most_wait_s=0.01)
         await asyncio.sleep(0.0005 * n)
-        await asyncio.wait_for(connection.close(), 5)
+        await asyncio.wait_for(link.close(), 5)

@@ -1,4 +1,4 @@
-"""Block pages by a data file in the format of the public lists."""
+"""Block pages are recognized by a data file in the format of the public lists."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ HEAD = "name,scope,location_found,pattern_type,pattern,other\n"
 
 @pytest.fixture
 def read(tmp_path):
-    """Read rows from a file."""
+    """A function that writes rows to a file and reads them."""
 
     def rows(*lines, head=HEAD):
         file = tmp_path / "list.csv"
@@ -25,7 +25,7 @@ def read(tmp_path):
 
 
 def page(body=b"", **headers):
-    """An answer."""
+    """An HTTP answer."""
     return HttpResponse(200, {k.replace("_", "-"): v for k, v in headers.items()}, body, complete=True)
 
 
@@ -49,20 +49,20 @@ def page(body=b"", **headers):
         ),
     ],
 )
-def test_a_pattern_is_sought_in_its_place(read, row, response, matches):
+def test_a_pattern_is_searched_in_its_location(read, row, response, matches):
     """In the body or in one header, in one of four ways."""
     assert block_pages.match(response, read(row)) == ("a" if matches else "")
 
 
-def test_a_harmless_page_that_looks_like_one_silences_the_others(read):
-    """Rows of scope `fp`."""
+def test_no_row_counts_when_a_harmless_one_matches(read):
+    """Harmless rows have scope `fp`."""
     rows = read("a,nat,body,contains,blocked", "ok,fp,body,contains,this is a blog about blocking")
     assert block_pages.match(page(b"blocked"), rows) == "a"
     assert block_pages.match(page(b"blocked? this is a blog about blocking"), rows) == ""
 
 
-def test_rows_for_dns_are_left_out(read):
-    """They are no page's."""
+def test_rows_for_dns_are_ignored(read):
+    """They don't describe a page."""
     assert [f.name for f in read("a,nat,dns,full,10.10.34.34", "b,nat,body,contains,x")] == ["b"]
 
 
@@ -80,7 +80,7 @@ def test_rows_for_dns_are_left_out(read):
     ],
 )
 def test_a_bad_row_is_named(read, lines, head, message):
-    """File, line and column."""
+    """By file, line and column."""
     with pytest.raises(UserError, match=message):
         read(*lines, head=head)
 

@@ -18,10 +18,10 @@ FORGED = "203.0.113.66"
 
 @pytest.fixture
 def resolve(network, dialer, clock):
-    """Ask a loopback resolver over UDP."""
+    """A function that asks a loopback resolver over UDP."""
 
     async def ask(replies, limit=PATIENT):
-        if replies is None:  # the test has a resolver of its own
+        if replies is None:  # the test has started a resolver itself
             return await network.resolve(HOST, limit=limit, clock=clock)
         async with servers.dns_udp(replies) as dialer.resolver:
             return await network.resolve(HOST, limit=limit, clock=clock)
@@ -31,7 +31,7 @@ def resolve(network, dialer, clock):
 
 @pytest.fixture
 def resolve_second(network, dialer, clock):
-    """Ask a loopback resolver over TCP."""
+    """A function that asks a loopback resolver over TCP."""
 
     async def ask(handler):
         limit = LIMIT if handler is servers.silent else PATIENT
@@ -42,7 +42,7 @@ def resolve_second(network, dialer, clock):
 
 
 async def test_a_true_answer(resolve):
-    """Sorted addresses, one reply, its time and the least TTL."""
+    """The step has sorted addresses and one reply, with its time and the least TTL."""
     step = await resolve(lambda q: [(0.0, answer(q, *reversed(TRUE), ttl=33))])
     assert (step.op, step.via, step.failure, step.rcode, step.answers) == ("resolve", "system", None, 0, TRUE)
     (reply,) = step.replies
@@ -62,14 +62,14 @@ async def test_a_true_answer(resolve):
         (0, "dns_no_answer"),
     ],
 )
-async def test_a_reply_without_addresses_is_a_failure_by_its_code(resolve, rcode, failure):
-    """With the reply kept."""
+async def test_a_reply_without_addresses_is_a_failure_named_by_its_code(resolve, rcode, failure):
+    """The reply is recorded too."""
     step = await resolve(lambda q: [(0.0, answer(q, rcode=rcode))])
     assert (step.failure, step.rcode, len(step.replies)) == (failure, rcode, 1)
 
 
-async def test_an_injected_reply_is_kept_beside_the_true_one(resolve):
-    """In the order of arrival; the first decides, as it does for a stub resolver."""
+async def test_an_injected_reply_is_recorded_beside_the_true_one(resolve):
+    """In order of arrival; the first one counts, as it does for a stub resolver."""
     step = await resolve(lambda q: [(0.0, answer(q, FORGED)), (0.05, answer(q, *TRUE))])
     assert step.answers == (FORGED,)
     assert [r.answers for r in step.replies] == [(FORGED,), TRUE]
@@ -77,72 +77,72 @@ async def test_an_injected_reply_is_kept_beside_the_true_one(resolve):
 
 
 async def test_an_injected_nxdomain_is_a_failure_though_the_truth_came_later(resolve):
-    """The system's resolver would have told the volunteer so."""
+    """A stub resolver would have used it."""
     step = await resolve(lambda q: [(0.0, answer(q, rcode=3)), (0.03, answer(q, *TRUE))])
     assert step.failure == "dns_nxdomain_error"
     assert [r.rcode for r in step.replies] == [3, 0]
 
 
-async def test_a_private_address_is_recorded_as_bogus(resolve):
-    """The answer is kept: it is a fact."""
+async def test_a_private_address_is_a_failure(resolve):
+    """The answer is recorded too."""
     step = await resolve(lambda q: [(0.0, answer(q, "10.10.34.34"))])
     assert (step.failure, step.answers) == ("dns_bogon_error", ("10.10.34.34",))
 
 
 async def test_silence_is_a_timeout(resolve):
-    """After the query was sent six times."""
-    seen = []
-    step = await resolve(lambda q: seen.append(q) or [], LIMIT)
+    """The query was sent six times by then."""
+    queries = []
+    step = await resolve(lambda q: queries.append(q) or [], LIMIT)
     assert (step.failure, step.rcode, step.replies) == ("generic_timeout_error", None, ())
-    assert len(seen) == 6
+    assert len(queries) == 6
     assert LIMIT * 1000 <= step.end_ms - step.start_ms < LIMIT * 2000
 
 
 async def test_one_lost_datagram_is_no_failure(resolve):
-    """The second asking is answered; it counts as one reply."""
-    seen = []
-    step = await resolve(lambda q: seen.append(q) or ([(0.0, answer(q, *TRUE))] if len(seen) == 2 else []), LIMIT)
+    """The second query is answered; that is one reply."""
+    queries = []
+    step = await resolve(lambda q: queries.append(q) or ([(0.0, answer(q, *TRUE))] if len(queries) == 2 else []), LIMIT)
     assert step.failure is None
     assert len(step.replies) == 1
 
 
-async def test_replies_to_both_askings_are_no_injection(resolve):
+async def test_replies_to_two_queries_are_no_injection(resolve):
     """A slow resolver may answer each of them, and differently."""
     step = await resolve(lambda q: [(LIMIT * 0.6, answer(q, TRUE[len(q) % 2]))], LIMIT)
     assert step.failure is None
     assert len(step.replies) == 1
 
 
-async def test_a_reply_to_another_query_is_not_taken(resolve):
-    """Somebody guesses ids."""
+async def test_a_reply_with_a_wrong_id_is_not_used(resolve):
+    """Somebody is guessing ids."""
     step = await resolve(lambda q: [(0.0, answer(q, FORGED, shift=1))], LIMIT)
     assert (step.failure, step.replies) == ("dns_reply_with_wrong_query_id", ())
 
 
-async def test_a_true_reply_after_a_wrong_one_is_taken(resolve):
-    """We go on listening."""
+async def test_a_true_reply_after_one_with_a_wrong_id_is_used(resolve):
+    """The socket stays open."""
     step = await resolve(lambda q: [(0.0, answer(q, FORGED, shift=1)), (0.02, answer(q, *TRUE))])
     assert (step.failure, step.answers) == (None, TRUE)
 
 
 @pytest.mark.parametrize("junk", [b"\0", b"junk that is no message at all"])
 async def test_junk_is_a_misbehaving_server(resolve, junk):
-    """And no bug of ours."""
+    """It raises no exception."""
     step = await resolve(lambda _: [(0.0, junk)], LIMIT)
     assert step.failure in ("dns_server_misbehaving", "dns_reply_with_wrong_query_id")
 
 
-async def test_a_resolver_that_is_not_there_is_refused(network, dialer, clock):
-    """ICMP says so at once, on loopback."""
+async def test_a_resolver_that_is_not_running_is_refused(network, dialer, clock):
+    """By ICMP, at once on loopback."""
     with socket.socket(type=socket.SOCK_DGRAM) as sock:
-        sock.bind((servers.HERE, 0))
+        sock.bind((servers.LOOPBACK, 0))
         dialer.resolver = sock.getsockname()[1]
     step = await network.resolve(HOST, limit=LIMIT, clock=clock)
     assert step.failure == "connection_refused"
 
 
-async def test_the_second_path_answers_over_tcp(resolve_second):
-    """With the same facts."""
+async def test_the_second_resolver_answers_over_tcp(resolve_second):
+    """The step has the same facts."""
     step = await resolve_second(servers.dns_tcp(lambda q: answer(q, *TRUE)))
     assert (step.op, step.via, step.failure, step.answers, len(step.replies)) == ("resolve", "second", None, TRUE, 1)
 
@@ -158,22 +158,22 @@ async def test_the_second_path_answers_over_tcp(resolve_second):
         (servers.silent, "generic_timeout_error"),
     ],
 )
-async def test_the_second_path_fails_by_name(resolve_second, handler, failure):
-    """Each way once."""
+async def test_each_failure_of_the_second_resolver_has_its_name(resolve_second, handler, failure):
+    """In the reply, or of the connection."""
     assert (await resolve_second(handler)).failure == failure
 
 
-async def test_a_second_path_that_is_closed_is_refused(network, dialer, clock):
-    """The connection is part of the step."""
+async def test_a_second_resolver_with_a_closed_port_is_refused(network, dialer, clock):
+    """The connection is part of the resolve step."""
     with servers.refusing() as dialer.ports["198.51.100.53", 53]:
         step = await network.resolve_second(HOST, ("198.51.100.53", 53), limit=LIMIT, clock=clock)
     assert step.failure == "connection_refused"
 
 
-async def test_a_reply_cut_short_is_asked_for_again_over_tcp(resolve, dialer):
-    """What had no room in a datagram comes whole; the piece is no reply beside it."""
+async def test_after_a_truncated_reply_it_is_asked_again_over_tcp(resolve, dialer):
+    """The whole reply is the only one recorded."""
     async with contextlib.AsyncExitStack() as stack:
-        port = await stack.enter_async_context(servers.dns_udp(lambda q: [(0.0, answer(q, TRUE[0], cut=True))]))
+        port = await stack.enter_async_context(servers.dns_udp(lambda q: [(0.0, answer(q, TRUE[0], truncated=True))]))
         await stack.enter_async_context(servers.tcp(servers.dns_tcp(lambda q: answer(q, *TRUE)), port=port))
         dialer.resolver = port
         step = await resolve(None)
@@ -181,14 +181,14 @@ async def test_a_reply_cut_short_is_asked_for_again_over_tcp(resolve, dialer):
     assert [r.answers for r in step.replies] == [TRUE]
 
 
-async def test_where_no_tcp_is_served_the_piece_has_to_do(resolve):
-    """Many home routers serve none."""
-    step = await resolve(lambda q: [(0.0, answer(q, TRUE[0], cut=True))])
+async def test_without_tcp_the_truncated_reply_is_used(resolve):
+    """Many home routers don't answer over TCP."""
+    step = await resolve(lambda q: [(0.0, answer(q, TRUE[0], truncated=True))])
     assert (step.failure, step.answers) == (None, TRUE[:1])
 
 
-async def test_ipv6_addresses_are_asked_for_by_their_own_type(network, dialer, clock):
-    """Of a name that has both families, only those come."""
+async def test_ipv6_addresses_are_asked_for_with_their_own_type(network, dialer, clock):
+    """Of a name with both families, only those are in the answer."""
     async with servers.dns_udp(lambda q: [(0.0, answer(q, *TRUE, "2001:db8:f::7"))]) as dialer.resolver:
         step = await network.resolve(HOST, limit=PATIENT, clock=clock, family=6)
     assert (step.via, step.answers, step.failure) == ("system6", ("2001:db8:f::7",), None)

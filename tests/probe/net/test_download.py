@@ -1,4 +1,4 @@
-"""A bounded download and its curve."""
+"""A bounded download and its curve of bytes over time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ ADDRESS, HOST = "198.51.100.80", "service.example"
 
 
 async def download(network, dialer, clock, authority, handler, limit=5.0):
-    """Download from a server that behaves so; the step."""
+    """Download from a server with this handler; returns the step."""
     async with servers.tcp(handler, authority.issue(HOST)) as port:
         dialer.ports[ADDRESS, 443] = port
         with await network.connect(HOST, ADDRESS, 443, limit=limit, clock=clock) as connection:
@@ -23,7 +23,7 @@ async def download(network, dialer, clock, authority, handler, limit=5.0):
 
 
 def test_the_curve_says_how_much_had_come_by_each_eighth():
-    """Even, at once, late, and not at all."""
+    """For bytes that come evenly, at once, late, and not at all."""
     even = [(10.0 * n, 100 * n) for n in range(1, 9)]
     assert curve(even, 0.0, 80.0) == (100, 200, 300, 400, 500, 600, 700, 800)
     assert curve([(1.0, 500)], 0.0, 80.0) == (500,) * 8
@@ -31,23 +31,23 @@ def test_the_curve_says_how_much_had_come_by_each_eighth():
     assert curve([], 0.0, 80.0) == ()
 
 
-async def test_a_whole_answer_is_taken(network, dialer, clock, authority):
-    """Its status, and a curve that ends at what came over the wire."""
+async def test_a_whole_answer_is_downloaded(network, dialer, clock, authority):
+    """The curve ends at the bytes that came over the network."""
     step = await download(network, dialer, clock, authority, servers.site(bytes(20_000)))
     assert (step.failure, step.status) == (None, 200)
     assert 20_000 < step.length < 20_200
     assert step.curve[-1] == step.received > 20_000
 
 
-async def test_no_more_than_the_largest_is_taken(network, dialer, clock, authority):
-    """Give or take what is on its way at the end."""
+async def test_a_large_answer_is_downloaded_in_part(network, dialer, clock, authority):
+    """Up to LARGEST, plus what is already in the socket then."""
     step = await download(network, dialer, clock, authority, servers.site(bytes(10 * LARGEST)))
     assert step.failure is None
     assert LARGEST <= step.received < LARGEST + 40_000
 
 
-async def test_what_comes_slowly_is_no_failure(network, dialer, clock, authority):
-    """When the time is up it is left, with what came by then; the curve rises."""
+async def test_a_slow_download_is_no_failure(network, dialer, clock, authority):
+    """It ends when the time is up, and the curve shows what came by then."""
     slow = servers.site(bytes(10_000), pieces=100, pause=0.01)
     step = await download(network, dialer, clock, authority, slow, limit=0.5)
     assert step.failure is None
@@ -55,8 +55,8 @@ async def test_what_comes_slowly_is_no_failure(network, dialer, clock, authority
     assert len({*step.curve}) >= 5
 
 
-async def test_what_stands_still_is_a_failure(network, dialer, clock, authority):
-    """How many bytes came before the silence is kept."""
+async def test_a_stalled_download_is_a_failure(network, dialer, clock, authority):
+    """The bytes that came before the stall are recorded."""
     step = await download(network, dialer, clock, authority, servers.site(bytes(9_000), promised=20_000), limit=0.6)
     assert step.failure == "generic_timeout_error"
     assert 9_000 < step.received < 10_000
@@ -72,14 +72,14 @@ async def test_what_stands_still_is_a_failure(network, dialer, clock, authority)
     ],
 )
 async def test_a_transfer_that_never_begins_is_a_failure(network, dialer, clock, authority, handler, failure):
-    """Silence, a reset, an end."""
+    """By silence, a reset or the end of the stream."""
     step = await download(network, dialer, clock, authority, handler, limit=0.6)
     assert step.failure == failure
     assert step.received < 1000  # what TLS itself sends after a handshake
 
 
-async def test_an_end_before_the_promised_one_is_told(network, dialer, clock, authority):
-    """A length was given and not kept to."""
+async def test_an_answer_shorter_than_announced_is_a_failure(network, dialer, clock, authority):
+    """Fewer bytes came than Content-Length says."""
 
     async def breaks_off(reader, writer):
         await reader.readuntil(b"\r\n\r\n")

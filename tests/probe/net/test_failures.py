@@ -1,4 +1,4 @@
-"""One table from errors to names."""
+"""Errors and their OONI names."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ from probe.net.failures import ProtocolFailure
     ],
 )
 def test_errors_are_named_by_errno(error, name):
-    """The class alone is not trusted."""
+    """The exception's class alone doesn't tell."""
     assert failures.name(error) == name
 
 
 @pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.ENOMEM])
-def test_our_own_shortage_is_no_fact_about_the_network(number):
-    """Out of files or memory: a bug of ours, and it is raised."""
+def test_a_shortage_on_this_machine_is_no_fact_about_the_network(number):
+    """Without files or memory left, the error is raised again."""
     with pytest.raises(OSError, match="x"):
         failures.name(OSError(number, "x"))
 
 
-def test_every_name_is_oonis():
-    """The closed list of probe-cli, as far as we use it."""
+def test_every_name_is_one_of_oonis():
+    """Those of probe-cli."""
     known = set(_OONI.split())
     used = {v for k, v in vars(failures).items() if k.isupper() and isinstance(v, str)} - {failures.UNKNOWN}
     assert used | set(failures._BY_ERRNO.values()) | set(failures._BY_RCODE.values()) <= known

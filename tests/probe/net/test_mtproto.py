@@ -1,4 +1,4 @@
-"""The bytes of MTProto's first exchange."""
+"""The bytes of the first MTProto exchange."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from tests.support.servers import intermediate, res_pq
 NONCE = bytes(range(16))
 
 
-def test_the_question_is_req_pq_multi_unencrypted():
-    """auth_key_id 0, a client's message id near now, 20 bytes of body."""
+def test_req_pq_multi_is_an_unencrypted_message():
+    """auth_key_id 0, a client's message id near the present time, a body of 20 bytes."""
     message = mtproto.req_pq_multi(NONCE)
     auth_key, message_id, length, constructor = struct.unpack_from("<qqiI", message)
     assert (auth_key, length, constructor, message[24:]) == (0, 20, 0xBE7E8EF1, NONCE)
@@ -23,18 +23,18 @@ def test_the_question_is_req_pq_multi_unencrypted():
 
 
 def test_the_intermediate_transport_opens_with_its_tag():
-    """Four bytes of it, then the length."""
+    """Four bytes, then the message's length."""
     assert mtproto.Intermediate().first(b"abcd") == b"\xee\xee\xee\xee\x04\0\0\0abcd"
 
 
-def test_a_reply_is_read_when_it_is_all_there():
-    """And no sooner."""
+def test_a_reply_is_read_once_it_is_complete():
+    """And not before."""
     carrier, raw = mtproto.Intermediate(), intermediate(res_pq(NONCE))
     assert [carrier.reply(raw[:n]) for n in (0, 3, 4, len(raw) - 1)] == [None] * 4
     assert carrier.reply(raw) == res_pq(NONCE)
 
 
-def test_the_answer_that_echoes_the_nonce_is_right():
+def test_an_answer_with_the_same_nonce_is_accepted():
     """Nothing is raised."""
     mtproto.check_res_pq(res_pq(NONCE), NONCE)
 
@@ -49,8 +49,8 @@ def test_the_answer_that_echoes_the_nonce_is_right():
         (res_pq(bytes(16)), "unknown_failure: resPQ with another nonce"),
     ],
 )
-def test_any_other_answer_is_named(message, failure):
-    """A middlebox, an error of the transport, somebody else's reply."""
+def test_any_other_answer_is_a_failure(message, failure):
+    """From a middlebox, as a transport error, or with another nonce."""
     with pytest.raises(ProtocolFailure) as error:
         mtproto.check_res_pq(message, NONCE)
     assert error.value.failure == failure

@@ -1,4 +1,4 @@
-"""Telethon's own transports as the oracle of the probe's: they read what it says, and it reads what they say."""
+"""The probe's MTProto transports against Telethon's: each side reads what the other sends."""
 
 from __future__ import annotations
 
@@ -18,40 +18,40 @@ ADDRESS = "198.51.100.1"
 
 
 class Deobfuscated:
-    """A server's end of the obfuscated transport, by Telethon's own ciphers."""
+    """A server's end of the obfuscated transport, with Telethon's own ciphers."""
 
     def __init__(self, reader, header):
-        turned = header[55:7:-1]
+        reversed_ = header[55:7:-1]
         self._reader = reader
-        self._hear = AESModeCTR(header[8:40], header[40:56])
-        self.say = AESModeCTR(turned[:32], turned[32:48]).encrypt
-        self.tag = self._hear.decrypt(header)[56:60]
+        self._incoming = AESModeCTR(header[8:40], header[40:56])
+        self.encrypt = AESModeCTR(reversed_[:32], reversed_[32:48]).encrypt
+        self.tag = self._incoming.decrypt(header)[56:60]
 
     async def readexactly(self, n):
-        """As a stream reader does."""
-        return self._hear.decrypt(await self._reader.readexactly(n))
+        """Read exactly `n` decrypted bytes, as a stream reader does."""
+        return self._incoming.decrypt(await self._reader.readexactly(n))
 
 
 async def datacentre(reader, writer):
-    """Read the probe's question with Telethon's codec and types, and answer with its ResPQ."""
+    """Read the probe's request with Telethon's codec and types, and answer with Telethon's ResPQ."""
     codec = IntermediatePacketCodec(None)
-    start, source, say = await reader.readexactly(4), reader, bytes
+    start, source, encrypt = await reader.readexactly(4), reader, bytes
     if start != codec.tag:
         source = Deobfuscated(reader, start + await reader.readexactly(60))
         assert source.tag == codec.obfuscate_tag
-        say = source.say
+        encrypt = source.encrypt
     packet = await codec.read_packet(source)
     assert struct.unpack("<qqi", packet[:20])[::2] == (0, 20)
-    asked = BinaryReader(packet[20:]).tgread_object()
-    assert isinstance(asked, ReqPqMultiRequest)
-    body = bytes(ResPQ(asked.nonce, 7, b"\x17\xed\x48\x94\x1a\x08\xf9\x81", [1, 2]))
-    writer.write(say(codec.encode_packet(struct.pack("<qqi", 0, 5, len(body)) + body)))
+    request = BinaryReader(packet[20:]).tgread_object()
+    assert isinstance(request, ReqPqMultiRequest)
+    body = bytes(ResPQ(request.nonce, 7, b"\x17\xed\x48\x94\x1a\x08\xf9\x81", [1, 2]))
+    writer.write(encrypt(codec.encode_packet(struct.pack("<qqi", 0, 5, len(body)) + body)))
     await reader.read(1)
 
 
 @pytest.mark.parametrize("transport", ["intermediate", "obfuscated"])
 async def test_the_probe_and_telethon_understand_each_other(network, dialer, clock, transport):
-    """The exchange works over both transports."""
+    """The exchange succeeds over both transports."""
     async with servers.tcp(datacentre) as port:
         dialer.ports[ADDRESS, 443] = port
         with await network.connect("dc1", ADDRESS, 443, limit=5.0, clock=clock) as connection:
@@ -59,8 +59,8 @@ async def test_the_probe_and_telethon_understand_each_other(network, dialer, clo
         assert [(s.op, s.failure) for s in connection.steps] == [("connect", None), ("exchange", None)]
 
 
-async def test_many_headers_are_understood(network, dialer, clock):
-    """They are random: thirty of them at once."""
+async def test_many_random_headers_are_understood(network, dialer, clock):
+    """Thirty connections at once."""
     async with servers.tcp(datacentre) as port:
         dialer.ports[ADDRESS, 443] = port
 

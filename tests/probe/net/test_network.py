@@ -1,4 +1,4 @@
-"""Every way a service can fail to answer, against real sockets, under the name that OONI gives it."""
+"""Every way in which a service can fail to answer, with real sockets, and OONI's names for them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ HOST = "service.example"
 
 @pytest.fixture
 def connect(network, dialer, clock):
-    """Connect to a loopback port by the test's address."""
+    """A function that connects to a loopback port under the test's address."""
 
     def to(port: int, limit: float = PATIENT):
         dialer.ports[ADDRESS, 443] = port
@@ -36,12 +36,12 @@ def connect(network, dialer, clock):
 
 
 def limit_for(handler):
-    """Only a server that stays silent is to be given up."""
+    """The timeout of a step: short only for the server that never answers."""
     return LIMIT if handler is servers.silent else PATIENT
 
 
 async def last(connecting, *operation):
-    """Do one operation on a new connection; the last step made."""
+    """Do one operation on a new connection; returns the last step."""
     with await connecting as connection:
         if operation:
             await getattr(connection, operation[0])(*operation[1:])
@@ -49,37 +49,37 @@ async def last(connecting, *operation):
 
 
 async def test_a_connection_that_opens_is_a_step_without_failure(connect):
-    """The step names the service's own address, and its times run from the clock's zero."""
+    """The step has the service's own address, and its times count from the clock's zero."""
     async with servers.tcp(servers.silent) as port:
         step = await last(connect(port))
     assert (step.op, step.target, step.address, step.failure) == ("connect", HOST, f"{ADDRESS}:443", None)
     assert 0 <= step.start_ms <= step.end_ms < PATIENT * 1000
 
 
-async def test_nobody_listening_is_refused(connect):
-    """RST to the SYN."""
+async def test_a_closed_port_refuses(connect):
+    """It answers the SYN with RST."""
     with servers.refusing() as port:
         assert (await last(connect(port))).failure == "connection_refused"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse when a queue is full")
 async def test_an_unanswered_syn_is_a_timeout(connect):
-    """And it takes as long as the limit says."""
+    """After the step's limit."""
     with servers.unanswering() as port:
         step = await last(connect(port, LIMIT))
     assert step.failure == "generic_timeout_error"
     assert LIMIT * 1000 <= step.end_ms - step.start_ms < LIMIT * 2000
 
 
-async def test_what_the_dialer_refuses_is_never_contacted(network, dialer, clock):
-    """Its OSError is the step's failure."""
+async def test_an_address_that_the_dialer_refuses_is_not_contacted(network, dialer, clock):
+    """The dialer's OSError is the step's failure."""
     step = await last(network.connect(HOST, ADDRESS, 443, limit=LIMIT, clock=clock))
     assert step.failure == "network_unreachable"
     assert dialer.dialed == [(ADDRESS, 443)]
 
 
 async def test_nothing_is_done_on_a_connection_that_failed(connect):
-    """A check stays flat: it need not ask after each step."""
+    """So a check need not look at each step before the next."""
     with servers.refusing() as port, await connect(port) as connection:
         await connection.handshake(HOST)
         await connection.hold(0.1)
@@ -95,14 +95,14 @@ async def test_nothing_is_done_on_a_connection_that_failed(connect):
     ],
 )
 async def test_holding_a_connection_shows_an_unprovoked_reset(connect, handler, failure):
-    """Silence is what should come; a reset before any byte was sent is the address's own."""
+    """A reset before any byte was sent can only be due to the address."""
     async with servers.tcp(handler) as port:
         step = await last(connect(port), "hold", 0.05)
     assert (step.op, step.failure, step.sent) == ("hold", failure, 0)
 
 
 async def test_an_orderly_end_while_holding_is_an_end_of_file(connect):
-    """FIN is not RST."""
+    """A FIN is not an RST."""
 
     async def leaves(_reader, _writer):
         await asyncio.sleep(0)
@@ -112,7 +112,7 @@ async def test_an_orderly_end_while_holding_is_an_end_of_file(connect):
 
 
 async def test_a_good_certificate_verifies(connect, authority):
-    """The leaf's hash and names are kept, and the bytes of the handshake counted."""
+    """The leaf's hash and names are recorded, and the bytes of the handshake counted."""
     async with servers.tcp(servers.keeps_open, authority.issue(HOST, "*.other.example")) as port:
         step = await last(connect(port), "handshake", HOST)
     assert (step.op, step.via, step.failure, step.certificate_failure) == ("handshake", HOST, None, None)
@@ -122,15 +122,15 @@ async def test_a_good_certificate_verifies(connect, authority):
     assert step.received > 500
 
 
-async def test_a_certificate_of_an_intermediate_authority_verifies_when_that_is_shown(connect, authority, tmp_path):
-    """The chain is captured whole; without its middle it leads nowhere."""
-    middle = Authority(tmp_path, "Intermediate", authority)
-    found = []
-    for shown in (middle._shown, b""):
-        middle._shown = shown
-        async with servers.tcp(servers.keeps_open, middle.issue(HOST)) as port:
-            found.append((await last(connect(port), "handshake", HOST)).certificate_failure)
-    assert found == [None, "ssl_unknown_authority"]
+async def test_a_certificate_of_an_intermediate_authority_needs_the_whole_chain(connect, authority, tmp_path):
+    """The whole presented chain is captured; without the intermediate certificate it does not verify."""
+    issuer = Authority(tmp_path, "Intermediate", authority)
+    results = []
+    for presented in (issuer.intermediate, b""):
+        issuer.intermediate = presented
+        async with servers.tcp(servers.keeps_open, issuer.issue(HOST)) as port:
+            results.append((await last(connect(port), "handshake", HOST)).certificate_failure)
+    assert results == [None, "ssl_unknown_authority"]
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ async def test_a_certificate_of_an_intermediate_authority_verifies_when_that_is_
         (lambda _, stranger: stranger.issue(HOST), "ssl_unknown_authority"),
         (lambda own, _: own.issue(HOST, days=(-9, -2)), "ssl_invalid_certificate"),
         (lambda own, _: own.issue(HOST, days=(2, 9)), "ssl_invalid_certificate"),
-        # The order: the name, the authority, the certificate's dates.
+        # The first fault counts, in this order: the name, the authority, the certificate's dates.
         (lambda _, stranger: stranger.issue("wrong.example", days=(-9, -2)), "ssl_invalid_hostname"),
         (lambda _, stranger: stranger.issue(HOST, days=(-9, -2)), "ssl_unknown_authority"),
         (lambda _, stranger: stranger.issue("wrong.example"), "ssl_invalid_hostname"),
@@ -149,7 +149,7 @@ async def test_a_certificate_of_an_intermediate_authority_verifies_when_that_is_
     ],
 )
 async def test_a_wrong_certificate_is_a_fact_and_the_handshake_succeeds(connect, authority, stranger, issue, failure):
-    """The handshake itself verifies nothing; what is wrong with the certificate has a field of its own."""
+    """The handshake itself verifies nothing; the certificate's fault has a field of its own."""
     async with servers.tcp(servers.keeps_open, issue(authority, stranger)) as port:
         step = await last(connect(port), "handshake", HOST)
     assert (step.failure, step.certificate_failure) == (None, failure)
@@ -166,8 +166,8 @@ async def test_a_wrong_certificate_is_a_fact_and_the_handshake_succeeds(connect,
         (servers.says(b"\x15\x03\x03\x00\x02\x02\x28"), "ssl_failed_handshake"),  # a TLS alert
     ],
 )
-async def test_a_cut_handshake_tells_how_it_was_cut(connect, handler, failure):
-    """Each after the ClientHello was sent."""
+async def test_each_failure_of_a_handshake_has_its_name(connect, handler, failure):
+    """All come after the ClientHello was sent."""
     async with servers.tcp(handler) as port:
         step = await last(connect(port, limit_for(handler)), "handshake", HOST)
     assert (step.op, step.failure) == ("handshake", failure)
@@ -175,12 +175,12 @@ async def test_a_cut_handshake_tells_how_it_was_cut(connect, handler, failure):
 
 
 def page(body: str, *headers: str, status: str = "200 OK") -> bytes:
-    """A page as a server sends it."""
+    """A server's answer with a page."""
     return "\r\n".join([f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers, "", body]).encode()
 
 
-async def test_a_page_leaves_facts_and_no_text(connect):
-    """Status, length, hashes; the title's hash doesn't depend on its spaces."""
+async def test_facts_about_a_page_are_recorded_and_no_text(connect):
+    """Status, length and hashes; the title's hash doesn't depend on its spaces."""
     one = page("<html><TITLE>\n A  site </TITLE></html>")
     two = page("<title>A site</title> and more")
     steps = []
@@ -194,7 +194,7 @@ async def test_a_page_leaves_facts_and_no_text(connect):
     assert steps[0].title_hash == steps[1].title_hash != ""
 
 
-async def test_a_block_page_is_known_by_its_fingerprint(connect):
+async def test_a_block_page_is_recognized_by_its_fingerprint(connect):
     """By the network's fingerprint list, here the lab's."""
     content = page("<p>blocked by order of the Signals Office of Ostramere</p>", status="403 Forbidden")
     async with servers.tcp(servers.says(content)) as port:
@@ -203,7 +203,7 @@ async def test_a_block_page_is_known_by_its_fingerprint(connect):
 
 
 @pytest.mark.parametrize("cut", ["reset", "silence"])
-async def test_a_block_page_that_ends_in_a_cut_is_known_all_the_same(connect, cut):
+async def test_a_block_page_is_recognized_though_the_connection_is_cut(connect, cut):
     """Some censors send their page and then reset."""
 
     async def sends_and_cuts(reader, writer):
@@ -220,16 +220,16 @@ async def test_a_block_page_that_ends_in_a_cut_is_known_all_the_same(connect, cu
     assert (step.status, step.fingerprint) == (200, "blockonset.lab_order")
 
 
-async def test_of_a_redirect_only_scheme_and_host_are_kept(connect):
-    """The rest may say who asked for what."""
+async def test_of_a_redirect_only_scheme_and_host_are_recorded(connect):
+    """The rest may contain the reader's address and the requested site."""
     content = page("", "Location: http://block.example/why?ip=203.0.113.9&url=service", status="302 Found")
     async with servers.tcp(servers.says(content)) as port:
         step = await last(connect(port), "request", HOST)
     assert (step.status, step.location) == (302, "http://block.example")
 
 
-async def test_the_readers_address_in_a_page_does_not_reach_the_hash(connect):
-    """Two readers of one block page get one hash, so the hash can't be tried for an address."""
+async def test_the_readers_address_in_a_page_does_not_affect_the_hash(connect):
+    """Two readers of a block page get the same hash, so it can't be searched for an address."""
     steps = []
     for address in ("203.0.113.9", "2001:db8::9:1"):
         async with servers.tcp(servers.says(page(f"<title>{address}</title>You are {address}."))) as port:
@@ -239,7 +239,7 @@ async def test_the_readers_address_in_a_page_does_not_reach_the_hash(connect):
 
 
 async def test_an_endless_page_is_read_in_part(connect):
-    """At most a little over 64 KB."""
+    """A little over 64 KB at most."""
     async with servers.tcp(servers.says(b"HTTP/1.1 200 OK\r\n\r\n", *[b"x" * 50_000] * 10)) as port:
         step = await last(connect(port), "request", HOST)
     assert step.failure is None
@@ -256,8 +256,8 @@ async def test_an_endless_page_is_read_in_part(connect):
         (servers.says(b"HTTP/1.1 200 OK\r\nContent-"), "eof_error"),
     ],
 )
-async def test_a_cut_request_tells_how_it_was_cut(connect, handler, failure):
-    """Each after the request was sent."""
+async def test_each_failure_of_a_request_has_its_name(connect, handler, failure):
+    """All come after the request was sent."""
     async with servers.tcp(handler) as port:
         step = await last(connect(port, limit_for(handler)), "request", HOST)
     assert (step.failure, step.status) == (failure, None)
@@ -265,7 +265,7 @@ async def test_a_cut_request_tells_how_it_was_cut(connect, handler, failure):
 
 
 async def test_a_datacentre_that_answers_passes_the_exchange(connect):
-    """Sent: tag, length, envelope and question."""
+    """48 bytes are sent: tag, length, message header and req_pq_multi."""
     async with servers.tcp(servers.telegram) as port:
         step = await last(connect(port), "exchange")
     assert (step.op, step.via, step.failure, step.sent) == ("exchange", "intermediate", None, 48)
@@ -283,14 +283,14 @@ async def test_a_datacentre_that_answers_passes_the_exchange(connect):
         (servers.says(b"HTTP/1.1 403 Forbidden\r\n"), "unknown_failure: not the intermediate transport"),
     ],
 )
-async def test_a_failed_exchange_tells_how(connect, handler, failure):
-    """Silence, cut, or an answer that is no resPQ to our nonce."""
+async def test_each_failure_of_an_exchange_has_its_name(connect, handler, failure):
+    """Silence, a cut connection, or an answer that is no resPQ to our nonce."""
     async with servers.tcp(handler) as port:
         assert (await last(connect(port, limit_for(handler)), "exchange")).failure == failure
 
 
 async def test_a_reply_that_comes_in_pieces_is_put_together(connect):
-    """A segment on the wire is no message."""
+    """One message may come in several TCP segments."""
 
     async def trickles(reader, writer):
         message = servers.intermediate(servers.res_pq((await reader.readexactly(48))[32:]))
@@ -305,15 +305,15 @@ async def test_a_reply_that_comes_in_pieces_is_put_together(connect):
 
 
 async def test_no_socket_outlives_its_connection(connect):
-    """Not when the run is cancelled in the middle of a step either."""
+    """Not even when the run is cancelled in the middle of a step."""
     async with servers.tcp(servers.silent) as port:
         connection = await connect(port)
 
-        async def shake():
+        async def handshake():
             with connection:
                 await connection.handshake(HOST)
 
-        task = asyncio.create_task(shake())
+        task = asyncio.create_task(handshake())
         await asyncio.sleep(0.02)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
@@ -322,20 +322,20 @@ async def test_no_socket_outlives_its_connection(connect):
 
 
 async def test_a_bug_in_an_operation_is_raised(network, clock, dialer):
-    """Only what the network does is data."""
+    """Only what the network does becomes a step."""
     dialer.tcp = lambda address, port: {}[address]
     with pytest.raises(KeyError):
         await network.connect(HOST, ADDRESS, 443, limit=LIMIT, clock=clock)
 
 
 def test_the_tls_context_is_made_once_and_verifies_nothing(network):
-    """Wrong certificates must come through to be seen."""
+    """Wrong certificates must be captured."""
     assert network.tls.verify_mode == ssl.CERT_NONE
     assert not network.tls.check_hostname
 
 
 def test_a_missing_or_broken_authority_file_is_named(tmp_path):
-    """Rather than every certificate looking wrong."""
+    """Otherwise every certificate would look wrong."""
     with pytest.raises(UserError, match=r"nowhere\.pem"):
         Network(ca_file=tmp_path / "nowhere.pem")
     for content in ("", "-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n"):
@@ -346,19 +346,19 @@ def test_a_missing_or_broken_authority_file_is_named(tmp_path):
 
 
 def test_this_machines_own_authorities_are_read():
-    """Where it has any: old ones that break a rule do no harm."""
+    """If it has any; old ones that break today's rules are skipped."""
     if not ssl.create_default_context().get_ca_certs():
         pytest.skip("this machine trusts no authority")
     assert Network().ca_file is None
 
 
-def test_the_real_dialer_leads_to_the_address_itself():
-    """Nothing stands between a volunteer's probe and the service."""
+def test_the_real_dialer_connects_to_the_address_itself():
+    """Without any translation."""
     assert RealDialer().tcp(ADDRESS, 443) == (ADDRESS, 443)
 
 
 def test_the_real_dialer_asks_this_machines_own_resolver(monkeypatch):
-    """The first that it is set up to use; a machine without one has no network."""
+    """The first one that is configured; without any, OSError is raised."""
     found = type("Resolver", (), {"nameservers": ["192.0.2.53", "192.0.2.54"]})
     monkeypatch.setattr(dns.resolver, "Resolver", found)
     assert RealDialer().system_resolver() == ("192.0.2.53", 53)
@@ -372,11 +372,11 @@ def test_the_real_dialer_asks_this_machines_own_resolver(monkeypatch):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux drops a SYN when the queue is full")
-async def test_a_connection_that_stays_unanswered_is_tried_once_more():
-    """Beside the first, of which the kernel asks again only after a second: whichever is answered counts."""
+async def test_an_unanswered_connection_is_attempted_a_second_time():
+    """Beside the first attempt, whose SYN the kernel repeats only after a second: the first to be answered counts."""
     with contextlib.ExitStack() as stack:
         sock = stack.enter_context(socket.socket())
-        sock.bind((servers.HERE, 0))
+        sock.bind((servers.LOOPBACK, 0))
         sock.listen(0)
         for _ in range(2):
             filler = stack.enter_context(socket.socket())
@@ -389,4 +389,4 @@ async def test_a_connection_that_stays_unanswered_is_tried_once_more():
         (await connecting).close()
         assert 0.3 <= time.monotonic() - start < 0.95
     with servers.refusing() as port, pytest.raises(ConnectionRefusedError):
-        await CountedSocket.stream_with_retry((servers.HERE, port), 0.3)
+        await CountedSocket.stream_with_retry((servers.LOOPBACK, port), 0.3)

@@ -1,4 +1,4 @@
-"""Which addresses can never be a service."""
+"""Which addresses can't be a service."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ _BOGONS = """
 
 @pytest.mark.parametrize("address", [*_BOGONS.split(), ""])
 def test_bogons(address):
-    """Private, loopback, link-local, carrier-grade, multicast, reserved; and what is no address."""
+    """Private, loopback, link-local, carrier-grade NAT, multicast, reserved, and text that is not an address."""
     assert is_bogon(address)
 
 
 @pytest.mark.parametrize(
     "address", ["149.154.167.51", "2001:67c:4e8:f002::a", "192.0.2.1", "198.51.100.1", "203.0.113.1", "2001:db8::1"]
 )
-def test_services_and_the_labs_documentation_nets_are_none(address):
-    """The lab's country lives in the documentation nets."""
+def test_public_and_documentation_addresses_are_no_bogons(address):
+    """The lab's country uses the documentation networks."""
     assert not is_bogon(address)
 
 

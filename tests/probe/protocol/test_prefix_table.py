@@ -14,7 +14,7 @@ HEAD = "# date: 2026-05-01\nprefix,asn,country\n"
 
 @pytest.fixture
 def table(tmp_path):
-    """Reads a table from its lines after the head."""
+    """A function that writes a table's file from the lines after its head, and reads it."""
 
     def read(lines, head=HEAD):
         file = tmp_path / "prefixes.csv"
@@ -25,7 +25,7 @@ def table(tmp_path):
 
 
 def test_the_longest_prefix_wins(table):
-    """Of all prefixes around an address the most specific one says whose it is, whatever their order."""
+    """Of all prefixes that contain an address the most specific one counts, whatever their order."""
     found = table("203.0.113.128/25,64502,XO\n203.0.0.0/16,64500,XA\n203.0.113.0/24,64501,XB\n")
     assert found.find("203.0.113.200") == Origin(64502, "XO")
     assert found.find("203.0.113.127") == Origin(64501, "XB")
@@ -33,8 +33,8 @@ def test_the_longest_prefix_wins(table):
     assert found.find("198.51.100.1") is None
 
 
-def test_both_versions_are_found_and_kept_apart(table):
-    """IPv6 has prefixes of its own; an IPv4 address in IPv6 clothes is an IPv4 address."""
+def test_ipv4_and_ipv6_prefixes_are_separate(table):
+    """An IPv4-mapped IPv6 address is looked up as an IPv4 address."""
     found = table("2001:db8::/32,64510,XO\n0.0.0.0/0,64511,XA\n")
     assert found.find("2001:db8::1") == Origin(64510, "XO")
     assert found.find("::ffff:192.0.2.1") == Origin(64511, "XA")
@@ -42,7 +42,7 @@ def test_both_versions_are_found_and_kept_apart(table):
 
 
 @pytest.mark.parametrize(
-    ("head", "lines", "says"),
+    ("head", "lines", "message"),
     [
         ("prefix,asn,country\n", "", "line 1: must say when"),
         ("# date: May\nprefix,asn,country\n", "", "line 1: must say when"),
@@ -53,15 +53,15 @@ def test_both_versions_are_found_and_kept_apart(table):
         (HEAD, "203.0.113.0/24\n", "line 3: not a prefix"),
     ],
 )
-def test_a_wrong_table_is_refused_by_line(table, head, lines, says):
-    """What is wrong is named by file and line."""
-    with pytest.raises(UserError, match=says) as refused:
+def test_a_wrong_table_is_refused_by_line(table, head, lines, message):
+    """The message names the file and the line."""
+    with pytest.raises(UserError, match=message) as refused:
         table(lines, head)
     assert "prefixes.csv" in str(refused.value)
 
 
 def test_a_missing_table_is_refused_by_name(tmp_path):
-    """A file that isn't there is named."""
+    """The message names the file."""
     with pytest.raises(UserError, match=r"nothing\.csv"):
         PrefixTable.read(tmp_path / "nothing.csv")
 
@@ -85,9 +85,9 @@ def mmdb(prefix, length, row):
 
     nodes = b""
     for n in range(length):
-        onward = n + 1 if n + 1 < length else length + 16  # the next node, or the first thing in the data section
-        pair = [length, length]  # nothing there
-        pair[prefix >> (31 - n) & 1] = onward
+        following = n + 1 if n + 1 < length else length + 16  # the next node, or the first record of the data section
+        pair = [length, length]  # no entry
+        pair[prefix >> (31 - n) & 1] = following
         nodes += b"".join(p.to_bytes(3, "big") for p in pair)
     count = bytes([6 << 5 | 4]) + length.to_bytes(4, "big")
     about = {
@@ -101,7 +101,7 @@ def mmdb(prefix, length, row):
 
 
 def test_a_maxmind_database_is_read(tmp_path):
-    """By the file's ending; its date is its build's."""
+    """It is recognized by the file's ending; its date is that of its build."""
     pytest.importorskip("maxminddb")
     file = tmp_path / "asn.mmdb"
     file.write_bytes(mmdb(0xCB007100, 24, {"autonomous_system_number": 64500, "autonomous_system_organization": "Z"}))
@@ -113,8 +113,8 @@ def test_a_maxmind_database_is_read(tmp_path):
         table.find("not an address")
 
 
-def test_a_spoiled_database_is_named(tmp_path):
-    """With the file."""
+def test_a_damaged_database_is_refused(tmp_path):
+    """The message names the file."""
     pytest.importorskip("maxminddb")
     (tmp_path / "asn.mmdb").write_bytes(b"no database")
     with pytest.raises(UserError, match=r"asn\.mmdb"):
@@ -122,7 +122,7 @@ def test_a_spoiled_database_is_named(tmp_path):
 
 
 def test_without_the_package_the_extra_is_named(tmp_path, monkeypatch):
-    """The base install has none."""
+    """The base install has no reader for MaxMind databases."""
     monkeypatch.setitem(sys.modules, "maxminddb", None)
     with pytest.raises(UserError, match=r"blockonset\[table\]"):
         prefix_table.read(tmp_path / "asn.mmdb")

@@ -1,4 +1,4 @@
-"""What identifies a volunteer is found, and what is a fact about the service is left alone."""
+"""Text that identifies a volunteer is found, and facts about the service are left alone."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from probe.protocol.measurement import DnsReply, Measurement, Step, Vantage
 
 
 def measurement(step=None, **fields):
-    """A measurement of one step."""
+    """A measurement with one step."""
     step = {"op": "connect", "target": "dc1", "start_ms": 0.0, "end_ms": 1.0, **(step or {})}
     base = {
         "watch": "telegram-vn-2025",
@@ -43,7 +43,7 @@ def measurement(step=None, **fields):
     ],
 )
 def test_facts_about_the_service_pass(step):
-    """Its addresses, what resolvers answered, where a block page leads."""
+    """Its addresses, resolvers' answers, where a block page is."""
     assert privacy.identifying(measurement(step)) is None
 
 
@@ -67,8 +67,8 @@ def test_facts_about_the_service_pass(step):
         ({"target": "x" * 256}, "target"),
     ],
 )
-def test_what_points_at_a_line_is_named(step, field):
-    """By the field it stands in."""
+def test_identifying_text_in_a_step_is_found(step, field):
+    """The result names the field."""
     assert privacy.identifying(measurement(step)) == f"steps[0].{field}"
 
 
@@ -81,8 +81,8 @@ def test_what_points_at_a_line_is_named(step, field):
         ({"vantage": Vantage(line_how="00:11:22:33:44:55")}, "vantage.line_how"),
     ],
 )
-def test_fields_beside_the_steps_are_looked_at_too(fields, field):
-    """The vantage's words most of all."""
+def test_identifying_text_beside_the_steps_is_found_too(fields, field):
+    """In the vantage most of all."""
     assert privacy.identifying(measurement(**fields)) == field
 
 
@@ -101,7 +101,7 @@ def test_fields_beside_the_steps_are_looked_at_too(fields, field):
     ],
 )
 def test_the_machines_own_names_are_found_however_they_are_written(monkeypatch, text):
-    """As text, as a number, in a host name, turned round."""
+    """As text, as a number, in a host name, reversed."""
     addresses = {socket.AF_INET: "203.0.113.77", socket.AF_INET6: "2001:db8::77"}
     monkeypatch.setattr(own_names, "own_address", addresses.__getitem__)
     monkeypatch.setattr(socket, "gethostname", lambda: "volunteers-laptop")
@@ -110,8 +110,8 @@ def test_the_machines_own_names_are_found_however_they_are_written(monkeypatch, 
     assert privacy.identifying(measurement({"location": f"http://{text}"}), own) == "steps[0].location"
 
 
-def test_other_addresses_are_not_taken_for_ones_own(monkeypatch):
-    """A longer number that contains it is another."""
+def test_other_addresses_are_not_taken_for_the_machines_own(monkeypatch):
+    """A longer number that contains it is another address."""
     monkeypatch.setattr(own_names, "own_address", lambda family: "203.0.113.7" if family == socket.AF_INET else "")
     monkeypatch.setattr(socket, "gethostname", lambda: "vm")
     own = own_names.own_names()
@@ -119,17 +119,17 @@ def test_other_addresses_are_not_taken_for_ones_own(monkeypatch):
         assert not own.search(text)
 
 
-def test_a_machine_without_address_and_name_has_none(monkeypatch):
-    """Loopback and `localhost` tell nothing."""
+def test_a_machine_without_address_and_name_has_no_own_names(monkeypatch):
+    """Loopback and `localhost` identify nobody."""
     monkeypatch.setattr(own_names, "own_address", lambda family: "127.0.0.1" if family == socket.AF_INET else "")
     monkeypatch.setattr(socket, "gethostname", lambda: "localhost.localdomain")
     assert own_names.own_names() is None
 
 
-def test_this_machines_address_is_learned_without_a_packet():
-    """Or there is none."""
-    found = own_names.own_address(socket.AF_INET)
-    assert found == "" or re.fullmatch(r"(\d+\.){3}\d+", found)
+def test_this_machines_address_is_found_without_sending_a_packet():
+    """It is "" where there is none."""
+    address = own_names.own_address(socket.AF_INET)
+    assert address == "" or re.fullmatch(r"(\d+\.){3}\d+", address)
 
 
 @pytest.mark.parametrize(
@@ -143,11 +143,11 @@ def test_this_machines_address_is_learned_without_a_packet():
         ("line\nbreak", "line break"),
     ],
 )
-def test_text_about_an_error_is_blanked(raw, clean):
-    """And stays readable."""
+def test_addresses_and_paths_in_an_errors_text_are_replaced(raw, clean):
+    """The rest stays readable."""
     assert privacy.scrub_text(raw) == clean
 
 
-def test_text_about_an_error_is_short():
+def test_an_errors_text_is_shortened():
     """64 characters at most."""
     assert len(privacy.scrub_text("x" * 1000)) == 64

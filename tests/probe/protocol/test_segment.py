@@ -1,4 +1,4 @@
-"""A segment opens only if it is whole, signed, within its limits and its signer's own."""
+"""A segment opens only if it is complete, signed, within its limits, and names its signer."""
 
 import json
 import zlib
@@ -16,7 +16,7 @@ KEY = Key.create("user")
 
 
 def body(**changes):
-    """A segment's body as a table that a test can spoil."""
+    """A segment's body as a table that a test can change."""
     table = {
         "format": 1, "probe": KEY.id, "sequence": 1, "nonce": "0" * 32, "sealed_ms": now_ms(),
         "measurements": [msgspec.to_builtins(measurement())],
@@ -25,7 +25,7 @@ def body(**changes):
 
 
 def packed(table, key=KEY):
-    """A table (or raw bytes) as a rightly signed envelope."""
+    """A table (or raw bytes) in an envelope with a right signature."""
     text = table if isinstance(table, bytes) else json.dumps(table).encode()
     return envelope.seal("S", zlib.compress(text), key)
 
@@ -42,14 +42,14 @@ def with_step(**changes):
 
 
 def reason(raw):
-    """Why these bytes don't open."""
+    """The reason why these bytes don't open."""
     with pytest.raises(SegmentError) as e:
         segment.open(raw)
     return e.value.reason
 
 
 def test_what_is_sealed_opens_as_it_was():
-    """Measurements, probe, sequence and id survive the way."""
+    """Measurements, probe, sequence and id are unchanged."""
     measurements = run_of(5)
     sealed = segment.seal(measurements, KEY, 7, now_ms())
     opened = segment.open(sealed.raw)
@@ -65,18 +65,18 @@ def test_the_same_measurements_sealed_twice_have_two_ids():
 
 
 def test_no_byte_can_be_changed():
-    """Every changed byte is noticed, and before anything is parsed."""
+    """Every change is noticed, before anything is parsed."""
     raw = segment.seal(run_of(1), KEY, 1, now_ms()).raw
-    for at in range(0, len(raw), 7):
-        spoiled = bytearray(raw)
-        spoiled[at] ^= 1
-        assert reason(bytes(spoiled)) in ("envelope", "signature")
+    for position in range(0, len(raw), 7):
+        changed = bytearray(raw)
+        changed[position] ^= 1
+        assert reason(bytes(changed)) in ("envelope", "signature")
     assert reason(raw[:-1]) == "signature"
     assert reason(raw + b"\0") == "signature"
 
 
 @pytest.mark.parametrize("kind", ["R", "W"])
-def test_another_signed_thing_is_no_segment(kind):
+def test_an_envelope_of_another_kind_is_no_segment(kind):
     """The kind is part of what is signed."""
     raw = envelope.seal(kind, b"", KEY)
     assert reason(raw) == "envelope"
@@ -84,7 +84,7 @@ def test_another_signed_thing_is_no_segment(kind):
 
 
 @pytest.mark.parametrize(
-    ("raw", "why"),
+    ("raw", "expected"),
     [
         (b"", "envelope"),
         (b"BO1S" + bytes(50), "envelope"),
@@ -102,9 +102,9 @@ def test_another_signed_thing_is_no_segment(kind):
         (packed(body(), Key.create("user")), "signer"),
     ],
 )
-def test_what_is_no_segment_is_refused_with_its_reason(raw, why):
-    """Each kind of bad bytes has its own word."""
-    assert reason(raw) == why
+def test_bytes_that_are_no_segment_are_refused_with_a_reason(raw, expected):
+    """Each kind of fault has its own reason."""
+    assert reason(raw) == expected
 
 
 @pytest.mark.parametrize(
@@ -136,14 +136,14 @@ def test_what_is_no_segment_is_refused_with_its_reason(raw, why):
         with_step(ssid="home"),
     ],
 )
-def test_what_is_outside_the_limits_is_refused(table):
-    """What the store can't hold, and fields that nobody declared, do not open."""
+def test_values_outside_the_limits_are_refused(table):
+    """Values that the store can't hold, and unknown fields, do not open."""
     assert reason(packed(table)) == "shape"
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "1e999"])
-def test_numbers_that_are_none_are_refused(number):
-    """No NaN and no infinity comes in."""
+def test_nan_and_infinity_are_refused(number):
+    """As a duration, for example."""
     text = json.dumps(with_measurement(duration_ms="HERE")).replace('"HERE"', number)
     assert reason(packed(text.encode())) == "shape"
 
@@ -156,15 +156,15 @@ def test_the_limit_itself_opens():
         segment.seal(run_of(65), KEY, 1, now_ms())
 
 
-def test_what_unpacks_to_too_much_is_not_sealed():
-    """What would not open for its size inside is refused by its sender."""
+def test_a_segment_that_unpacks_to_too_much_is_not_sealed():
+    """The sender refuses it, since it would not open."""
     steps = (msgspec.structs.replace(measurement().steps[0], via="x" * 500),) * 512
     with pytest.raises(SegmentError, match="size"):
         segment.seal([measurement(steps=steps)] * 20, KEY, 1, now_ms())
 
 
-def test_what_a_hostile_network_sends_spoils_one_measurement_alone():
-    """Text beyond the format's limits is recorded as our failure, and the rest still opens."""
+def test_a_hostile_network_can_spoil_only_one_measurement():
+    """Text beyond the format's limits is recorded as a failure of ours, and the rest still opens."""
     step = msgspec.structs.replace(measurement().steps[0], names=("x" * 600,), status=99_999)
     spoiled = segment.fit(measurement(steps=(step,)))
     fine = measurement()
@@ -175,14 +175,14 @@ def test_what_a_hostile_network_sends_spoils_one_measurement_alone():
 
 
 def test_measurement_ids_differ_by_segment_and_place():
-    """An id names one row."""
+    """No two rows have the same id."""
     ids = {segment.measurement_id(s * 32, i) for s in "ab" for i in range(64)}
     assert len(ids) == 128
     assert all(len(i) == 32 for i in ids)
 
 
 def test_the_id_does_not_depend_on_the_signature():
-    """It is over the signed bytes, so that a second signature is no second segment."""
+    """It covers the signed bytes only, so that a second signature doesn't make a second segment."""
     sealed = segment.seal(run_of(1), KEY, 1, now_ms())
     assert segment.segment_id(sealed.raw[:36] + bytes(64) + sealed.raw[100:]) == sealed.id
     assert isinstance(segment.open(sealed.raw).segment, Segment)

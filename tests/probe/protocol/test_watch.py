@@ -1,4 +1,4 @@
-"""A watch is read whole or refused by name, and says what may be contacted and whose network it was."""
+"""Watches are read or refused, and say what may be contacted and which provider a network belonged to."""
 
 import datetime as dt
 from pathlib import Path
@@ -17,7 +17,7 @@ TEXT = (FOLDER / "telegram-vn-2025.toml").read_text(encoding="utf-8")
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda p: p.stem)
 def test_every_shipped_watch_reads(path):
-    """What we ship can be used, and its file is named after its id."""
+    """Every shipped watch is valid, and its file is named after its id."""
     watch = watch_file.read(path.read_bytes(), str(path))
     assert watch.id == path.stem
     assert watch.directive.sources
@@ -25,7 +25,7 @@ def test_every_shipped_watch_reads(path):
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "says"),
+    ("old", "new", "message"),
     [
         ("cadence_s = 600", "cadence_s = -1", "cadence_s"),
         ("cadence_s = 600", 'cadence_s = "600"', "cadence_s"),
@@ -50,16 +50,16 @@ def test_every_shipped_watch_reads(path):
         ("format = 1", "format = ", "not a TOML file"),
     ],
 )  # fmt: skip
-def test_a_bad_watch_is_refused_by_file_and_key(old, new, says):
+def test_a_bad_watch_is_refused_by_file_and_key(old, new, message):
     """The message names the file and what in it is wrong."""
     assert old in TEXT
-    with pytest.raises(WatchError, match=says) as refused:
+    with pytest.raises(WatchError, match=message) as refused:
         watch_file.read(TEXT.replace(old, new, 1).encode(), "here.toml")
     assert str(refused.value).startswith("here.toml: ")
 
 
 def test_a_day_means_all_of_its_instants_in_its_zone():
-    """2 June in UTC+7 begins at 17:00 UTC the day before; the bound decides which end divides."""
+    """2 June in UTC+7 begins at 17:00 UTC the day before; the bound decides which end is the limit."""
     day = {"kind": "report_by", "value": "2025-06-02", "precision": "day", "timezone": "Asia/Ho_Chi_Minh"}
     start, end = (dt.datetime(2025, 6, d, 17, tzinfo=dt.UTC) for d in (1, 2))
     assert DirectiveDate(**day).span() == (start, end)
@@ -68,7 +68,7 @@ def test_a_day_means_all_of_its_instants_in_its_zone():
 
 
 def test_a_day_with_a_clock_change_has_its_own_length():
-    """The day ends where the next one begins, not 24 hours later."""
+    """The day ends when the next one begins, not 24 hours later."""
     day = DirectiveDate(kind="issued", value="2025-03-30", precision="day", timezone="Europe/Berlin")
     start, end = day.span()
     assert end - start == dt.timedelta(hours=23)
@@ -87,13 +87,13 @@ def test_a_day_with_a_clock_change_has_its_own_length():
     ],
 )
 def test_a_network_belongs_to_one_provider_or_to_none(asn, access, provider):
-    """Unknown access counts only where one provider alone has the ASN."""
+    """Unknown access matches only when one provider alone has the ASN."""
     watch = watch_file.read(TEXT.encode(), "here.toml")
     assert watch.provider_of(asn, access, 1_750_000_000_000) == provider
 
 
-def test_a_network_belongs_only_while_it_did():
-    """ASN history is dated, and both ends count."""
+def test_a_network_belongs_to_a_provider_only_between_its_dates():
+    """Both dates are included."""
     dated = TEXT.replace("{ asn = 18403 }", '{ asn = 18403, since = "2025-01-10", until = "2025-01-20" }')
     watch = watch_file.read(dated.encode(), "here.toml")
     day = 86_400_000
@@ -103,7 +103,7 @@ def test_a_network_belongs_only_while_it_did():
 
 
 def test_only_what_is_listed_may_be_contacted():
-    """An endpoint on its ports, the second resolver, nothing else."""
+    """An endpoint on its ports, the second resolver, and nothing else."""
     watch = watch_file.read(TEXT.encode(), "here.toml")
     assert watch.allows("149.154.167.51", 443)
     assert watch.allows("2001:67c:4e8:f002::a", 5222)

@@ -34,12 +34,12 @@ async def spoken(town, authority):
 
 @pytest.fixture(autouse=True)
 def _here(monkeypatch):
-    """Handshakes are made in this process: tests/probe/test_apart.py has the other."""
+    """Handshakes are made in this process: tests/probe/net/test_quic_process.py has the child process."""
 
     async def here(order, _):
         return await quic_process.carry_out(order)
 
-    monkeypatch.setattr(quic_process, "_elsewhere", here)
+    monkeypatch.setattr(quic_process, "_run_child", here)
 
 
 def told(steps):
@@ -61,7 +61,7 @@ async def test_both_names_and_the_control_are_tested(spoken, context):
 
 async def test_a_cut_name_spares_the_contrast_and_the_control(spoken, context):
     """Which together say what was cut, for who reads the facts."""
-    async with quic_server.middle(spoken.dialer.udp_ports[WEB, 443], HOST) as port:
+    async with quic_server.name_filter(spoken.dialer.udp_ports[WEB, 443], HOST) as port:
         spoken.dialer.udp_ports[WEB, 443] = port
         steps = await http3.check(context)
     assert [s.failure for s in steps] == [None, "generic_timeout_error", None]

@@ -37,7 +37,7 @@ async def test_a_cut_by_server_name_spares_the_contrast(context, town, authority
             servers.reset(writer)
             return
         async with servers.tcp(servers.keeps_open, honest) as port:
-            onward_reader, onward_writer = await asyncio.open_connection(servers.HERE, port)
+            onward_reader, onward_writer = await asyncio.open_connection(servers.LOOPBACK, port)
             onward_writer.write(hello)
             writer.write(await onward_reader.read(65536))
             onward_writer.write(await reader.read(65536))
