@@ -169,7 +169,7 @@ def test_status_says_how_many_lines_are_behind_the_answer(tmp_path, capsys):
         settings = config(tmp_path, api=url)
         found = status.status(settings, watch_of(settings))
         silent = status.status(settings, watch_of(settings), ask_api=False)
-    assert "Test: your line is one of 3 behind this answer: blocked." in status.words(found, EN)
+    assert "Test: your line is one of the 3 lines that this answer is based on: blocked." in status.words(found, EN)
     assert asked[0][0] == "/v1/watches/test/onsets"
     assert Key.load(settings.key_file, "user").id not in str(asked)
     assert silent.behind == ()
@@ -248,7 +248,7 @@ def test_the_clock_is_compared_with_the_receipts_or_the_api_or_is_said_to_be_unk
         _, offset_ms = questions.api(settings, watch_of(settings))
     line = report._line(EN, questions.clock(settings, offset_ms))
     assert line.mark == "bad"
-    assert "by the operator's API" in line.says
+    assert "according to the operator's API" in line.says
     assert line.fix
 
 
@@ -264,7 +264,7 @@ def test_an_expired_or_renewed_watch_is_told_by_doctor_and_status(tmp_path):
     (Path(settings.data) / files.RENEWED).write_bytes(watch_file.sign(text.encode(), OPERATOR))
     watch, found = questions.watch(settings)
     assert (watch.expires, found.mark) == ("2099-01-01", "ok")
-    assert "good until 2099-01-01" in "\n".join(status.words(status.status(settings, watch), EN))
+    assert "valid until 2099-01-01" in "\n".join(status.words(status.status(settings, watch), EN))
 
 
 def test_doctor_says_what_is_known_of_the_network_and_its_number(tmp_path, monkeypatch):
@@ -279,8 +279,8 @@ def test_doctor_says_what_is_known_of_the_network_and_its_number(tmp_path, monke
         return [(ln.mark, ln.says.split(":")[0]) for ln in lines]
 
     assert says() == [
-        ("note", "nobody has said what kind of network this is"),
-        ("bad", "which network this is, is not known"),
+        ("note", "you have not said what kind of network this is"),
+        ("bad", "the network's number is not known"),
     ]
     ask_network.of(Path(settings.data)).remember(home, ask_network.declared("unknown", "unknown"))
     assert says()[0] == ("ok", "unknown, unknown")
@@ -288,7 +288,10 @@ def test_doctor_says_what_is_known_of_the_network_and_its_number(tmp_path, monke
     notebook.Notebook(Path(settings.data)).note(asn=64500)
     assert says() == [("ok", "fixed, work"), ("ok", "AS64500 (as the last run saw it)")]
     monkeypatch.setattr(this_network, "here", lambda asn=0: Here("", "", "", 0))
-    assert says()[0] == ("note", "it can't be told from others here; what the configuration says holds everywhere")
+    assert says()[0] == (
+        "note",
+        "this machine can't tell networks apart; what the configuration says applies to all of them",
+    )
     said = VantageConfig(asn=64501, access="mobile", line_kind="hotspot")
     assert says(msgspec.structs.replace(settings, vantage=said)) == [
         ("ok", "mobile, hotspot"),

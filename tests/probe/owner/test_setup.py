@@ -285,8 +285,8 @@ def test_pause_and_resume(capsys, place, line):
     assert run(capsys, "pause", "2h")[0] == 0
     assert notebook.held(directory).startswith("paused until")
     assert notebook.paused(directory, now_ms() + 3 * 3_600_000) is None
-    assert run(capsys, "pause")[1].startswith("Paused until you say")
-    assert "Measuring goes on" in run(capsys, "resume")[1]
+    assert run(capsys, "pause")[1].startswith("Paused until you run")
+    assert "Measuring continues" in run(capsys, "resume")[1]
     assert "was not paused" in run(capsys, "resume")[1]
     assert run(capsys, "pause", "soon")[0] == 2
 
