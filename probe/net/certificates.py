@@ -27,6 +27,8 @@ from probe.protocol import privacy
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from probe.net.step import StepFacts
+
 _MOST_NAMES = 8
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 _UNREADABLE = (ValueError, x509.DuplicateExtension, x509.InvalidVersion, x509.UnsupportedGeneralNameType)
@@ -41,6 +43,10 @@ class JudgedCertificate(NamedTuple):
     certificate: str
     failure: str | None
     names: tuple[str, ...]
+
+    def facts(self) -> StepFacts:
+        """The facts of a step in which the chain was presented."""
+        return {"certificate": self.certificate, "certificate_failure": self.failure, "names": self.names}
 
 
 @functools.cache

@@ -64,7 +64,7 @@ class QuicOrder(msgspec.Struct, frozen=True):
 
     rows: list[list[DialledHandshake]]
     ca_file: str | None
-    began: float
+    clock_zero: float
     """`Clock.zero` of the run's clock."""
 
 
@@ -94,9 +94,7 @@ async def handshake_step(dialled: DialledHandshake, ca_file: Path | None, clock:
     async def shake_hands(facts: StepFacts) -> None:
         with CountedSocket.datagrams(dialled.to) as sock, count_bytes(sock, facts):
             chain = await quic.handshake(sock, wanted.name)
-        judged = certificates.judge(chain, wanted.name, ca_file)
-        facts["certificate"], facts["certificate_failure"] = judged.certificate, judged.failure
-        facts["names"] = judged.names
+        facts.update(certificates.judge(chain, wanted.name, ca_file).facts())
 
     return await run_step(
         shake_hands,
@@ -123,8 +121,8 @@ def main() -> None:
 
 
 async def carry_out(order: QuicOrder) -> list[Step]:
-    """Make the handshakes of an order in this process. Raises UserError when no certificate authorities are found."""
-    clock = Clock(zero=order.began)
+    """Make the ordered handshakes in this process. Raises UserError when no certificate authorities are found."""
+    clock = Clock(zero=order.clock_zero)
     ca_file = Path(order.ca_file) if order.ca_file else None
     certificates.anchors(ca_file)  # loaded now, so that no step is charged for the time
 

@@ -94,8 +94,7 @@ class TcpConnection:
             tls = TlsConnection(sock, self._shared.tls, name, session)
             judged = certificates.judge(await tls.handshake(), name, self._shared.ca_file)
             self._tls = tls
-            facts["certificate"], facts["certificate_failure"] = judged.certificate, judged.failure
-            facts["names"] = judged.names
+            facts.update(judged.facts())
 
         await self._run_counted("handshake", name, shake_hands)
 
