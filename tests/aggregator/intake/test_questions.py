@@ -201,7 +201,7 @@ async def test_a_newer_watch_is_fetched_over_the_connection_that_delivers(pair):
 
 async def test_an_expired_watch_causes_a_visit_without_anything_to_deliver(pair, monkeypatch):
     """For thirty days after it expired, and not while the probe is paused."""
-    monkeypatch.setattr(watch_renewal, "today", lambda: watch_renewal.dt.date(2098, 12, 31))
+    monkeypatch.setattr(watch_renewal.times, "today", lambda: watch_renewal.dt.date(2098, 12, 31))
     config, taken = pair.config(), []
     have = msgspec.structs.replace(watch_renewal.present(config), expires="2098-12-30")
     renewal = WatchRenewal(config, pair.key, lambda: have, taken.append)
@@ -211,5 +211,5 @@ async def test_an_expired_watch_causes_a_visit_without_anything_to_deliver(pair,
     (pair.directory / files.PAUSED).unlink()
     async with delivering(pair, renewal):
         await eventually(lambda: taken, 20)
-    monkeypatch.setattr(watch_renewal, "today", lambda: watch_renewal.dt.date(2099, 12, 31))
+    monkeypatch.setattr(watch_renewal.times, "today", lambda: watch_renewal.dt.date(2099, 12, 31))
     assert not WatchRenewal(config, pair.key, lambda: have, taken.append).is_urgent()
