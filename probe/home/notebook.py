@@ -98,10 +98,10 @@ def paused(directory: Path, at_ms: int | None = None) -> Pause | None:
 def held(directory: Path) -> str:
     """The reason why the probe must not measure or send anything now; "" when there is none."""
     if (directory / WITHDRAWN).exists():
-        return "its owner has withdrawn"
+        return "the owner has withdrawn from measuring"
     pause = paused(directory)
     if pause is None:
         return ""
     if pause.until_ms is None:
-        return "paused: blockonset probe resume"
+        return "paused; to go on, run: blockonset probe resume"
     return f"paused until {times.readable(pause.until_ms)}"

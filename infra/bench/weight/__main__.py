@@ -162,7 +162,7 @@ async def weigh(folder: Path) -> ProbeWeight:
         serving = asyncio.create_task(collector.serve(f"nats://127.0.0.1:{server.url.rsplit(':', 1)[1]}", core))
         stack.callback(serving.cancel)
         await _until(lambda: map_file(folder).exists())
-        config_file = probe / "probe.toml"
+        config_file = probe / files.CONFIG
         config_file.write_text(_config(folder, port, operator.id, ca))
         line = f"{scenario.providers[0].id}-1"
 

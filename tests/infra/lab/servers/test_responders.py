@@ -34,19 +34,19 @@ def test_the_probe_accepts_res_pq():
     responder = Mtproto()
     nonce = mtproto.nonce()
     transport = mtproto.Intermediate()
-    request = transport.first(mtproto.question(nonce))
+    request = transport.first(mtproto.req_pq_multi(nonce))
     answer = b"".join(responder.receive(request[i : i + 1]).data for i in range(len(request)))
     message = transport.reply(answer)
     assert message is not None
-    mtproto.check_answer(message, nonce)
+    mtproto.check_res_pq(message, nonce)
     again = mtproto.nonce()
-    message = transport.reply(responder.receive(transport.first(mtproto.question(again))[4:]).data)
-    mtproto.check_answer(message, again)
+    message = transport.reply(responder.receive(transport.first(mtproto.req_pq_multi(again))[4:]).data)
+    mtproto.check_res_pq(message, again)
 
 
 def test_res_pq_holds_a_product_of_two_primes():
     """As in the protocol: 8 bytes that a client can factor, and the fingerprint of a key."""
-    request = mtproto.Intermediate().first(mtproto.question(bytes(16)))
+    request = mtproto.Intermediate().first(mtproto.req_pq_multi(bytes(16)))
     message = Mtproto().receive(request).data[4:]
     pq = int.from_bytes(message[57:65], "big")
     factors = [p for p in Mtproto.PRIMES if pq % p == 0]
