@@ -1,4 +1,4 @@
-"""The parameters of the answers about a watch."""
+"""The inference parameters that a watch defines."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def date_span(date: DirectiveDate) -> DateSpan:
 
 
 def of_watch(watch: Watch) -> Parameters:
-    """What an answer of this watch depends on besides its rows."""
+    """The parameters of the answers about this watch."""
     issued = watch.directive.date("issued")
     order = issued.span() if issued else None
     return Parameters(

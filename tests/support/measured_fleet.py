@@ -1,4 +1,4 @@
-"""Rows of a small made-up provider, for the tests of the inference."""
+"""Rows of a small invented provider, for the tests of the inference."""
 
 from __future__ import annotations
 
@@ -9,50 +9,54 @@ import numpy as np
 from aggregator.inference.rows.rows import FAIL, OK, UNKNOWN, Rows
 
 BASE = 1_750_000_000_000
-"""When the made-up window begins, ms."""
+"""The beginning of the window, ms since the epoch."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class FleetSpec:
-    """What to make up. Times are seconds from BASE."""
+    """The fleet to generate. Times are seconds from BASE."""
 
     seed: int = 0
     lines: int = 3
+    """One probe on each."""
     cadence: float = 2.0
     length: float = 150.0
     blocks: tuple[tuple[float, float], ...] = ()
     loss: float = 0.02
+    """The failure rate outside blocks and outages."""
     flaky: tuple[int, ...] = ()
     """Lines that fail two runs of five at all times."""
     spared: tuple[int, ...] = ()
+    """Lines that the blocks do not affect."""
     outage: tuple[float, float] | None = None
-    """All runs fail; three controls of four do."""
+    """All runs fail, and three controls of four."""
     skew: dict[int, float] | None = None
     """Seconds by which a line's clock is fast."""
-    share: float = float("nan")
-    dark: tuple[float, float] | None = None
+    share_failed: float = float("nan")
+    """The share of endpoints that fail in each failed run."""
+    silent: tuple[float, float] | None = None
     """No run at all."""
 
 
-def make(made: FleetSpec) -> Rows:
+def make(spec: FleetSpec) -> Rows:
     """The rows, sorted by line and time."""
-    rng = np.random.default_rng(made.seed)
+    rng = np.random.default_rng(spec.seed)
     columns: list[tuple[str, float, float, int, str, float, int]] = []
-    for line in range(made.lines):
-        t = rng.uniform(0, made.cadence)
-        fast = (made.skew or {}).get(line, 0.0)
-        while t < made.length:
-            blocked = line not in made.spared and any(a <= t < b for a, b in made.blocks)
-            out = made.outage is not None and made.outage[0] <= t < made.outage[1]
-            fail = blocked or out or rng.random() < (0.4 if line in made.flaky else made.loss)
-            control = FAIL if out and rng.random() < 0.75 else OK
-            arrived = t + rng.uniform(0.05, 0.5) * made.cadence
-            if made.dark is None or not made.dark[0] <= t < made.dark[1]:
-                share = made.share if fail else float("nan")
+    for line in range(spec.lines):
+        t = rng.uniform(0, spec.cadence)
+        fast = (spec.skew or {}).get(line, 0.0)
+        while t < spec.length:
+            blocked = line not in spec.spared and any(a <= t < b for a, b in spec.blocks)
+            outage = spec.outage is not None and spec.outage[0] <= t < spec.outage[1]
+            fail = blocked or outage or rng.random() < (0.4 if line in spec.flaky else spec.loss)
+            control = FAIL if outage and rng.random() < 0.75 else OK
+            arrived = t + rng.uniform(0.05, 0.5) * spec.cadence
+            if spec.silent is None or not spec.silent[0] <= t < spec.silent[1]:
+                share = spec.share_failed if fail else float("nan")
                 columns.append(
                     (f"p{line}", t + fast, arrived, int(fail), "tcp-reset" if blocked else "", share, control)
                 )
-            t += made.cadence * rng.uniform(0.9, 1.1)
+            t += spec.cadence * rng.uniform(0.9, 1.1)
     probe, at, arrived_at, fails, method, shares, controls = zip(*columns, strict=True)
     n = len(probe)
     return Rows(

@@ -1,1 +1,4 @@
-"""What an answer holds beside the posterior: state, intervals, compliance, silence, common causes."""
+"""From posteriors to an answer: `answer` (its shape), `describe` (state, pattern, bracket, reasons), and its parts.
+
+The parts: `compliance`, `daily_windows` (schedules), `silence`, and `common_cause`, which compares providers.
+"""

@@ -1,6 +1,6 @@
-"""What goes into the inference and what comes out: the shapes that the store, the API and `blockonset infer` share.
+"""The result of the inference: the shapes that the store, the API and `blockonset infer` share.
 
-Times are integer milliseconds since the epoch inside; `Answer` carries RFC 3339 UTC text with milliseconds.
+Times are RFC 3339 text in UTC with milliseconds; inside the inference they are integer milliseconds since the epoch.
 """
 
 from __future__ import annotations
@@ -14,7 +14,10 @@ Pattern = Literal["none", "full", "partial", "intermittent", "scheduled", "throt
 
 
 class Interval(msgspec.Struct, frozen=True, kw_only=True):
-    """A time with its equal-tailed interval, given that there was a change. `earliest` null: left-censored."""
+    """A time with its equal-tailed interval of probability `level`, given that there was a change.
+
+    `estimate` is the median. `earliest` or `estimate` null: before the first measurement (left-censored).
+    """
 
     estimate: str | None
     earliest: str | None
@@ -97,7 +100,8 @@ class BlockSchedule(msgspec.Struct, frozen=True, kw_only=True):
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """When one surface of a service stopped working on one provider, and how sure that is.
 
-    The words state an effect that was measured, never an intent.
+    The words state an effect that was measured, never an intent. `reasons` say why the answer is not more certain, and
+    what was left out or corrected.
     """
 
     watch: str
@@ -111,16 +115,21 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     lift: Interval | None
     episodes: tuple[Episode, ...]
     last_ok: str | None
-    """The last success before the first failure that the onset explains, and that failure: the bracket."""
+    """The bracket: the first failure that the onset explains (`first_fail`), and the last success before it."""
     first_fail: str | None
     share_affected: float | None
+    """The mean over the lines with runs inside the block of the probability that it affects them."""
     method: str
-    """The method seen most often inside the block; "" where there is none."""
+    """The most frequent method of the failures inside the block; "" where there is none."""
     measurements: int
+    """All rows."""
     used: int
+    """Rows that were not left out."""
     probes: int
     lines: int
+    """Independent lines; all unknown ones together count as one."""
     model: str
+    """The model's version."""
     input_digest: str
     reasons: tuple[str, ...]
     compliance: Compliance | None = None

@@ -1,4 +1,7 @@
-"""Common causes: a provider must not be accused of what its transit, a gateway or the service itself did."""
+"""Common causes: a change of several providers at once may be due to their transit, a gateway or the service itself.
+
+Such answers are marked, so that no provider is blamed for what others did.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from aggregator.inference.answer.answer import Answer
 from probe.base import times
 
 REASON = "common_cause_possible"
+"""The entry in `Answer.reasons` that marks such an answer."""
 
 
 def _onset_ms(answer: Answer) -> int | None:
@@ -19,7 +23,7 @@ def _onset_ms(answer: Answer) -> int | None:
 
 
 def unmarked(answer: Answer) -> Answer:
-    """The answer without REASON, as its own rows alone give it."""
+    """The answer without REASON, which does not follow from its own rows."""
     return msgspec.structs.replace(answer, reasons=tuple(r for r in answer.reasons if r != REASON))
 
 
@@ -28,7 +32,8 @@ def marked(
 ) -> list[Answer]:
     """The answers, with REASON added where two providers of a watch and surface changed together.
 
-    Together: estimates within the greater of their cadences, or an upstream in common. `upstreams`: names by provider.
+    Together: their onsets' estimates lie within the greater of their cadences, or both have an onset and an upstream in
+    common. `cadences_ms`: of each answer; `upstreams`: names of upstream networks by provider.
     """
     onsets = [_onset_ms(a) for a in answers]
     together: set[int] = set()
@@ -38,14 +43,14 @@ def marked(
             groups.setdefault((a.watch, a.surface), []).append(i)
     for members in groups.values():
         ordered = sorted(members, key=lambda i: onsets[i] or 0)
-        for one, other in itertools.pairwise(ordered):
-            if (onsets[other] or 0) - (onsets[one] or 0) <= max(cadences_ms[one], cadences_ms[other]):
-                together |= {one, other}
-        shared: dict[str, list[int]] = {}
+        for earlier, later in itertools.pairwise(ordered):
+            if (onsets[later] or 0) - (onsets[earlier] or 0) <= max(cadences_ms[earlier], cadences_ms[later]):
+                together |= {earlier, later}
+        by_upstream: dict[str, list[int]] = {}
         for i in members:
             for name in upstreams.get(answers[i].provider, ()):
-                shared.setdefault(name, []).append(i)
-        together.update(i for some in shared.values() if len(some) > 1 for i in some)
+                by_upstream.setdefault(name, []).append(i)
+        together.update(i for sharing in by_upstream.values() if len(sharing) > 1 for i in sharing)
     return [
         msgspec.structs.replace(a, reasons=(*a.reasons, REASON)) if i in together and REASON not in a.reasons else a
         for i, a in enumerate(answers)

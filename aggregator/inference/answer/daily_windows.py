@@ -1,4 +1,4 @@
-"""Naming a schedule: blocks that come at the same hours of the day."""
+"""Schedules: blocks that come at the same hours of the day."""
 
 from __future__ import annotations
 
@@ -10,20 +10,22 @@ from aggregator.inference.answer.answer import BlockSchedule, DailyWindow
 from aggregator.inference.model.locate import Located
 
 LEAST = 3
-"""Days on which a window must have come, to be called one."""
+"""Days on which a window must have occurred."""
 MOST_WINDOWS = 3
+"""Windows of one day, at most."""
 SLACK_S = 1800.0
-"""Starts within this, or two cadences, of each other are the same hour of the day."""
+"""Starts of one window differ by at most twice this, lengths by four times. Two cadences take its place if longer."""
 DAY_S = 86400
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
 def _of_day(moment: dt.datetime) -> int:
+    """Seconds since midnight."""
     return moment.hour * 3600 + moment.minute * 60 + moment.second
 
 
 def _clock(seconds: float) -> str:
-    """A time of day, to five minutes."""
+    """HH:MM, rounded to five minutes, from seconds since midnight."""
     minutes = round(seconds / 300) * 5 % 1440
     return f"{minutes // 60:02d}:{minutes % 60:02d}"
 

@@ -1,1 +1,1 @@
-"""Measurements read from files, and answers printed as a table."""
+"""Files of measurements: `fields` (one row), `reading` (formats), `gather` (grouping); `table` prints answers."""

@@ -1,4 +1,4 @@
-"""The columns of a file of measurements: what each may hold, and what is said where it holds something else."""
+"""The columns of a file of measurements: the values that each may hold, and the errors for other values."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ OPTIONAL = (
     "watch", "surface", "line", "received", "failure", "method", "share_failed", "speed", "control", "reference",
 )  # fmt: skip
 EARLIEST, LATEST = (dt.datetime(year, 1, 1, tzinfo=dt.UTC).timestamp() for year in (2000, 2100))
-"""Times outside are taken for mistakes, such as an unset clock's 1970 or milliseconds for seconds."""
+"""Times outside, s since 1970, are rejected: an unset clock's 1970, or milliseconds where seconds are meant."""
 LONGEST = 200
-"""Characters in a name."""
+"""Characters in a text, at most."""
 _OUTCOMES = {"ok": OK, "fail": FAIL, "inconclusive": INCONCLUSIVE}
 _STATES = {"ok": OK, "fail": FAIL, "": UNKNOWN}
 
 
 class FieldError(ValueError):
-    """A value that a column can't hold."""
+    """A value that its column can't hold; `column` is the column's name."""
 
     def __init__(self, column: str, message: str) -> None:
         super().__init__(message)
@@ -30,7 +30,7 @@ class FieldError(ValueError):
 
 
 class FileRow(NamedTuple):
-    """One measurement; times in ms since the epoch, `received` -1 where it isn't known."""
+    """One measurement, coded as in `Rows`; times in ms since the epoch. `received` is `at` where the file has none."""
 
     watch: str
     provider: str
@@ -136,13 +136,13 @@ def _name(values: Mapping[str, Any], column: str) -> str:
     return text
 
 
-def _choice(values: Mapping[str, Any], column: str, known: Mapping[str, int]) -> int:
+def _choice(values: Mapping[str, Any], column: str, codes: Mapping[str, int]) -> int:
     value = values.get(column)
     text = value.strip() if isinstance(value, str) else "" if value is None else str(value)
-    if text not in known:
-        wanted = ", ".join(repr(k) if k else "empty" for k in known)
-        raise FieldError(column, f"{value!r} is not one of {wanted}")
-    return known[text]
+    if text not in codes:
+        allowed = ", ".join(repr(k) if k else "empty" for k in codes)
+        raise FieldError(column, f"{value!r} is not one of {allowed}")
+    return codes[text]
 
 
 def _number(values: Mapping[str, Any], column: str, most: float) -> float:

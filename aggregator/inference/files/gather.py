@@ -1,7 +1,8 @@
 """Rows sorted into groups, one for each (watch, provider, surface), in bounded memory.
 
-Rows come in any order. Each block of them is sorted by group and kept as fixed-size records in a temporary file that
-stays in memory while it is small; names are kept once, as numbers. At the end each group is read back whole.
+Rows come in any order. Each block of them is sorted by group and written as fixed-size records to a temporary file that
+stays in memory while it is small; each distinct text is kept once, and records refer to it by number. Afterwards each
+group is read back whole.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from aggregator.inference.files.fields import FileRow
 from aggregator.inference.rows.rows import Rows
 
 BLOCK = 100_000
-"""Rows held before they are sorted and put away."""
+"""Rows held before they are sorted and written."""
 IN_MEMORY = 64 << 20
 """Bytes of records that are kept in memory before the file goes to disk."""
 RECORD = np.dtype([
@@ -27,7 +28,7 @@ RECORD = np.dtype([
 
 
 class RowGroup(NamedTuple):
-    """What an answer is about."""
+    """The key of a group: what one answer is about."""
 
     watch: str
     provider: str
@@ -38,21 +39,20 @@ class GatheredRows:
     """All rows of some files, by group."""
 
     def __init__(self, rows: Iterable[FileRow]) -> None:
-        """Takes all rows in."""
-        self._names: dict[str, int] = {"": 0}
+        """Reads all rows."""
+        self._numbers: dict[str, int] = {"": 0}
         self._groups: dict[RowGroup, int] = {}
         self._parts: dict[int, list[tuple[int, int]]] = {}
         self._file = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 - lives as long as this object
         self._size = 0
-        self.count = 0
         block: list[tuple[int | float, ...]] = []
         for row in rows:
             block.append(self._record(row))
             if len(block) == BLOCK:
-                self._put_away(block)
+                self._write(block)
                 block = []
-        self._put_away(block)
-        self._text = list(self._names)
+        self._write(block)
+        self._texts = list(self._numbers)
 
     def groups(self) -> list[RowGroup]:
         """All groups, sorted."""
@@ -85,13 +85,13 @@ class GatheredRows:
 
     def _record(self, r: FileRow) -> tuple[int | float, ...]:
         group = self._groups.setdefault(RowGroup(r.watch, r.provider, r.surface), len(self._groups))
-        names = self._names
-        probe, line, method = (names.setdefault(text, len(names)) for text in (r.probe, r.line, r.method))
+        numbers = self._numbers
+        probe, line, method = (numbers.setdefault(text, len(numbers)) for text in (r.probe, r.line, r.method))
         return (
             group, probe, line, method, r.at, r.received, r.share_failed, r.speed, r.outcome, r.control, r.reference,
         )  # fmt: skip
 
-    def _put_away(self, block: list[tuple[int | float, ...]]) -> None:
+    def _write(self, block: list[tuple[int | float, ...]]) -> None:
         if not block:
             return
         records = np.array(block, RECORD)
@@ -103,9 +103,8 @@ class GatheredRows:
         for group, first, count in zip(groups.tolist(), firsts.tolist(), counts.tolist(), strict=True):
             self._parts.setdefault(group, []).append((self._size + first * RECORD.itemsize, count))
         self._size += records.nbytes
-        self.count += records.size
 
-    def _text_of(self, codes: npt.NDArray[np.int32]) -> npt.NDArray[np.str_]:
-        """Names as text, as wide as the longest of this group alone."""
-        distinct, index = np.unique(codes, return_inverse=True)
-        return np.array([self._text[i] for i in distinct.tolist()], np.str_)[index]
+    def _text_of(self, numbers: npt.NDArray[np.int32]) -> npt.NDArray[np.str_]:
+        """The texts of these numbers; the array's items are as wide as the longest of them."""
+        distinct, index = np.unique(numbers, return_inverse=True)
+        return np.array([self._texts[i] for i in distinct.tolist()], np.str_)[index]

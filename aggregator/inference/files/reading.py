@@ -1,4 +1,4 @@
-"""Reading measurements from CSV, JSONL or Parquet. What is wrong is named by file, line and column."""
+"""Reading measurements from CSV, JSONL or Parquet. Errors name the file, the line and the column."""
 
 from __future__ import annotations
 
@@ -16,22 +16,23 @@ from probe.base.errors import UserError
 
 FORMATS = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet", ".pq": "parquet"}
 Report = Callable[[str], None]
-"""Takes one complaint, `FILE:LINE:COLUMN: what is wrong`."""
+"""Takes one problem, `FILE:LINE:COLUMN: what is wrong`."""
 
 
-def stop(complaint: str) -> None:
-    """The report that ends everything at the first complaint. Raises UserError."""
-    raise UserError(f"{complaint} (--skip-bad leaves such rows out)")
+def stop(problem: str) -> None:
+    """The report that stops at the first problem. Raises UserError."""
+    raise UserError(f"{problem} (--skip-bad leaves such rows out)")
 
 
 def read(path: str, form: str | None, report: Report = stop) -> Iterator[FileRow]:
-    """The rows of one file; "-" is standard input. `report` is told of each bad row, which is then left out.
+    """The rows of one file; "-" is standard input. `form`: its format, None to go by the extension.
 
+    `report` is called with the problem of each bad row; if it returns, the row is left out.
     Raises UserError for a file that can't be read or whose columns or format are wrong.
     """
     kind = form or FORMATS.get(Path(path).suffix.lower())
     if kind is None:
-        raise UserError(f"{path}: say what it is: --format csv, jsonl or parquet")
+        raise UserError(f"{path}: unknown file format: give --format csv, jsonl or parquet")
     try:
         with _open(path) as file:
             yield from {"csv": _csv, "jsonl": _jsonl, "parquet": _parquet}[kind](file, path, report)
@@ -46,16 +47,17 @@ def _open(path: str) -> BinaryIO:
 
 
 def _columns(names: list[str], where: str) -> None:
-    """Raises UserError unless every needed column is there once."""
+    """Raises UserError unless every required column occurs, and no known column twice."""
     for name in fields.REQUIRED:
         if name not in names:
-            raise UserError(f"{where}:{name}: there is no such column; needed are {', '.join(fields.REQUIRED)}")
+            raise UserError(f"{where}:{name}: the column is missing; required are {', '.join(fields.REQUIRED)}")
     for name in (*fields.REQUIRED, *fields.OPTIONAL):
         if names.count(name) > 1:
-            raise UserError(f"{where}:{name}: the column stands twice")
+            raise UserError(f"{where}:{name}: the column occurs twice")
 
 
 def _parsed(values: dict[str, Any], where: str, report: Report) -> FileRow | None:
+    """The row, or None after a report if it is bad; `where` is `FILE:LINE`."""
     try:
         return fields.row(values)
     except FieldError as e:

@@ -24,7 +24,7 @@ def _ends(interval: Interval | None) -> str:
 
 
 def table(answers: Iterable[Answer]) -> Table:
-    """One line for each answer. Times are cut to seconds."""
+    """One row for each answer. Times are truncated to seconds."""
     shown = Table(*HEADINGS)
     for a in answers:
         state = a.state if a.pattern in ("none", "full") else f"{a.state}, {a.pattern}"

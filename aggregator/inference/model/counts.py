@@ -1,7 +1,7 @@
-"""What the posterior needs of the rows: for each line, its times and its running count of failures.
+"""The sufficient statistics of the model: for each series, its times and its running count of failures.
 
-Made once from the rows; every later step asks only "how many runs and failures before t", at a cost that hardly
-depends on how many rows there are.
+Computed once from the rows. Every later step only asks how many runs and failures a series had before a time, at a
+cost that hardly depends on the number of rows.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from aggregator.inference.rows.clean import CleanRows
 
 
 @dataclass(frozen=True, slots=True)
-class OutcomeRuns:
-    """Outcomes in order of time, as stretches of equal ones."""
+class OutcomeStretches:
+    """A sequence of outcomes in order of time, run-length encoded as stretches of equal outcomes."""
 
     first: Ints
-    """The place of each stretch's first row, and at the end how many rows there are."""
+    """The position of each stretch's first row, followed by the number of rows."""
     fail: npt.NDArray[np.bool_]
     """Whether the rows of each stretch failed."""
 
     @classmethod
-    def of(cls, fail: npt.NDArray[np.bool_]) -> OutcomeRuns:
-        """The stretches of some outcomes."""
+    def of(cls, fail: npt.NDArray[np.bool_]) -> OutcomeStretches:
+        """The stretches of a sequence of outcomes."""
         first = np.flatnonzero(np.diff(fail, prepend=~fail[:1]))
         return cls(np.append(first, fail.size), fail[first])
 
@@ -37,29 +37,31 @@ class OutcomeRuns:
 
 @dataclass(frozen=True, slots=True)
 class LineCounts:
-    """Counts by line, times in ms. A line whose name is unknown ("") stands apart for each probe on it."""
+    """Times (ms) and failure counts by series: one series per line, or per probe where the line is unknown ("")."""
 
     times: tuple[Ints, ...]
     """For each series, its sorted times."""
     failures: tuple[Ints, ...]
     """For each series, how many of its first i runs failed; one longer than its times."""
-    pooled: Ints
-    """All times, sorted."""
-    pooled_runs: OutcomeRuns
-    """What came of all of them."""
-    runs: tuple[OutcomeRuns, ...]
-    """What came of each series."""
+    all_times: Ints
+    """The times of all series, sorted."""
+    all_outcomes: OutcomeStretches
+    """The outcomes of all series, in order of time."""
+    outcomes: tuple[OutcomeStretches, ...]
+    """The outcomes of each series."""
     n: Ints
+    """Runs of each series; (series,)."""
     k: Ints
-    lines: int
-    """Independent lines: all the unknown ones together count as one."""
+    """Failures of each series; (series,)."""
+    line_count: int
+    """The number of independent lines; all unknown ones together count as one."""
     line_of: Ints
     """For each series, the number of its independent line."""
     cadence_ms: int
 
     @classmethod
     def of(cls, rows: CleanRows) -> LineCounts:
-        """The summary of clean rows."""
+        """The counts of clean rows."""
         unknown = rows.lines.index("") if "" in rows.lines else -1
         series = np.where(rows.line == unknown, len(rows.lines) + rows.probe, rows.line)
         present = np.unique(series)
@@ -71,18 +73,18 @@ class LineCounts:
         return cls(
             times=tuple(rows.at[p] for p in parts),
             failures=tuple(np.concatenate(([0], np.cumsum(rows.fail[p]))) for p in parts),
-            pooled=rows.at,
-            pooled_runs=OutcomeRuns.of(rows.fail),
-            runs=tuple(OutcomeRuns.of(rows.fail[p]) for p in parts),
+            all_times=rows.at,
+            all_outcomes=OutcomeStretches.of(rows.fail),
+            outcomes=tuple(OutcomeStretches.of(rows.fail[p]) for p in parts),
             n=np.array([p.size for p in parts], np.int64),
             k=np.array([rows.fail[p].sum() for p in parts], np.int64),
-            lines=len(distinct),
+            line_count=len(distinct),
             line_of=line_of.astype(np.int64),
             cadence_ms=rows.cadence_ms,
         )
 
     def before(self, t: Ints) -> tuple[Ints, Ints]:
-        """Failures and runs of each series before each of the times; two arrays (series, times)."""
+        """Failures and runs of each series before each of the times `t`; two arrays (series, times)."""
         runs = np.stack([np.searchsorted(times, t, "left") for times in self.times])
         fails = np.stack([f[r] for f, r in zip(self.failures, runs, strict=True)])
         return fails, runs

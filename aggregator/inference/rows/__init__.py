@@ -1,1 +1,1 @@
-"""The rows that the inference reads, cleaned, with their parameters and digest."""
+"""The input of the inference: `rows` (columns), `parameters`, `clean` (which rows are used), `digest` (its hash)."""

@@ -1,4 +1,4 @@
-"""The name of an input: the same rows and parameters have the same digest, in whatever order the rows came."""
+"""The digest of an input: the same rows and parameters give the same digest, in whatever order the rows came."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from aggregator.inference.rows.rows import Rows
 
 
 def digest(rows: Rows, parameters: Parameters) -> str:
-    """BLAKE2b-128 over the rows in a fixed order, whatever order they came in, and the parameters; hex."""
+    """BLAKE2b-128 over the rows, sorted, and the repr of the parameters; hex."""
     (probes, probe), (lines, line), (methods, method) = rows.probes, rows.lines, rows.methods
     order = np.argsort(rows.at, kind="stable")
     if (np.diff(rows.at[order]) == 0).any():

@@ -1,12 +1,11 @@
-"""What an answer depends on besides its rows."""
+"""What an answer depends on besides its rows.
+
+The input digest covers the repr of these classes: renaming a class or a field changes every digest.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,21 +22,22 @@ class DateSpan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameters:
-    """What an answer depends on besides its rows. Seconds, or milliseconds since the epoch where `_ms` is said."""
+    """The parameters of one answer. `_s` fields are seconds, `_ms` fields milliseconds since the epoch."""
 
     cadence_s: float | None = None
     """Probing interval; None: per probe the median gap between distinct `at`."""
     lag_s: float = 1200.0
-    """Mean of the exponential delay with which caches let a probe see a block."""
+    """Mean of the exponential delay with which a line sees a block, because resolvers cache earlier answers."""
     prior: float | None = None
-    """Prior probability of a block in the window; None: the model's own."""
+    """Prior probability of a block in the window; None: `priors.PRIOR`."""
     level: float = 0.95
+    """Probability of the intervals."""
     start_ms: int | None = None
     end_ms: int | None = None
     """The window; None: the first and last `at` used."""
     order_ms: tuple[int, int] | None = None
     """The earliest and latest instant that the order's date can mean."""
     dates: tuple[DateSpan, ...] = ()
-    """The directive's dates, for the compliance; empty: the order's alone, where it is given."""
+    """The directive's dates, for the compliance; empty: only the order's date, where it is given."""
     timezone: str = "UTC"
-    """In which a schedule's hours are told."""
+    """IANA name of the time zone in which a schedule's hours are given."""

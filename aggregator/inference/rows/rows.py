@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 OK, FAIL, INCONCLUSIVE = 0, 1, 2
-"""Codes of `Rows.outcome`; `Rows.control` and `Rows.reference` use OK, FAIL and UNKNOWN."""
+"""Codes of `Rows.outcome`."""
 UNKNOWN = 2
-
+"""`Rows.control` and `Rows.reference` are OK, FAIL or UNKNOWN (not run, or its result is not known)."""
 
 Coded = tuple[tuple[str, ...], npt.NDArray[np.int64]]
 """Distinct names, sorted, and each row's index among them."""
@@ -28,8 +28,8 @@ class Rows:
     """The rows of one (watch, provider, surface), one per run, as equal-length columns in any order.
 
     `probe` and `line` are text; `at` and `received` int64 milliseconds (`received` = -1 where it isn't known);
-    `outcome`, `control`, `reference` int8 codes; `method` text ("" for none); `share_failed` and `speed` float64,
-    NaN where not measured.
+    `outcome`, `control`, `reference` int8 codes; `method` text ("" for none); `share_failed` (of the endpoints, 0 to 1)
+    and `speed` (relative to the control's) float64, NaN where not measured. A `line` of "" is unknown.
     """
 
     watch: str
@@ -48,15 +48,15 @@ class Rows:
 
     @functools.cached_property
     def probes(self) -> Coded:
-        """`probe`, coded."""
+        """`probe` as sorted distinct names and each row's index."""
         return coded(self.probe)
 
     @functools.cached_property
     def lines(self) -> Coded:
-        """`line`, coded."""
+        """`line` as sorted distinct names and each row's index."""
         return coded(self.line)
 
     @functools.cached_property
     def methods(self) -> Coded:
-        """`method`, coded."""
+        """`method` as sorted distinct names and each row's index."""
         return coded(self.method)

@@ -1,13 +1,14 @@
-"""The benchmark's page: tables in Markdown."""
+"""The benchmark's page, docs/benchmark-onset.md: tables in Markdown."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from infra.bench.onset.online import Online
-from infra.bench.onset.score import VISIBLE, Score
-from infra.bench.onset.simulate import TELLING, Fleet
+from infra.bench.onset.accuracy import VISIBLE, Accuracy
+from infra.bench.onset.alarms import AlarmDelays
+from infra.bench.onset.simulate import LEAST_SHOWN, Fleet
 
 HEAD = """\
 # Benchmark of the onset inference
@@ -22,23 +23,24 @@ constants were tuned on seeds 1 to 99. The tables below are of seeds {seeds}, wh
 - **error, width**: in probing intervals (the provider's cadence), of the first onset.
 - **coverage**: share of the 95 % intervals that hold the true onset; **late / early**: intervals that lie wholly
   after / before it.
-- **false**: onsets on providers that never block, per 1,000 provider-days, `blocked` or `lifted`; **suspected**: those
-  answers that say `suspected`, apart.
-- **missed**: of the blocks with at least {visible} visible failures and as many successes before. `suspected` counts as
-  found only where one line is all there is: one that failed visibly at least {telling} times inside the block and
-  worked as often before. **By probes**: the same, but `suspected` counts as found only where the provider has one
-  probe, whether or not the others could show anything. **Unseen** counts only those with no onset at all.
+- **false**: onsets on providers that never block, per 1,000 provider-days, in answers with a state other than
+  `suspected`; **suspected**: the same in answers with the state `suspected`.
+- **missed**: share of the detectable blocks, those with at least {visible} visible failures and as many successes
+  before. `suspected` counts as found only where at most one line could show the block by itself, with at least
+  {least_shown} visible failures inside the block and as many successes before. **By probes**: the same, but
+  `suspected` counts as found only where the provider has one probe. **Unseen**: share of the detectable blocks without
+  any onset.
 - **ms**: processor time per provider, median and greatest, on the machine that ran this.
 
 """
 
-COLUMNS = (
+METHOD_COLUMNS = (
     "| method | error median | error p90 | coverage | late / early | width | false | suspected | missed | by probes "
     "| unseen | ms |"
 )
 RULE = "|---|---|---|---|---|---|---|---|---|---|---|---|"
 
-ONLINE = """
+DELAY_HEAD = """
 Online, at one false alarm per 1,000 provider-days: measurements of the provider from the onset to the alarm. The bound
 is log(ARL) / KL, for a test that knew every line to be sound and the rates on both sides.
 
@@ -49,32 +51,34 @@ is log(ARL) / KL, for a test that knew every line to be sound and the rates on b
 
 @dataclass(frozen=True, slots=True)
 class MethodRow:
-    """One method on one fleet; `seconds` of processor time, sorted."""
+    """One method on one fleet."""
 
     name: str
-    score: Score
+    accuracy: Accuracy
     seconds: Sequence[float]
+    """Processor time for each provider, sorted."""
 
 
 @dataclass(frozen=True, slots=True)
 class FleetTable:
-    """One fleet."""
+    """The results on one fleet."""
 
     fleet: Fleet
-    lines: Sequence[MethodRow]
-    online: dict[str, Online]
+    methods: Sequence[MethodRow]
+    delays: dict[str, AlarmDelays]
+    """By the sequential test's name."""
 
 
-def _row(line: MethodRow) -> str:
-    s = line.score
-    intervals = (
-        f"{s.coverage:.3f} | {s.above:.3f} / {s.below:.3f} | {s.width:.2f}" if s.width == s.width else "- | - | -"
-    )
-    ms = [1000 * line.seconds[len(line.seconds) // 2], 1000 * line.seconds[-1]]
+def _row(method: MethodRow) -> str:
+    a = method.accuracy
+    intervals = "- | - | -"
+    if not math.isnan(a.width):
+        intervals = f"{a.coverage:.3f} | {a.above:.3f} / {a.below:.3f} | {a.width:.2f}"
+    median_ms, greatest_ms = 1000 * method.seconds[len(method.seconds) // 2], 1000 * method.seconds[-1]
     return (
-        f"| {line.name} | {s.median:.2f} | {s.p90:.2f} | {intervals} | {s.false:.2f} | {s.false_suspected:.2f} | "
-        f"{s.missed:.1%} | {s.missed_probes:.1%} | {1 - s.found / max(s.detectable, 1):.1%} | "
-        f"{ms[0]:.0f}, {ms[1]:.0f} |"
+        f"| {method.name} | {a.error_median:.2f} | {a.error_p90:.2f} | {intervals} | {a.false_onsets:.2f} | "
+        f"{a.false_suspected:.2f} | {a.missed:.1%} | {a.missed_probes:.1%} | "
+        f"{1 - a.found / max(a.detectable, 1):.1%} | {median_ms:.0f}, {greatest_ms:.0f} |"
     )
 
 
@@ -86,18 +90,20 @@ def _settings(fleet: Fleet) -> str:
     )
 
 
-def text(tables: Sequence[FleetTable], seeds: Sequence[int], providers: int) -> str:
-    """The whole page."""
-    parts = [HEAD.format(seeds=", ".join(map(str, seeds)), providers=providers, visible=VISIBLE, telling=TELLING)]
+def page(tables: Sequence[FleetTable], seeds: Sequence[int], providers: int) -> str:
+    """The whole page, as Markdown."""
+    parts = [
+        HEAD.format(seeds=", ".join(map(str, seeds)), providers=providers, visible=VISIBLE, least_shown=LEAST_SHOWN)
+    ]
     for table in tables:
-        found = table.lines[0].score.detectable
-        parts.append(f"## {table.fleet.name}\n\n{_settings(table.fleet)} Detectable blocks: {found}.\n\n")
-        parts.append("\n".join([COLUMNS, RULE, *(_row(line) for line in table.lines)]) + "\n")
-        if table.online:
-            parts.append(ONLINE)
+        detectable = table.methods[0].accuracy.detectable
+        parts.append(f"## {table.fleet.name}\n\n{_settings(table.fleet)} Detectable blocks: {detectable}.\n\n")
+        parts.append("\n".join([METHOD_COLUMNS, RULE, *(_row(method) for method in table.methods)]) + "\n")
+        if table.delays:
+            parts.append(DELAY_HEAD)
             parts += [
-                f"| {name} | {o.median:.0f} | {o.p90:.0f} | {o.missed:.1%} | {o.bound:.1f} |\n"
-                for name, o in table.online.items()
+                f"| {name} | {d.median:.0f} | {d.p90:.0f} | {d.missed:.1%} | {d.bound:.1f} |\n"
+                for name, d in table.delays.items()
             ]
         parts.append("\n")
     return "".join(parts).rstrip() + "\n"

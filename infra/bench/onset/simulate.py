@@ -1,6 +1,7 @@
-"""Simulated fleets: rows of many providers with the truth beside them.
+"""Simulated fleets: rows of many providers, each with the truth.
 
-Everything is drawn from one seed. The simulator shares no code and no constants with the model.
+Everything is drawn from one seed. The simulator shares no code and no constants with the model; only `Rows` and its
+codes. Times in this module are seconds from EPOCH_MS, unless they end in `_ms`.
 """
 
 from __future__ import annotations
@@ -19,92 +20,100 @@ Span = tuple[float, float]
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 EPOCH_MS = 1_750_000_000_000
 FOREVER = float("inf")
-TELLING = 2
+LEAST_SHOWN = 2
+"""A line could show a block by itself with this many failures inside it, and as many successes before."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fleet:
-    """What kind of fleet to draw. Shares are of probes unless said otherwise; times in seconds."""
+    """The kind of fleet to draw. Shares are of probes unless stated otherwise; times in seconds."""
 
     name: str
     providers: int = 200
     days: float = 14.0
     cadences: tuple[float, ...] = (5 * MINUTE, 10 * MINUTE, 15 * MINUTE, 20 * MINUTE, 30 * MINUTE, 60 * MINUTE)
+    """Of which each provider has one."""
     probes: tuple[int, int] = (1, 8)
+    """The least and greatest number of probes of a provider."""
     shapes: dict[str, float] = field(
         default_factory=lambda: {"none": 0.45, "lasting": 0.35, "lifted": 0.12, "partial": 0.08}
     )
-    """How often each kind of block is drawn: none, lasting, lifted, partial, intermittent, scheduled, throttled."""
+    """Relative frequencies of the shapes none, lasting, lifted, partial, intermittent, scheduled and throttled."""
     loss: Span = (0.0, 0.04)
     """The range of the probes' failure rates outside a block."""
     inside: Span = (0.88, 1.0)
     """The range of their failure rates inside one."""
     spared: float = 0.06
+    """Probes that the block does not affect."""
     bad: float = 0.01
     """Probes that fail at a random rate at all times, or always."""
     skewed: float = 0.0
+    """Probes whose clock is wrong, by 2 minutes to 12 hours."""
     switching: float = 0.002
-    """Probes that begin to fail on their own, for good or for days."""
+    """Probes that begin to fail independently of a block, for good or for days."""
     churn: float = 0.25
-    """Probes that come late or leave early."""
+    """Probes that start late or stop early."""
     night_off: float = 0.25
+    """Probes that are off at night."""
     missing: float = 0.05
     """Runs that never happened."""
     lagged: float = 0.2
-    """Providers whose block shows late, each line by an exponential delay of mean `lag`."""
+    """Share of the providers whose block each line sees after an exponential delay of mean `lag`."""
     lag: float = 20 * MINUTE
     outages: float = 1.0
-    """Outages a provider has, mean; controls show them, but for some survivors."""
+    """Mean number of outages of a provider; all its controls fail but for some survivors."""
     hidden_outages: float = 0.05
-    """Outages that no control shows, mean."""
+    """Mean number of outages of a provider that no control shows."""
     global_outages: int = 0
+    """Number of outages of the service itself, for everybody."""
     private_outages: float = 0.7
-    """Outages of one line, mean; its control shows them."""
+    """Mean number of outages of one line, which its control shows."""
     control_known: float = 1.0
-    """Providers whose rows carry a control."""
+    """Share of the providers whose rows have a control."""
     received_known: float = 1.0
-    """Providers whose rows carry an arrival time of their own."""
+    """Share of the providers whose rows have an arrival time different from `at`."""
     late: float = 0.1
-    """Probes that hold rows back for hours now and then."""
+    """Probes that deliver some rows hours late."""
     collector_blocked: float = 0.1
-    """Providers on which the collector is blocked with the service: rows arrive hours late from then on."""
+    """Share of the providers that block the collector with the service: rows arrive hours late from then on."""
 
 
 @dataclass(frozen=True, slots=True)
 class SimulatedTruth:
-    """What really happened, ms since the epoch."""
+    """What happened on one provider; times in ms since the epoch."""
 
     shape: str
     blocks: tuple[tuple[int, int | None], ...]
-    """Onset and lift; None while it lasts."""
+    """Onset and lift of each block; the lift is None if it lasts."""
     cadence_ms: int
-    seen: int
-    """Failures a working probe could see inside the first block, controls passing."""
-    earlier: int
-    """Successes before it."""
+    visible_failures: int
+    """Runs that fail because of the first block, outside outages."""
+    successes_before: int
+    """Successful runs before it."""
     lines: int
-    showing: int
-    """Lines that could show the first block: at least TELLING failures inside it, and as many successes before."""
+    showing_lines: int
+    """Lines that could show the first block by themselves, see LEAST_SHOWN."""
     days: float
 
 
 @dataclass(frozen=True, slots=True)
 class SimulatedProvider:
-    """One provider's rows and its truth."""
+    """One provider's rows, and the truth."""
 
     rows: Rows
     truth: SimulatedTruth
 
 
 def _within(t: Floats, spans: list[Span]) -> Bools:
-    found = np.zeros(t.size, bool)
+    """Which times lie in one of the spans [start, stop)."""
+    within = np.zeros(t.size, bool)
     for start, stop in spans:
-        found |= (t >= start) & (t < stop)
-    return found
+        within |= (t >= start) & (t < stop)
+    return within
 
 
 def _blocks(rng: np.random.Generator, fleet: Fleet, shape: str) -> list[Span]:
-    """When the provider blocks."""
+    """The times at which a provider with this shape blocks."""
     end = fleet.days * DAY
     if shape == "none":
         return []
@@ -126,6 +135,7 @@ def _blocks(rng: np.random.Generator, fleet: Fleet, shape: str) -> list[Span]:
 
 
 def _outages(rng: np.random.Generator, mean: float, end: float, longest: float) -> list[Span]:
+    """A Poisson number of outages, uniform in [0, end), of log-uniform length from ten minutes to `longest`."""
     spans = []
     for _ in range(int(rng.poisson(mean))):
         start = rng.uniform(0, end)
@@ -135,38 +145,52 @@ def _outages(rng: np.random.Generator, mean: float, end: float, longest: float) 
 
 @dataclass(frozen=True, slots=True)
 class _Setting:
-    """What all probes of one provider share."""
+    """What all probes of one provider have in common."""
 
     cadence: float
     blocks: list[Span]
     strength: float
+    """Factor of the failure rate inside a block."""
     lag: float
+    """Mean delay with which a probe sees a change of the block; 0: none."""
     outages: list[Span]
     survivors: float
+    """The share of controls that pass inside an outage."""
     hidden: list[Span]
+    """Outages that no control shows."""
     down: list[Span]
+    """Outages of the service itself."""
     control: bool
+    """Whether rows have a control; `received` and `reference` likewise."""
     received: bool
     reference: bool
     held_from: float
+    """From then on rows arrive at the end of six-hour periods, because the collector is blocked too."""
     slow: bool
+    """Whether the block slows runs down instead of making them fail."""
 
 
-def _probe(rng: np.random.Generator, fleet: Fleet, s: _Setting, name: str) -> dict[str, npt.NDArray[np.generic]]:
-    """One probe's rows as columns; `true` is when it really measured, `blocked` whether a block was on for it."""
+def _simulate_probe(
+    rng: np.random.Generator, fleet: Fleet, s: _Setting, name: str
+) -> dict[str, npt.NDArray[np.generic]]:
+    """One probe's rows as columns: those of Rows, and the truth.
+
+    `true`: when a row was really measured; `blocked`: whether it failed or was slow because of a block; `worked`:
+    whether the run succeeded.
+    """
     end = fleet.days * DAY
-    since, until = 0.0, end
+    first, last = 0.0, end
     if rng.random() < fleet.churn:
         if rng.random() < 0.5:
-            since = rng.uniform(0, 0.8) * end
+            first = rng.uniform(0, 0.8) * end
         else:
-            until = rng.uniform(0.2, 1) * end
+            last = rng.uniform(0.2, 1) * end
     t = rng.uniform(0, s.cadence) + np.cumsum(s.cadence * rng.uniform(0.9, 1.1, int(end / s.cadence / 0.9) + 2))
-    t = t[(t >= since) & (t < until) & (rng.random(t.size) >= fleet.missing)]
+    t = t[(t >= first) & (t < last) & (rng.random(t.size) >= fleet.missing)]
     if rng.random() < fleet.night_off:
-        bed, rise = rng.uniform(21, 25), rng.uniform(29, 32)
+        off_from, off_until = rng.uniform(21, 25), rng.uniform(29, 32)
         hour = (t / HOUR) % 24
-        t = t[~(((hour >= bed) | (hour + 24 >= bed)) & ((hour + 24 < rise) | (hour >= bed)))]
+        t = t[~(((hour >= off_from) | (hour + 24 >= off_from)) & ((hour + 24 < off_until) | (hour >= off_from)))]
     n = t.size
 
     bad, switches = rng.random() < fleet.bad, rng.random() < fleet.switching
@@ -178,20 +202,20 @@ def _probe(rng: np.random.Generator, fleet: Fleet, s: _Setting, name: str) -> di
         stop = FOREVER if rng.random() < 0.6 else start + rng.uniform(0.3, 4) * DAY
         rate[_within(t, [(start, stop)])] = rng.uniform(0.85, 1)
     spared = rng.random() < fleet.spared
-    late_by = rng.exponential(s.lag) if s.lag else 0.0
-    late_off = rng.exponential(s.lag) if s.lag else 0.0
-    seen = [(a + late_by, b + late_off) for a, b in s.blocks if a + late_by < b + late_off]
-    blocked = _within(t, seen) & (not spared)
+    onset_delay = rng.exponential(s.lag) if s.lag else 0.0
+    lift_delay = rng.exponential(s.lag) if s.lag else 0.0
+    delayed = [(a + onset_delay, b + lift_delay) for a, b in s.blocks if a + onset_delay < b + lift_delay]
+    blocked = _within(t, delayed) & (not spared)
     rate = np.where(blocked, np.maximum(rate, rng.uniform(*fleet.inside) * s.strength), rate)
     fail = rng.random(n) < rate
 
     private = _within(t, _outages(rng, fleet.private_outages, end, 10 * HOUR))
-    out = _within(t, s.outages) | private
+    outage = _within(t, s.outages) | private
     down = _within(t, s.down)
-    fail |= out | down | _within(t, s.hidden)
+    fail |= outage | down | _within(t, s.hidden)
     control = np.where(rng.random(n) < 0.003, FAIL, OK)
-    lost = out | (down & (not s.reference))
-    control = np.where(lost & (rng.random(n) >= s.survivors), FAIL, control)
+    control_fails = outage | (down & (not s.reference))
+    control = np.where(control_fails & (rng.random(n) >= s.survivors), FAIL, control)
     reference = np.where(down & (rng.random(n) < 0.9), FAIL, OK) if s.reference else np.full(n, UNKNOWN)
 
     skew = 0.0
@@ -215,20 +239,20 @@ def _probe(rng: np.random.Generator, fleet: Fleet, s: _Setting, name: str) -> di
         "control": control if s.control else np.full(n, UNKNOWN),
         "reference": reference,
         "true": t,
-        "blocked": blocked & ~out & ~down & (fail | (s.slow & blocked)),
-        "worked": ~fail & ~out,
+        "blocked": blocked & ~outage & ~down & (fail | (s.slow & blocked)),
+        "worked": ~fail & ~outage,
     }
 
 
 def _shows(t: Floats, probe: dict[str, npt.NDArray[np.generic]], onset: float, lift: float) -> bool:
-    """Whether a probe, measuring at `t`, could show a block by itself."""
+    """Whether a probe that measured at `t` could show a block by itself, see LEAST_SHOWN."""
     inside = (t >= onset) & (t < lift) & probe["blocked"].astype(bool)
     before = (t < onset) & probe["worked"].astype(bool)
-    return int(inside.sum()) >= TELLING and int(before.sum()) >= TELLING
+    return int(inside.sum()) >= LEAST_SHOWN and int(before.sum()) >= LEAST_SHOWN
 
 
-def provider(fleet: Fleet, seed: int, number: int, down: list[Span]) -> SimulatedProvider:
-    """One provider of a fleet."""
+def simulate_provider(fleet: Fleet, seed: int, number: int, down: list[Span]) -> SimulatedProvider:
+    """The provider with this number in a fleet; `down`: the service's own outages, see `global_outages`."""
     rng = np.random.default_rng([seed, number])
     end = fleet.days * DAY
     weights = np.array(list(fleet.shapes.values()))
@@ -251,42 +275,42 @@ def provider(fleet: Fleet, seed: int, number: int, down: list[Span]) -> Simulate
         slow=shape == "throttled",
     )
     count = int(rng.integers(fleet.probes[0], fleet.probes[1] + 1))
-    parts = [_probe(rng, fleet, setting, f"p{j}") for j in range(count)]
-    c = {key: np.concatenate([p[key] for p in parts]) for key in parts[0]}
-    n = c["at"].size
+    parts = [_simulate_probe(rng, fleet, setting, f"p{j}") for j in range(count)]
+    columns = {key: np.concatenate([p[key] for p in parts]) for key in parts[0]}
+    n = columns["at"].size
     onset = blocks[0][0] if blocks else FOREVER
     lift = blocks[0][1] if blocks else 0.0
-    first = (c["true"] >= onset) & (c["true"] < lift)
+    in_first_block = (columns["true"] >= onset) & (columns["true"] < lift)
     rows = Rows(
         watch=fleet.name,
         provider=f"provider-{number:04d}",
         surface="",
-        probe=c["probe"].astype(np.str_),
-        line=c["probe"].astype(np.str_),
-        at=EPOCH_MS + np.rint(c["at"].astype(float) * 1000).astype(np.int64),
-        received=EPOCH_MS + np.rint(c["received"].astype(float) * 1000).astype(np.int64),
-        outcome=c["fail"].astype(np.int8),
-        method=np.where(c["fail"], "tcp-timeout", "").astype(np.str_),
+        probe=columns["probe"].astype(np.str_),
+        line=columns["probe"].astype(np.str_),
+        at=EPOCH_MS + np.rint(columns["at"].astype(float) * 1000).astype(np.int64),
+        received=EPOCH_MS + np.rint(columns["received"].astype(float) * 1000).astype(np.int64),
+        outcome=columns["fail"].astype(np.int8),
+        method=np.where(columns["fail"], "tcp-timeout", "").astype(np.str_),
         share_failed=np.full(n, np.nan),
-        speed=np.where(c["slow"], rng.uniform(0.01, 0.12, n), np.nan if shape != "throttled" else 0.9),
-        control=c["control"].astype(np.int8),
-        reference=c["reference"].astype(np.int8),
+        speed=np.where(columns["slow"], rng.uniform(0.01, 0.12, n), np.nan if shape != "throttled" else 0.9),
+        control=columns["control"].astype(np.int8),
+        reference=columns["reference"].astype(np.int8),
     )
     truth = SimulatedTruth(
         shape=shape,
         blocks=tuple((EPOCH_MS + round(a * 1000), None if b >= end else EPOCH_MS + round(b * 1000)) for a, b in blocks),
         cadence_ms=round(cadence * 1000),
-        seen=int((first & c["blocked"]).sum()),
-        earlier=int(((c["true"] < onset) & c["worked"]).sum()),
+        visible_failures=int((in_first_block & columns["blocked"]).sum()),
+        successes_before=int(((columns["true"] < onset) & columns["worked"]).sum()),
         lines=count,
-        showing=sum(_shows(p["true"].astype(float), p, onset, lift) for p in parts),
+        showing_lines=sum(_shows(p["true"].astype(float), p, onset, lift) for p in parts),
         days=fleet.days,
     )
     return SimulatedProvider(rows, truth)
 
 
 def global_outages(fleet: Fleet, seed: int) -> list[Span]:
-    """Times at which the service, or the way to it, is down for everybody."""
+    """The times at which the service itself is down for everybody."""
     rng = np.random.default_rng([seed, 1_000_000])
     return [
         (start, start + rng.uniform(0.5, 4) * HOUR)
@@ -297,10 +321,11 @@ def global_outages(fleet: Fleet, seed: int) -> list[Span]:
 def simulate(fleet: Fleet, seed: int) -> list[SimulatedProvider]:
     """All providers of one fleet."""
     down = global_outages(fleet, seed)
-    return [provider(fleet, seed, i, down) for i in range(fleet.providers)]
+    return [simulate_provider(fleet, seed, i, down) for i in range(fleet.providers)]
 
 
 CLEAN = Fleet(name="clean")
+"""Mostly sound probes and right clocks."""
 STRESS = Fleet(
     name="stress",
     bad=0.15,
@@ -310,3 +335,4 @@ STRESS = Fleet(
     lagged=0.35,
     lag=60 * MINUTE,
 )
+"""Many bad, skewed and switching probes, long lags, and outages of the service."""

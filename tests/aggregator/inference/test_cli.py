@@ -20,23 +20,23 @@ OUTCOMES, STATES = ("ok", "fail", "inconclusive"), ("ok", "fail", "")
 BLOCKED = FleetSpec(cadence=600, length=4 * 86400, blocks=((2 * 86400, 1e9),), lines=3)
 
 
-class Done(NamedTuple):
-    """How a run of the command ended."""
+class Finished(NamedTuple):
+    """The result of a run of the command."""
 
     returncode: int
     stdout: str
     stderr: str
 
 
-def process(*arguments: str | Path, stdin: bytes = b"") -> Done:
+def process(*arguments: str | Path, stdin: bytes = b"") -> Finished:
     """The installed command, as a person would run it."""
     done = subprocess.run(
         [sys.executable, "-m", "probe", "infer", *map(str, arguments)], input=stdin, capture_output=True, check=False
     )
-    return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
+    return Finished(done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
-def run(*arguments: str | Path) -> Done:
+def run(*arguments: str | Path) -> Finished:
     """The same within this process, which is faster."""
     from probe.cli.main import main
 
@@ -46,12 +46,12 @@ def run(*arguments: str | Path) -> Done:
             main(["infer", *map(str, arguments)])
         except SystemExit as e:
             code = int(e.code or 0)
-    return Done(code, out.getvalue(), err.getvalue())
+    return Finished(code, out.getvalue(), err.getvalue())
 
 
-def records(made: FleetSpec, provider: str = "prov") -> list[dict[str, object]]:
-    """Made-up rows as a file would have them."""
-    r = make(made)
+def records(spec: FleetSpec, provider: str = "prov") -> list[dict[str, object]]:
+    """Generated rows, as the columns of a file."""
+    r = make(spec)
     return [
         {
             "watch": "w",
@@ -88,17 +88,17 @@ def test_csv_jsonl_and_parquet_give_the_same_answers(tmp_path: Path) -> None:
     as_csv = write_csv(tmp_path / "m.csv", rows)
     (tmp_path / "m.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
     parquet.write_table(pa.Table.from_pylist(rows), tmp_path / "m.parquet")
-    found = [run(as_csv, "--json"), run(tmp_path / "m.jsonl", "--json"), run(tmp_path / "m.parquet", "--json")]
-    assert [f.returncode for f in found] == [0, 0, 0]
-    assert found[0].stdout == found[1].stdout == found[2].stdout
-    other, prov = (json.loads(line) for line in found[0].stdout.splitlines())
+    runs = [run(as_csv, "--json"), run(tmp_path / "m.jsonl", "--json"), run(tmp_path / "m.parquet", "--json")]
+    assert [r.returncode for r in runs] == [0, 0, 0]
+    assert runs[0].stdout == runs[1].stdout == runs[2].stdout
+    other, prov = (json.loads(line) for line in runs[0].stdout.splitlines())
     assert (other["provider"], other["state"]) == ("other", "reachable")
     assert (prov["state"], prov["onset"]["level"]) == ("blocked", 0.95)
     assert abs(seconds(prov["onset"]["estimate"]) - 2 * 86400) < 600
 
 
 def test_order_and_deadline_give_compliance(tmp_path: Path) -> None:
-    """Dates on the command line are days of the zone, with both readings of a day."""
+    """Dates on the command line are whole days in the time zone, with two readings each."""
     path = write_csv(tmp_path / "m.csv", records(BLOCKED))
     done = run(path, "--json", "--order", "2025-06-16", "--deadline", "2025-06-18", "--tz", "Asia/Ho_Chi_Minh")
     compliance = json.loads(done.stdout)["compliance"]
@@ -109,7 +109,7 @@ def test_order_and_deadline_give_compliance(tmp_path: Path) -> None:
 
 
 def test_as_of_hides_what_came_later(tmp_path: Path) -> None:
-    """Rows received after `--as-of` are not known."""
+    """Rows received after `--as-of` are not used."""
     path = write_csv(tmp_path / "m.csv", records(BLOCKED))
     done = run(path, "--json", "--as-of", "2025-06-17T00:00:00Z")
     answer = json.loads(done.stdout)
@@ -117,7 +117,7 @@ def test_as_of_hides_what_came_later(tmp_path: Path) -> None:
     assert answer["measurements"] < len(records(BLOCKED))
 
 
-def test_trace_is_in_order_of_arrival_and_looks_only_back(tmp_path: Path) -> None:
+def test_trace_is_in_order_of_arrival_and_uses_only_earlier_rows(tmp_path: Path) -> None:
     """The trace of the first rows doesn't change when more rows follow."""
     rows = records(BLOCKED)
     whole = run(write_csv(tmp_path / "a.csv", rows), "--trace").stdout.splitlines()
@@ -140,7 +140,7 @@ def test_curve_rises_to_the_share_that_complied(tmp_path: Path) -> None:
 
 
 def test_sensitivity_names_each_change(tmp_path: Path) -> None:
-    """On request, the answer under each other assumption."""
+    """`--sensitivity` adds the answer for each changed assumption."""
     done = run(write_csv(tmp_path / "m.csv", records(BLOCKED)), "--json", "--sensitivity")
     changes = [s["change"] for s in json.loads(done.stdout)["sensitivity"]]
     assert changes[:2] == ["prior odds x 10", "prior odds / 10"]
@@ -148,40 +148,8 @@ def test_sensitivity_names_each_change(tmp_path: Path) -> None:
     assert sum(c.startswith("without line") for c in changes) == 3
 
 
-BAD = [
-    ("at", "yesterday", "is not a time"),
-    ("at", "2025-06-16 10:00:00", "names no time zone"),
-    ("at", "nan", "is not a time"),
-    ("at", "1970-01-01T00:00:00Z", "not between the years 2000 and 2100"),
-    ("at", "2100-01-01T00:00:00Z", "not between the years 2000 and 2100"),
-    ("at", "1750000000000", "not between the years 2000 and 2100"),
-    ("provider", "", "is empty"),
-    ("probe", " ", "is empty"),
-    ("outcome", "blocked", "is not one of 'ok', 'fail', 'inconclusive'"),
-    ("control", "maybe", "is not one of 'ok', 'fail', empty"),
-    ("share_failed", "1.5", "is not between 0 and 1"),
-    ("speed", "NaN", "is not 0 or more"),
-    ("received", "inf", "is not a time"),
-]
-
-
-@pytest.mark.parametrize(("column", "value", "words"), BAD)
-def test_bad_row_stops_with_its_place(tmp_path: Path, column: str, value: str, words: str) -> None:
-    """The file, the line and the column of a bad value are named, and the exit code isn't 0."""
-    row = {"provider": "p", "probe": "a", "at": "2025-06-16T10:00:00Z", "outcome": "ok", "received": "", "control": "",
-           "share_failed": "", "speed": ""}  # fmt: skip
-    path = write_csv(tmp_path / "m.csv", [row, {**row, column: value}])
-    from aggregator.inference.files import reading
-    from probe.base.errors import UserError
-
-    with pytest.raises(UserError) as error:
-        list(reading.read(str(path), None))
-    assert error.value.message.startswith(f"{path}:3:{column}: ")
-    assert words in error.value.message
-
-
 def test_skip_bad_lists_and_counts(tmp_path: Path) -> None:
-    """With --skip-bad the others are read, and what was left out is listed."""
+    """With --skip-bad the other rows are used, and the bad ones are listed."""
     rows = records(BLOCKED)
     path = write_csv(tmp_path / "m.csv", [{**rows[0], "outcome": "?"}, *rows])
     stopped, skipped = run(path, "--json"), run(path, "--json", "--skip-bad")
@@ -195,7 +163,7 @@ def test_skip_bad_lists_and_counts(tmp_path: Path) -> None:
 
 
 def test_standard_input_needs_a_format(tmp_path: Path) -> None:
-    """`-` reads standard input once --format says what it is."""
+    """`-` is standard input; it needs --format."""
     raw = write_csv(tmp_path / "m.csv", records(BLOCKED)).read_bytes()
     assert json.loads(process("-", "--format", "csv", "--json", stdin=raw).stdout)["state"] == "blocked"
     refused = process("-", stdin=raw)
@@ -204,7 +172,7 @@ def test_standard_input_needs_a_format(tmp_path: Path) -> None:
 
 
 def test_missing_column_and_file_are_named(tmp_path: Path) -> None:
-    """A file without a needed column, and one that isn't there."""
+    """The errors for a missing column and a missing file name them."""
     path = write_csv(tmp_path / "m.csv", [{"provider": "p", "probe": "a", "at": "1750000000"}])
     assert "outcome" in run(path).stderr
     assert "can't be read" in run(tmp_path / "none.csv").stderr

@@ -17,19 +17,19 @@ ROOT = Path(__file__).parents[4]
 
 
 def rows(providers: int, each: int) -> Iterator[FileRow]:
-    """Rows of many providers, in turn."""
+    """Rows of many providers, interleaved."""
     for i in range(providers * each):
         p = i % providers
         yield FileRow("w", f"p{p}", "", f"probe{p}", f"line{p}", i, i + 1, i % 3, "", 0.5, float("nan"), 0, 2)
 
 
 def test_groups_come_back_whole_and_sorted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rows that come in turn from many providers, over many blocks and on disk, are each provider's own again."""
+    """Interleaved rows of many providers, over many blocks and on disk, come back separated by provider."""
     monkeypatch.setattr(gather, "BLOCK", 100)
     monkeypatch.setattr(gather, "IN_MEMORY", 1000)
-    found = list(gather.GatheredRows(rows(7, 150)))
-    assert [r.provider for r in found] == sorted(f"p{i}" for i in range(7))
-    for r in found:
+    groups = list(gather.GatheredRows(rows(7, 150)))
+    assert [r.provider for r in groups] == sorted(f"p{i}" for i in range(7))
+    for r in groups:
         number = int(r.provider[1:])
         assert r.at.tolist() == list(range(number, 7 * 150, 7))
         assert set(r.probe.tolist()) == {f"probe{number}"}
@@ -38,7 +38,7 @@ def test_groups_come_back_whole_and_sorted(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_five_thousand_providers_fit_in_little_memory() -> None:
     """5,000 providers with interleaved rows are gathered and read back in well under 500 MB."""
-    # On Linux getrusage knows the peak of whoever started the process, too: here of pytest with all that it has loaded.
+    # On Linux getrusage also counts the peak of the parent before exec, here of pytest with all that it has loaded.
     program = (
         "import re, resource\n"
         "from pathlib import Path\n"

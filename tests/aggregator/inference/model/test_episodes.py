@@ -5,15 +5,12 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
-import pytest
 
 from aggregator.inference.onset import infer
 from aggregator.inference.rows.parameters import Parameters
 from tests.support.measured_fleet import BASE, FleetSpec, make, seconds
 
-HOUR, DAY = 3600.0, 86400.0
-MIDNIGHT = DAY - BASE / 1000 % DAY
-"""Seconds from BASE to the first midnight, UTC."""
+DAY = 86400.0
 
 
 def test_two_blocks_are_two_episodes() -> None:
@@ -29,38 +26,24 @@ def test_two_blocks_are_two_episodes() -> None:
         assert abs(seconds(episode.lift.estimate) - stop) < 600
 
 
-def test_last_episode_may_last() -> None:
-    """The state is that at the end of the window."""
+def test_last_episode_may_have_no_lift() -> None:
+    """If the last block has no lift, the state is blocked."""
     blocks = ((2 * DAY, 2.7 * DAY), (5 * DAY, 1e9))
     answer = infer(make(FleetSpec(cadence=600, length=8 * DAY, blocks=blocks)), Parameters(cadence_s=600))
     assert (answer.state, len(answer.episodes)) == ("blocked", 2)
     assert answer.episodes[1].lift is None
 
 
-@pytest.mark.parametrize(("timezone", "windows"), [("UTC", ("07:00", "10:00")), ("Africa/Nairobi", ("10:00", "13:00"))])
-def test_daily_windows_are_a_schedule(timezone: str, windows: tuple[str, str]) -> None:
-    """Blocks at the same hours on several days are scheduled, the hours told in the watch's time zone."""
-    days = [MIDNIGHT + d * DAY for d in range(1, 6)]
-    blocks = tuple(w for d in days for w in ((d + 7 * HOUR, d + 10 * HOUR), (d + 13 * HOUR, d + 16 * HOUR)))
-    rows = make(FleetSpec(cadence=600, length=8 * DAY, blocks=blocks))
-    answer = infer(rows, Parameters(cadence_s=600, lag_s=60, timezone=timezone))
-    assert answer.pattern == "scheduled"
-    assert len(answer.episodes) == 10
-    assert answer.schedule is not None
-    first = answer.schedule.windows[0]
-    assert (first.start, first.end, first.days) == (*windows, 5)
-
-
 def test_short_outage_beside_a_block_is_no_episode() -> None:
-    """Half an hour in which all fails is told as an outage, not as a block of its own."""
+    """Half an hour in which all runs fail is taken for a hidden outage, not for an episode."""
     blocks = ((2 * DAY, 2 * DAY + 1800), (5 * DAY, 1e9))
     answer = infer(make(FleetSpec(cadence=600, length=8 * DAY, blocks=blocks)), Parameters(cadence_s=600))
     assert len(answer.episodes) == 1
     assert abs(seconds(answer.episodes[0].onset.estimate) - 5 * DAY) < 600
 
 
-def test_a_lines_own_trouble_before_a_block_is_no_episode() -> None:
-    """One line of three fails for half a day by itself; days later all are blocked: one block, where all saw it."""
+def test_private_change_before_a_block_is_no_episode() -> None:
+    """One line of three fails for half a day; days later all are blocked: one episode, the later."""
     rows = make(FleetSpec(cadence=600, length=8 * DAY, blocks=((5 * DAY, 1e9),)))
     own = (
         (rows.line == np.unique(rows.line)[0])

@@ -1,4 +1,4 @@
-"""The sequential test: what it may know, and what must not fool it."""
+"""The sequential test: it uses only earlier rows, and rises for blocks alone."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.measured_fleet import BASE, FleetSpec, make
 DAY = 86400.0
 
 
-def part(rows: Rows, chosen: np.ndarray) -> Rows:
+def picked(rows: Rows, chosen: np.ndarray) -> Rows:
     """Some of the rows."""
     columns: dict[str, Any] = {f.name: getattr(rows, f.name) for f in fields(Rows)}
     changed: dict[str, Any] = {name: c[chosen] for name, c in columns.items() if isinstance(c, np.ndarray)}
@@ -31,23 +31,23 @@ def joined(one: Rows, two: Rows) -> Rows:
     return replace(one, **both)
 
 
-def scores(made: FleetSpec) -> tuple[np.ndarray, np.ndarray]:
+def scores(spec: FleetSpec) -> tuple[np.ndarray, np.ndarray]:
     """Seconds from BASE, and the score after each row."""
-    _, at, _, score = trace(make(made))
+    _, at, _, score = trace(make(spec))
     return (at - BASE) / 1000, score
 
 
 def test_scores_of_the_first_rows_do_not_depend_on_what_follows() -> None:
-    """Neither more rows, nor lines that join later and sort first, change a score that was printed."""
+    """Neither later rows nor lines that join later, under names that sort first, change an earlier score."""
     first = make(
         FleetSpec(seed=3, cadence=900, length=3 * DAY, flaky=(2,), outage=(DAY, 1.2 * DAY), blocks=((2 * DAY, 1e9),))
     )
     later = make(FleetSpec(seed=4, cadence=600, length=3 * DAY, lines=8, skew={1: -5000.0}))
-    both = joined(first, part(later, later.received > BASE + 1.5 * DAY * 1000))
+    both = joined(first, picked(later, later.received > BASE + 1.5 * DAY * 1000))
     received, _, _, whole = trace(both)
     for until in (DAY * 1.1, 1.6 * DAY, 2.3 * DAY):
         cut = BASE + int(until * 1000)
-        prefix = trace(part(both, both.received <= cut))[3]
+        prefix = trace(picked(both, both.received <= cut))[3]
         assert prefix.tolist() == whole[received <= cut].tolist()
 
 
@@ -58,26 +58,26 @@ def test_one_line_levels_off() -> None:
 
 
 def test_two_lines_that_switch_days_apart_are_no_block() -> None:
-    """Two private changes a day apart do not come near what two lines that change together reach."""
+    """Two private changes a day apart score far lower than two lines that change together."""
     lines = [
         make(FleetSpec(seed=s, lines=1, cadence=600, length=5 * DAY, blocks=((start * DAY, 1e9),)))
         for s, start in ((1, 2.0), (2, 3.0))
     ]
-    apart = trace(joined(*lines))[3]
+    separate = trace(joined(*lines))[3]
     _, together = scores(FleetSpec(lines=2, cadence=600, length=5 * DAY, blocks=((2 * DAY, 1e9),)))
-    assert apart.max() < together.max() - 2
+    assert separate.max() < together.max() - 2
 
 
 def test_block_after_an_outage_is_seen() -> None:
-    """An outage that ended hours ago does not explain a block away."""
-    made = FleetSpec(cadence=600, length=5 * DAY, outage=(2 * DAY, 2.2 * DAY), blocks=((2.4 * DAY, 1e9),))
-    at, score = scores(made)
+    """A block that begins hours after an outage raises the score."""
+    spec = FleetSpec(cadence=600, length=5 * DAY, outage=(2 * DAY, 2.2 * DAY), blocks=((2.4 * DAY, 1e9),))
+    at, score = scores(spec)
     before, first = score[at < 2.4 * DAY].max(), int(np.searchsorted(at, 2.4 * DAY))
     assert score[first : first + 20].max() > before + 1
 
 
 def test_score_does_not_rise_when_an_outage_ends() -> None:
-    """Rows that go through again are no evidence of a block."""
+    """Successes after an outage are no evidence of a block."""
     for seed in range(4):
         at, score = scores(FleetSpec(seed=seed, lines=4, cadence=600, length=4 * DAY, outage=(2 * DAY, 2.2 * DAY)))
         assert score[at > 2.2 * DAY].max() < max(score[at < 2.2 * DAY].max(), -1.0) + 1
@@ -96,19 +96,40 @@ def test_lines_that_see_a_block_one_after_another_are_taken_together() -> None:
     assert trace(rows)[3].max() > trace(lines[0])[3].max() + 3
 
 
-def test_line_that_never_succeeded_says_nothing() -> None:
-    """A probe that has failed since it was switched on does not raise the score."""
+def test_line_that_never_succeeded_does_not_raise_the_score() -> None:
+    """A single line that has always failed does not raise the score."""
     _, score = scores(FleetSpec(lines=1, cadence=600, length=2 * DAY, blocks=((-1.0, 1e9),)))
     assert score.max() < -5
 
 
 def test_controls_that_pass_tell_a_block_from_an_outage_within_few_rows() -> None:
-    """Two rounds of failures beside passing controls alarm; without controls the same rows may be an outage's."""
+    """Two rounds of failures beside passing controls score high; without controls they may be an outage."""
     rows = make(FleetSpec(cadence=600, length=3 * DAY, lines=4, blocks=((2 * DAY, 1e9),)))
     soon = (BASE + 2 * DAY * 1000, BASE + (2 * DAY + 1300) * 1000)
-    seen, unknown = (
+    passed, unknown = (
         trace(replace(rows, control=np.full(rows.at.size, control, np.int8)))[1:4:2] for control in (OK, UNKNOWN)
     )
-    early = [score[(at >= soon[0]) & (at < soon[1])].max() for at, score in (seen, unknown)]
+    early = [score[(at >= soon[0]) & (at < soon[1])].max() for at, score in (passed, unknown)]
     assert early[0] > 1.5
     assert early[1] < 1.2
+
+
+def test_score_rises_within_a_few_rows_of_a_block() -> None:
+    """If three lines fail together, the score exceeds all earlier scores within ten rows."""
+    at, score = scores(FleetSpec(cadence=600, length=4 * DAY, blocks=((2 * DAY, 1e9),)))
+    first = int(np.searchsorted(at, 2 * DAY))
+    assert score[first : first + 10].max() > score[:first].max() + 2
+
+
+def test_one_bad_line_does_not_raise_the_score() -> None:
+    """One line of three that begins to fail scores lower than two lines."""
+    _, alone = scores(FleetSpec(cadence=600, length=4 * DAY, blocks=((2 * DAY, 1e9),), spared=(1, 2)))
+    _, two = scores(FleetSpec(cadence=600, length=4 * DAY, blocks=((2 * DAY, 1e9),), spared=(2,)))
+    assert two.max() > alone.max() + 1
+
+
+def test_outage_with_failing_controls_does_not_raise_the_score() -> None:
+    """Failures while controls fail hardly count."""
+    _, outage = scores(FleetSpec(cadence=600, length=4 * DAY, outage=(2 * DAY, 2.3 * DAY)))
+    _, block = scores(FleetSpec(cadence=600, length=4 * DAY, blocks=((2 * DAY, 2.3 * DAY),)))
+    assert outage.max() < block.max() - 4
