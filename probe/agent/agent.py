@@ -1,17 +1,16 @@
-"""One probe: it measures on schedule, keeps what it measured, and delivers. Many can run in one process."""
+"""One probe: it measures on schedule, spools what it measured, and delivers it. Many can run in one process."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import os
-import time
-from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import structlog
 
+from probe.agent.early_runs import stops_within, wait_for_run, watch_network
 from probe.agent.schedule import Schedule
 from probe.base.clock import now_ms
 from probe.base.disk_thread import call
@@ -26,7 +25,7 @@ from probe.measure.plan import RunPlanner
 from probe.measure.run import measure
 from probe.place import metered
 from probe.place.known_networks import KnownNetworks
-from probe.place.network_changes import NetworkChanges
+from probe.place.path_notice import PathNotice
 from probe.place.vantage import VantageSource, of_config
 from probe.protocol import prefix_table
 from probe.protocol.keys import Key
@@ -42,9 +41,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 DAY_MS = 86_400_000
-EARLY_A_DAY = 24
-LEAST_GAP_S = 120.0
-"""Two runs begin so far apart at least, or half a cadence where that is shorter, however often a network changes."""
 T = TypeVar("T")
 
 
@@ -62,47 +58,50 @@ class Probe:
         self._key = Key.load_or_create(config.key_file, "user")
         self.id = self._key.id
         self._notebook = notebook.Notebook(Path(config.data))
-        self._rounds = RunPlanner(watch.sweep_s)
+        self._planner = RunPlanner(watch.sweep_s)
         self._table = prefix_table.read(Path(config.prefixes)) if config.prefixes else None
         known = KnownNetworks(Path(config.data) / files.NETWORKS, self._key)
-        self._where = VantageSource(of_config(config.vantage), lambda: self._watch, network.dialer, known, self._table)
+        base = of_config(config.vantage)
+        self._vantage = VantageSource(base, lambda: self._watch, network.dialer, known, self._table)
+        self._path_notice = PathNotice()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Measure at the watch's cadence until told to stop, and deliver all the while.
+        """Measure at the watch's cadence and deliver, until `stop` is set.
 
         Then deliver what is left, for `flush_s` at most. Raises UserError when the spool can't be opened.
         """
         if not (self._config.vantage.asn or self._config.vantage.whoami):
-            log.warning("vantage.asn is not set and vantage.whoami neither: these rows count for no provider")
+            log.warning("neither vantage.asn nor vantage.whoami is set: these rows count for no provider")
         async with self._delivery() as (spool, delivery):
             await call(self._notebook.note, pid=os.getpid(), started_ms=now_ms())
             watch, schedule = self._watch, Schedule(self._watch.cadence_s)
-            async with self._moving() as moved:
+            async with self._network_changes() as network_changed:
                 while True:
-                    if watch is not self._watch:  # a newer one came
+                    if watch is not self._watch:  # renewed
                         watch, schedule = self._watch, Schedule(self._watch.cadence_s)
                     wait_s = schedule.wait_s()
                     await call(self._notebook.note, next_run_ms=now_ms() + round(wait_s * 1000))
-                    if await _turn(stop, wait_s, moved):
+                    if await wait_for_run(stop, wait_s, network_changed):
                         schedule.early()
                     if stop.is_set():
                         break
-                    await self._round(spool, delivery, stop)
+                    await self._run_once(spool, delivery, stop)
 
     async def once(self) -> tuple[Measurement, ...]:
-        """Measure one run now, keep it, and deliver it within `flush_s` if that is possible."""
+        """Measure one run now, spool it, and deliver it within `flush_s` if that is possible."""
         async with self._delivery() as (spool, _):
-            run = await measure(self._watch, self._network, self._where, table=self._table)
+            run = await measure(self._watch, self._network, self._vantage, table=self._table)
+            self._report_path(run)
             await call(spool.add, run)
             return run
 
     @contextlib.asynccontextmanager
     async def _delivery(self) -> AsyncIterator[tuple[Spool, Delivery]]:
-        """The opened spool, which is delivered for as long as the block lasts and flushed at its end."""
+        """The opened spool and its delivery, which runs while the context is entered and flushes at its end."""
         spool = await call(Spool, self._config.spool_file, max_bytes=self._config.spool_mb * 1_000_000)
         done = asyncio.Event()
-        errand = WatchRenewal(self._config, self._key, lambda: self._watch, self._renew)
-        delivery = Delivery(self._config, self._key, spool, self._notebook, [errand])
+        renewal = WatchRenewal(self._config, self._key, lambda: self._watch, self._renew)
+        delivery = Delivery(self._config, self._key, spool, self._notebook, [renewal])
         publishing = asyncio.create_task(delivery.run(done))
         try:
             yield spool, delivery
@@ -114,46 +113,52 @@ class Probe:
             await call(spool.close)
 
     @contextlib.asynccontextmanager
-    async def _moving(self) -> AsyncIterator[asyncio.Event]:
+    async def _network_changes(self) -> AsyncIterator[asyncio.Event]:
         """An event that is set whenever this machine woke up or changed its network. Never set in a lab."""
-        moved = asyncio.Event()
+        changed = asyncio.Event()
         if not self._network.dialer.is_real:
-            yield moved
+            yield changed
             return
-        watching = asyncio.create_task(_watch_moves(moved))
+        watching = asyncio.create_task(watch_network(changed))
         try:
-            yield moved
+            yield changed
         finally:
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)
 
     def _renew(self, watch: Watch) -> None:
         """Measure by a newer watch from the next run on."""
-        self._watch, self._rounds = watch, RunPlanner(watch.sweep_s)
+        self._watch, self._planner = watch, RunPlanner(watch.sweep_s)
 
-    async def _round(self, spool: Spool, delivery: Delivery, stop: asyncio.Event) -> None:
-        """One run, unless there is a reason against it. Our own bug spoils this run and not the next."""
+    async def _run_once(self, spool: Spool, delivery: Delivery, stop: asyncio.Event) -> None:
+        """Make one run, unless there is a reason not to. A bug of ours is logged and does not end the probe."""
         try:
             why_not = await self._why_not(spool)
             if why_not:
-                if why_not != self._notebook.state.why_not:  # one line for each reason, not one a round
+                if why_not != self._notebook.state.why_not:  # one line for each reason, not one a run
                     log.error("not measuring", reason=why_not)
                 await call(self._notebook.note, why_not=why_not)
                 return
-            work = measure(self._watch, self._network, self._where, table=self._table, rounds=self._rounds)
+            work = measure(self._watch, self._network, self._vantage, table=self._table, planner=self._planner)
             run = await _unless_stopped(stop, work)
-            if used := self._where.used_bytes():
+            if used := self._vantage.used_bytes():
                 await call(spool.add_traffic, used, now_ms())
             if run is not None:
-                self._where.learn(run)
+                self._vantage.learn(run)
+                self._report_path(run)
                 await self._keep(run, spool, stop)
-                await call(self._notebook.count_run, now_ms(), network_is_new=self._where.is_new, **_seen(run))
+                is_new = self._vantage.is_new
+                await call(self._notebook.count_run, now_ms(), network_is_new=is_new, **_for_status(run))
                 delivery.measured()
         except Exception:
             log.exception("our own bug while measuring")
 
+    def _report_path(self, run: tuple[Measurement, ...]) -> None:
+        if run:
+            self._path_notice.report(run[0].vantage)
+
     async def _why_not(self, spool: Spool) -> str:
-        """Why there must be no run now; "" when there may be one."""
+        """The reason not to make a run now; "" if there is none."""
         at_ms = now_ms()
         if at_ms < EARLIEST_MS:
             return "this machine's clock is not set"
@@ -172,21 +177,21 @@ class Probe:
         return ""
 
     async def _keep(self, run: tuple[Measurement, ...], spool: Spool, stop: asyncio.Event) -> None:
-        """Store a run. While the disk refuses it nothing more is measured, and nothing unsent is dropped."""
+        """Spool a run. While that fails, nothing more is measured and nothing unsent is dropped."""
         pauses = waits(1.0, 60.0)
         while True:
             try:
                 await call(spool.add, run)
             except UserError as e:
-                log.error("a run can't be kept; measuring waits", error=e.message)  # noqa: TRY400 - it says all
+                log.error("a run can't be spooled; measuring waits", error=e.message)  # noqa: TRY400 - the message is complete
             else:
                 return
-            if await _stopped(stop, next(pauses)):
+            if await stops_within(stop, next(pauses)):
                 return
 
 
-def _seen(run: tuple[Measurement, ...]) -> dict[str, object]:
-    """What `status` shows of a run."""
+def _for_status(run: tuple[Measurement, ...]) -> dict[str, object]:
+    """The fields of the notebook that `status` shows about a run."""
     if not run:
         return {}
     vantage = run[0].vantage
@@ -194,46 +199,8 @@ def _seen(run: tuple[Measurement, ...]) -> dict[str, object]:
     return {"asn": vantage.asn, "access": vantage.access, "notice": notice}
 
 
-async def _watch_moves(moved: asyncio.Event) -> None:
-    """Set the event at every move, `EARLY_A_DAY` times in 24 hours at most: a network that flaps must not cost much."""
-    early: deque[float] = deque(maxlen=EARLY_A_DAY)
-    moves = NetworkChanges()
-    while True:
-        why = await moves.wait()
-        now = time.monotonic()
-        if len(early) == EARLY_A_DAY and now - early[0] < DAY_MS / 1000:
-            continue
-        early.append(now)
-        log.info("measuring early", why={"woke": "this machine woke up", "network": "another network"}[why])
-        moved.set()
-
-
-async def _turn(stop: asyncio.Event, wait_s: float, moved: asyncio.Event) -> bool:
-    """Wait for the turn, or until told to stop, or for a move: whether it was that. A move waits for its least gap."""
-    least_s = min(LEAST_GAP_S, wait_s / 2)
-    if await _stopped(stop, least_s):
-        return False
-    stopping, moving = asyncio.ensure_future(stop.wait()), asyncio.ensure_future(moved.wait())
-    try:
-        await asyncio.wait({stopping, moving}, timeout=wait_s - least_s, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        stopping.cancel()
-        moving.cancel()
-        await asyncio.gather(stopping, moving, return_exceptions=True)
-    was = moved.is_set()
-    moved.clear()
-    return was
-
-
-async def _stopped(stop: asyncio.Event, seconds: float) -> bool:
-    """Wait so long, or until told to stop; whether that was it."""
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(stop.wait(), seconds)
-    return stop.is_set()
-
-
 async def _unless_stopped(stop: asyncio.Event, work: Coroutine[None, None, T]) -> T | None:
-    """What the work gives, or None when it was broken off because of `stop`."""
+    """The work's result, or None when it was cancelled because `stop` was set."""
     task, stopping = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
     try:
         await asyncio.wait({task, stopping}, return_when=asyncio.FIRST_COMPLETED)

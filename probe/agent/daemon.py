@@ -1,4 +1,4 @@
-"""The process that measures for weeks: `python -m probe.agent.daemon [CONFIG]`. `blockonset probe run` turns into it.
+"""The process that measures for weeks: `python -m probe.agent.daemon [CONFIG]`. `blockonset probe run` executes it.
 
 It loads neither the command line's library nor rich, which together take 8 MB and are for people at a terminal.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 
 if __name__ == "__main__":
-    # structlog loads rich wherever it is installed, for tracebacks in colour; without it, it goes on in plain text.
+    # structlog loads rich wherever it is installed, for tracebacks in colour. Without it, tracebacks are plain text.
     sys.modules.setdefault("rich", None)  # type: ignore[arg-type]
 
 import asyncio
@@ -27,20 +27,20 @@ if TYPE_CHECKING:
 
 
 def command(file: Path | None) -> list[str]:
-    """The command line of the process, for a configuration's file or the environment alone."""
+    """The command line of the process, for a configuration file or for the environment alone (None)."""
     return [sys.executable, "-m", "probe.agent.daemon", *([str(file)] if file else [])]
 
 
 def check(file: Path | None) -> tuple[Config, Watch]:
-    """A configuration that may be run: read, its watch signed, and consented to. Raises UserError.
+    """Read a configuration and its watch, which must be signed and consented to. Raises UserError.
 
-    With an expired watch it runs too: it measures nothing, delivers what waits, and asks for a newer one.
+    An expired watch is accepted: the probe then measures nothing, delivers what waits, and asks for a newer watch.
     """
     from probe.custody import watch_renewal  # noqa: PLC0415
 
     settings = config.load(file)
     watch = watch_renewal.present(settings)
-    if not watch.fictional:  # a lab's country is on this machine and contacts nobody
+    if not watch.fictional:  # a lab's network is on this machine and contacts nobody
         consent.require(Path(settings.data), settings.accept_risk, texts.load(settings.language))
     return settings, watch
 
@@ -54,7 +54,7 @@ def probe(file: Path | None) -> Probe:
     return Probe(settings, Network(), watch)
 
 
-async def until_told(running: Probe) -> None:
+async def run_until_signal(running: Probe) -> None:
     """Run a probe until SIGINT or SIGTERM."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -64,11 +64,11 @@ async def until_told(running: Probe) -> None:
 
 
 def main() -> None:
-    """Measure until told to stop; say who measures in a line of JSON first."""
+    """Print the probe's id in a line of JSON, then measure until a signal ends it."""
     running = probe(Path(sys.argv[1]) if len(sys.argv) > 1 else None)
     sys.stdout.write(json.dumps({"probe": running.id}) + "\n")
     sys.stdout.flush()
-    asyncio.run(until_told(running))
+    asyncio.run(run_until_signal(running))
 
 
 if __name__ == "__main__":

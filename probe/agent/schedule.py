@@ -1,4 +1,4 @@
-"""When the next run begins: at the watch's cadence, each time a little early or late, and never two at once."""
+"""When the next run begins: at the watch's cadence, with a random deviation each time, and never two at once."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 JITTER = 0.1
-"""By how much of a cadence a run may begin before or after its turn."""
+"""The largest deviation of a run from its scheduled time, as a share of the cadence."""
 
 FIRST_S = 30.0
-"""The first run begins within this time, or within a cadence if that is shorter."""
+"""The first run begins within this time, or within one cadence if that is shorter."""
 
 
 class Schedule:
-    """Turns one cadence apart, from a random start: the probes of a fleet do not measure in step.
+    """Scheduled times one cadence apart, from a random start, so that the probes of a fleet do not measure in step.
 
-    The jitter is around the turn, not added up, so that the mean interval is the cadence.
+    Jitter is applied to each scheduled time and does not add up, so that the mean interval is the cadence.
     """
 
     def __init__(
@@ -33,20 +33,20 @@ class Schedule:
         self._cadence_s = cadence_s
         self._clock = clock
         self._chance = chance
-        self._turn = clock() + chance() * min(cadence_s, FIRST_S)
+        self._scheduled = clock() + chance() * min(cadence_s, FIRST_S)
         self._first = True
 
     def wait_s(self) -> float:
-        """Seconds until the next run begins; a turn that passed while the last run was under way is left out."""
+        """Seconds until the next run begins. Scheduled times that passed during the last run are left out."""
         now = self._clock()
         if self._first:
             self._first = False
-            return max(0.0, self._turn - now)
-        missed = max(0.0, now - self._turn) // self._cadence_s
-        self._turn += (missed + 1) * self._cadence_s
+            return max(0.0, self._scheduled - now)
+        missed = max(0.0, now - self._scheduled) // self._cadence_s
+        self._scheduled += (missed + 1) * self._cadence_s
         jitter = (self._chance() * 2 - 1) * JITTER * self._cadence_s
-        return max(0.0, self._turn + jitter - now)
+        return max(0.0, self._scheduled + jitter - now)
 
     def early(self) -> None:
-        """A run begins now, out of its turn: the turns are counted from here."""
-        self._turn = self._clock()
+        """Restart the schedule now, because a run begins before its scheduled time."""
+        self._scheduled = self._clock()

@@ -1,4 +1,4 @@
-"""The one command `blockonset`: finds its parts among the installed entry points and runs the one that is asked for.
+"""The command `blockonset`: finds its parts among the installed entry points and runs one of them.
 
 A part is a `cyclopts.App` that an entry point of the group `blockonset.commands` names. Only that one is imported.
 """
@@ -31,7 +31,7 @@ When did each network provider begin to block a service? Parts:
 
 {parts}
 
-blockonset PART --help tells about one of them; blockonset --version about this one.
+blockonset PART --help describes a part; blockonset --version prints the version.
 """
 
 
@@ -57,11 +57,11 @@ def _run(arguments: list[str]) -> None:
 
 
 def _load(name: str) -> App:
-    """The part of this name. Raises UserError for an unknown one, and for one whose extra isn't installed."""
+    """The part with this name. Raises UserError if it is unknown or its extra isn't installed."""
     parts = metadata.entry_points(group=GROUP)
     if name not in parts.names:
         near = difflib.get_close_matches(name, parts.names, 1)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(sorted(parts.names))}"
+        hint = f"did you mean {near[0]!r}?" if near else f"the parts are {', '.join(sorted(parts.names))}"
         raise UserError(f"blockonset has no part {name!r}; {hint}")
     part = parts[name]
     try:
@@ -70,7 +70,7 @@ def _load(name: str) -> App:
         if not part.extras or (e.name or "").split(".")[0] in ("probe", "aggregator", "dashboard", "infra"):
             raise
         raise UserError(
-            f"blockonset {name} needs: pip install 'blockonset[{','.join(part.extras)}]' (there is no {e.name})"
+            f"blockonset {name} needs: pip install 'blockonset[{','.join(part.extras)}]' ({e.name} is not installed)"
         ) from e
     return app
 
@@ -82,14 +82,14 @@ def _list() -> list[str]:
 
 
 def summary(part: EntryPoint) -> str:
-    """What a part is for, in a line, without importing it: the `help` of its App, or its module's docstring."""
+    """A part's purpose in one line, without importing it: the `help` of its App, or its module's docstring."""
     try:
-        found = importlib.util.find_spec(part.module)
+        spec = importlib.util.find_spec(part.module)
     except ModuleNotFoundError:
-        found = None
-    if found is None or found.origin is None:
+        spec = None
+    if spec is None or spec.origin is None:
         return "(not installed)"
-    tree = ast.parse(Path(found.origin).read_text(encoding="utf-8"))
+    tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
     calls = (
         node.value
         for node in tree.body

@@ -1,6 +1,6 @@
-"""`blockonset probe`: measure from this connection. Loaded only when it is asked for, see `probe.cli.main`.
+"""`blockonset probe`: the commands that measure from this connection. Loaded only when called, see `probe.cli.main`.
 
-What a volunteer says (setup, status, pause, panic …) stands in `probe.cli.owner`; here is what measures.
+The other commands of `probe` (setup, status, pause, panic …) are in `probe.cli.owner` and `probe.cli.leaving`.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import msgspec
 from cyclopts import App, Parameter
 
 from probe.base.errors import UserError
 from probe.cli import owner
 from probe.cli.main import main
+from probe.cli.options import Json, print_json
 from probe.home import files
 from probe.protocol import watch_file
 from probe.protocol.measurement import Vantage
@@ -33,26 +33,27 @@ app = App(name="probe", help="Measure from this connection, and deliver what was
 owner.add_to(app)
 
 _WIDE = 200
-"""Columns of a table that goes to a file or a pipe."""
+"""Width in columns of a table that is written to a file or a pipe."""
 
-ConfigFile = Annotated[Path | None, Parameter(help="The probe's TOML file; the environment (BLOCKONSET_…) goes first.")]
-WatchFile = Annotated[Path | None, Parameter(help="A watch, signed or not: you name it, so you vouch for it.")]
-Json = Annotated[bool, Parameter(help="Print JSON.")]
+ConfigFile = Annotated[
+    Path | None, Parameter(help="The probe's TOML file; the environment (BLOCKONSET_…) takes precedence.")
+]
+WatchFile = Annotated[Path | None, Parameter(help="A watch, signed or not: an unsigned one is trusted as it is.")]
 
 
 @app.command
 def run(*, config: ConfigFile = None) -> None:
-    """Measure at the watch's cadence and deliver, until told to stop (Ctrl-C, SIGTERM).
+    """Measure at the watch's cadence and deliver, until stopped (Ctrl-C, SIGTERM).
 
-    Without --config it takes what `setup` wrote, or else the environment alone. At a terminal it asks about a network
-    that is new. Prints {"probe": ID} on a line of its own once it measures.
+    Without --config it uses the configuration that `setup` wrote, or else the environment alone. At a terminal it asks
+    about a network that is new. Prints {"probe": ID} on a line of its own once it measures.
     """
-    from probe.agent import daemon  # noqa: PLC0415 - here and below: each loads what it needs
+    from probe.agent import daemon  # noqa: PLC0415 - here and below: each command loads what it needs
     from probe.home import consent, texts  # noqa: PLC0415
     from probe.owner import ask_network  # noqa: PLC0415
 
     file = files.config_file(config)
-    settings, watch = daemon.check(file)  # what is wrong is told here, before this process becomes another program
+    settings, watch = daemon.check(file)  # errors are reported here, before this process is replaced
     if not watch.fictional:
         ask_network.offer(settings, texts.load(settings.language), consent.at_terminal())
     os.execv(sys.executable, daemon.command(file))  # noqa: S606 - our own interpreter and module
@@ -60,28 +61,24 @@ def run(*, config: ConfigFile = None) -> None:
 
 @app.command
 def once(*, config: ConfigFile = None, watch: WatchFile = None, json: Json = False) -> None:
-    """Measure one run now and print it. With --config it is kept and delivered, too.
+    """Measure one run now and print it. With --config it is spooled and delivered too.
 
     It contacts what the watch lists, from here.
     """
     from probe.agent import daemon  # noqa: PLC0415
-    from probe.measure.run import measure  # noqa: PLC0415
-    from probe.net.network import Network  # noqa: PLC0415
-    from probe.place.vantage import configured  # noqa: PLC0415
 
     if config is None:
-        found = _watch(watch)
-        run_ = asyncio.run(measure(found, Network(), configured(Vantage())))
+        made = _measure(_watch(watch))
     elif watch is not None:
-        raise UserError("give --config or --watch: a configuration names its own, signed watch")
+        raise UserError("give either --config or --watch: a configuration names its own, signed watch")
     else:
-        run_ = asyncio.run(daemon.probe(files.config_file(config)).once())
-    _print(run_, json=json)
+        made = asyncio.run(daemon.probe(files.config_file(config)).once())
+    _print(made, json=json)
 
 
 @app.command
 def check(name: str, /, *, watch: WatchFile = None, json: Json = False) -> None:
-    """Do one check now and print every step with its timing. Keeps and publishes nothing.
+    """Do one check now and print every step with its timing. Nothing is spooled or sent to the operator.
 
     It contacts what the watch lists, from here.
 
@@ -90,17 +87,28 @@ def check(name: str, /, *, watch: WatchFile = None, json: Json = False) -> None:
     name
         A check, such as telegram, dns, tcp, tls or http.
     """
-    from probe.measure.run import choose, measure  # noqa: PLC0415
+    from probe.measure.run import choose  # noqa: PLC0415
+
+    watch_ = _watch(watch)
+    choose(watch_, [name])  # a wrong name is reported before the network is prepared
+    _print(_measure(watch_, [name]), json=json)
+
+
+def _measure(watch: Watch, checks: Sequence[str] | None = None) -> Sequence[Measurement]:
+    """One run from an unknown vantage; a VPN in the way is logged."""
+    from probe.measure.run import measure  # noqa: PLC0415
     from probe.net.network import Network  # noqa: PLC0415
+    from probe.place.path_notice import PathNotice  # noqa: PLC0415
     from probe.place.vantage import configured  # noqa: PLC0415
 
-    found = _watch(watch)
-    choose(found, [name])  # a wrong name is told before the network is got ready
-    _print(asyncio.run(measure(found, Network(), configured(Vantage()), checks=[name])), json=json)
+    made = asyncio.run(measure(watch, Network(), configured(Vantage()), checks=checks))
+    if made:
+        PathNotice().report(made[0].vantage)
+    return made
 
 
 def _watch(path: Path | None) -> Watch:
-    """A watch that a person named, signed or not. A signature that is there must be right."""
+    """The watch in a file that a person named, signed or not. A signature that is there must be valid."""
     if path is None:
         raise UserError("say what to measure: --watch FILE (for example infra/watches/telegram-vn-2025.toml)")
     try:
@@ -113,7 +121,7 @@ def _watch(path: Path | None) -> Watch:
 
 def _print(measurements: Sequence[Measurement], *, json: bool) -> None:
     if json:
-        sys.stdout.write(msgspec.json.format(msgspec.json.encode(measurements), indent=2).decode() + "\n")
+        print_json(measurements)
         return
     from rich.console import Console  # noqa: PLC0415
 

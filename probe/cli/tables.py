@@ -1,10 +1,9 @@
-"""A measurement for people: every step with its timing; and the same as JSON."""
+"""A measurement as a table for people: every step with its timing."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-import msgspec
 from rich.table import Table
 
 if TYPE_CHECKING:
@@ -25,8 +24,8 @@ _COLUMNS: tuple[tuple[str, Literal["left", "right"]], ...] = (
 
 def steps(measurement: Measurement) -> Table:
     """A table of a measurement's steps, in the order in which they began."""
-    took = f"{measurement.duration_ms:.0f} ms, the loop at most {measurement.loop_lag_ms:.0f} ms late"
-    table = Table(title=f"{measurement.check} ({measurement.surface}): {measurement.target}", caption=took)
+    caption = f"{measurement.duration_ms:.0f} ms, the event loop at most {measurement.loop_lag_ms:.0f} ms late"
+    table = Table(title=f"{measurement.check} ({measurement.surface}): {measurement.target}", caption=caption)
     for column, justify in _COLUMNS:
         table.add_column(column, justify=justify, overflow="fold")
     for step in sorted(measurement.steps, key=lambda s: (s.start_ms, s.end_ms)):
@@ -46,14 +45,9 @@ def steps(measurement: Measurement) -> Table:
     return table
 
 
-def as_json(measurement: Measurement) -> str:
-    """A measurement as JSON, just as it would travel, on indented lines."""
-    return msgspec.json.format(msgspec.json.encode(measurement), indent=2).decode()
-
-
 def details(step: Step) -> str:
-    """What a step found besides its failure, in a few words."""
-    found = []
+    """What a step recorded besides its failure, in a few words."""
+    found: list[str] = []
     if step.replies:
         found += [f"{', '.join(r.answers) or f'rcode {r.rcode}'} after {r.ms:.0f} ms" for r in step.replies]
     if step.certificate:

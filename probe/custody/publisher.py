@@ -1,4 +1,4 @@
-"""From the spool to JetStream, and receipts back.
+"""Publishes segments from the spool to JetStream and takes receipts in.
 
 NATS' acknowledgement of a segment frees nothing; the operator's signed receipt on `r.<probe>` does. When no receipt
 comes, the probe asks on `q.<probe>` (see `probe.protocol.questions`), and the answer is a receipt. A segment that it
@@ -41,20 +41,20 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 WINDOW = 16
-"""How many publishes wait for their acknowledgement at once."""
+"""How many segments may wait for their acknowledgement at once."""
 
 
 class _Acknowledgement(msgspec.Struct, frozen=True):
-    """JetStream's PubAck, as far as it matters here."""
+    """The fields of JetStream's PubAck that matter here."""
 
     stream: str = ""
     error: dict[str, object] = {}
 
 
 class Publisher:
-    """Delivers one probe's spool for as long as it runs. It never gives up and never drops anything.
+    """Delivers one probe's spool over connections that `probe.custody.delivery` makes. It never drops anything.
 
-    When it connects, `probe.custody.delivery` says. `notebook` is told how it goes.
+    Clock offsets are noted in `notebook`.
     """
 
     def __init__(self, config: Config, key: Key, spool: Spool, notebook: Notebook) -> None:
@@ -62,12 +62,13 @@ class Publisher:
         self._key = key
         self._spool = spool
         self._notebook = notebook
-        self._told: set[str] = set()
+        self._logged: set[str] = set()
+        """Problems that have been logged, so that each is logged once."""
         self.settled = asyncio.Event()
         """Set with every receipt that was taken in."""
 
     def connection(self, urls: Sequence[str]) -> Awaitable[NatsLink]:
-        """A connection that takes receipts in, being made."""
+        """Make a connection to one of these collectors, as this probe."""
         return connect(
             urls,
             self._key,
@@ -78,11 +79,11 @@ class Publisher:
         )
 
     async def listen(self, connection: NatsLink) -> None:
-        """Take in the receipts that come over it."""
+        """Take in the receipts that arrive over a connection."""
         await connection.subscribe(f"r.{self._key.id}", self._on_receipt)
 
     async def seal(self, after_s: float) -> None:
-        """Seal the runs that have waited so long, and keep a copy of the newest segment for `show`."""
+        """Seal the runs that have waited for `after_s`, and keep a copy of the newest segment for `show`."""
         if (at_ms := now_ms()) < EARLIEST_MS:
             return
         sealed = await call(self._spool.seal_due, self._key, at_ms, round(after_s * 1000))
@@ -91,17 +92,17 @@ class Publisher:
                 await call(write, self._spool.path.with_name(LAST_SEGMENT), sealed[-1].raw)
 
     async def exchange(self, connection: NatsLink, timeout_s: float) -> int:
-        """Send what is unsent, ask for receipts that are `timeout_s` late, and return how many messages that took.
+        """Send unsent segments and ask for receipts that are `timeout_s` late. Returns the number of messages.
 
-        Raises TimeoutError or ConnectionError when it fails, and what was not done is done the next time.
+        Raises TimeoutError or ConnectionError when it fails; the next call does what is left.
         """
         asked = await self._ask(connection, timeout_s)
         return asked + await self._send(connection)
 
     async def _send(self, connection: NatsLink) -> int:
-        """Publish everything unsent, a window at a time; how many that were.
+        """Publish all unsent segments, a window at a time. Returns their number.
 
-        Raises TimeoutError or ConnectionError once a window has a failure in it.
+        Raises TimeoutError or ConnectionError after the first window with a failure.
         """
         count = 0
         while window := await call(self._spool.unsent, WINDOW):
@@ -128,34 +129,34 @@ class Publisher:
         await call(self._spool.mark_sent, unsent.id, now_ms())
 
     async def _ask(self, connection: NatsLink, timeout_s: float) -> int:
-        """Ask what became of segments whose receipt is overdue; how many questions that took."""
+        """Ask about segments whose receipt is overdue. Returns the number of questions."""
         overdue = await call(self._spool.overdue, now_ms(), round(timeout_s * 1000))
         if not overdue:
             return 0
         question = msgspec.json.encode(FatesRequest(segments=tuple(overdue)))
         answer = await connection.request(f"q.{self._key.id}", question, timeout_s=self._config.ack_timeout_s)
         for segment_id in overdue:
-            await call(self._spool.mark_sent, segment_id, now_ms())  # not asked for again before its time
+            await call(self._spool.mark_sent, segment_id, now_ms())  # asked for again after the timeout
         await self._on_receipt(answer)
         return 1
 
     async def _on_receipt(self, message: Msg) -> None:
-        """Take a receipt in, if the operator signed it and it is ours; anything else changes nothing."""
+        """Take a receipt in, if the operator signed it for this probe; anything else changes nothing."""
         try:
             receipt = receipts.open(message.data, self._config.operator)
         except receipts.ReceiptError as e:
-            # Others can make the server send something here (its acknowledgement of theirs), so say it once only.
-            if str(e) not in self._told:
-                self._told.add(str(e))
-                log.warning("not a receipt, left aside", error=str(e))
+            # Other clients can make the server send something to this subject, so log each problem only once.
+            if str(e) not in self._logged:
+                self._logged.add(str(e))
+                log.warning("a message that is no valid receipt was ignored", error=str(e))
             return
         if receipt.probe != self._key.id:
-            log.warning("another probe's receipt, left aside")
+            log.warning("another probe's receipt was ignored")
             return
         try:
             await call(self._spool.settle, receipt, now_ms())
         except UserError as e:
-            log.error("a receipt can't be noted; its segments are asked for later", error=e.message)  # noqa: TRY400
+            log.error("a receipt can't be stored; its segments are asked for later", error=e.message)  # noqa: TRY400
         self.settled.set()
         await self._compare_clocks(receipt.issued_ms)
         for entry in receipt.entries:
@@ -163,9 +164,9 @@ class Publisher:
                 log.warning("a segment was rejected", segment=entry.subject, reason=entry.reason)
 
     async def _compare_clocks(self, issued_ms: int) -> None:
-        """Note how far this clock is off. A receipt is under way for less than the tolerance."""
+        """Note how far this clock is off; a receipt's time in transit is less than the tolerance."""
         offset = now_ms() - issued_ms
-        if abs(offset) > CLOCK_TOLERANCE_MS and "clock" not in self._told:
-            self._told.add("clock")
-            log.warning("this machine's clock is wrong; rows keep its time", ahead_s=round(offset / 1000))
+        if abs(offset) > CLOCK_TOLERANCE_MS and "clock" not in self._logged:
+            self._logged.add("clock")
+            log.warning("this machine's clock is wrong; measurements keep its time", ahead_s=round(offset / 1000))
         await call(self._notebook.note, clock_offset_ms=offset, clock_compared_ms=now_ms())

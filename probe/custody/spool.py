@@ -1,27 +1,23 @@
-"""The spool: what was measured stays on this disk until the aggregator's signed receipt frees it.
+"""The spool: measurements stay on this disk until the aggregator's signed receipt frees them.
 
-SQLite in WAL mode with `synchronous=FULL`: what a call has written is there after a power cut. A run's measurements
-come in together and are sealed together. Every call blocks for a disk flush: call it in a thread, see
-`probe.agent.agent`.
+SQLite in WAL mode with `synchronous=FULL`: what a call has written survives a power cut. A run's measurements are added
+together and sealed together. Every call may block until the disk has flushed: call it in a thread, with
+`probe.base.disk_thread.call`.
 """
 
 from __future__ import annotations
 
-import contextlib
-import datetime as dt
 import os
-import sqlite3
 import time
 from dataclasses import dataclass
-from importlib import resources
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
 import structlog
 
-from probe.base.errors import UserError
 from probe.base.lock import FileLock, LockHeldError
 from probe.custody import spool_statements
+from probe.custody.spool_database import SpoolError, errors, month, open_database, reading, transaction
 from probe.home.files import SPOOL_LOCK
 from probe.measure.bytes_on_wire import wire_bytes
 from probe.protocol import segment
@@ -29,7 +25,8 @@ from probe.protocol.measurement import Measurement
 from probe.protocol.receipt import SegmentFate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from probe.protocol.keys import Key
@@ -38,21 +35,15 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-FORMAT = 1
 MAX_BYTES = 256 * 1024 * 1024
-_PAGE = 4096
 
 _Row = tuple[int, Measurement]
-"""A row of `pending`: its number and what is in it."""
-
-
-class SpoolError(UserError):
-    """The spool can't be opened, read or written; the message names the file."""
+"""A row of `pending`: its number and its measurement."""
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerEntry:
-    """One line of the ledger: a sealed segment and what became of it. `freed_ms` is None while it is spooled."""
+    """One line of the ledger: a sealed segment and its state. `freed_ms` is None while it is spooled."""
 
     segment_id: str
     sequence: int
@@ -65,7 +56,7 @@ class LedgerEntry:
 
 @dataclass(frozen=True, slots=True)
 class UnsentSegment:
-    """A segment to publish. `attempt` counts how often the store said that it doesn't know it."""
+    """A segment to publish. `attempt` counts the receipts that said it is unknown to the store."""
 
     id: str
     raw: bytes
@@ -73,12 +64,12 @@ class UnsentSegment:
 
 
 class Spool:
-    """One probe's outbox, opened for writing by one process at a time."""
+    """One probe's spool, opened for writing by one process at a time."""
 
     def __init__(self, path: Path, *, max_bytes: int = MAX_BYTES) -> None:
-        """Open or make the spool (file mode 0600, directory 0700), which then never grows above `max_bytes`.
+        """Open or make the spool (file mode 0600, directory 0700), which never grows above `max_bytes`.
 
-        Raises SpoolError for one that can't be used, is in use, or was made by a newer version.
+        Raises SpoolError if it can't be used, is in use, or was made by a newer version.
         """
         self.path = path
         try:
@@ -92,7 +83,7 @@ class Spool:
         try:
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
             with self._errors():
-                self._db = self._open(max_bytes)
+                self._db = open_database(path, max_bytes)
         except OSError as e:
             self._lock.release()
             raise SpoolError(f"spool {path}: can't be opened: {e.strerror}") from e
@@ -101,9 +92,9 @@ class Spool:
             raise
 
     def add(self, measurements: Sequence[Measurement], now_ms: int | None = None) -> None:
-        """Keep a whole run, or nothing of it.
+        """Spool a whole run, or nothing of it.
 
-        A measurement that the wire format would refuse is kept as `internal`, without steps.
+        A measurement that the wire format would refuse is kept without its steps, and with the reason as `internal`.
         """
         now_ms = now_ms if now_ms is not None else round(time.time() * 1000)
         fit = [segment.fit(m) for m in measurements]
@@ -114,9 +105,9 @@ class Spool:
             self._db.execute(spool_statements.TRAFFIC, (month(now_ms), used))
 
     def seal_due(self, key: Key, now_ms: int, seal_after_ms: int) -> list[SealedSegment]:
-        """Seal the runs that have waited for `seal_after_ms`, and those that fill a segment. Runs stay whole.
+        """Seal the runs that have waited for `seal_after_ms`, and those that fill a segment. Runs are kept whole.
 
-        One that alone is too large for a segment is split, which the log says: its verdict sees a part of it.
+        A run that is too large for one segment is split and logged: the verdict may then be based on a part of it.
         """
         sealed = []
         while batch := self._due(now_ms, seal_after_ms):
@@ -129,12 +120,12 @@ class Spool:
             return [UnsentSegment(*row) for row in self._db.execute(spool_statements.UNSENT, (limit,))]
 
     def mark_sent(self, segment_id: str, now_ms: int) -> None:
-        """NATS acknowledged it. That frees nothing: only a receipt does."""
+        """Note that NATS acknowledged a segment. That frees nothing: only a receipt does."""
         with self._errors():
             self._db.execute(spool_statements.MARK_SENT, (now_ms, segment_id))
 
     def overdue(self, now_ms: int, timeout_ms: int, limit: int = 64) -> list[str]:
-        """Ids sent `timeout_ms` ago or earlier without a receipt. The time doubles with each attempt, up to 64-fold."""
+        """Ids sent at least `timeout_ms` ago without a receipt. The time doubles with each attempt, up to 64-fold."""
         with self._errors():
             return [i for (i,) in self._db.execute(spool_statements.OVERDUE, (now_ms, timeout_ms, limit))]
 
@@ -163,11 +154,11 @@ class Spool:
         return self._number("SELECT count(*) FROM segments WHERE state = 'spooled'")
 
     def traffic(self, now_ms: int) -> int:
-        """Bytes that measuring and delivering took in this month (UTC), as estimated on the wire."""
+        """Estimated bytes on the wire that measuring and delivering took in this month (UTC)."""
         return self._number(spool_statements.USED, month(now_ms))
 
     def add_traffic(self, used: int, now_ms: int) -> None:
-        """Count bytes that no measurement shows, such as a delivery's."""
+        """Count bytes that are in no measurement, such as a delivery's."""
         with self._errors():
             self._db.execute(spool_statements.TRAFFIC, (month(now_ms), used))
 
@@ -187,31 +178,8 @@ class Spool:
         self._db.close()
         self._lock.release()
 
-    def _open(self, max_bytes: int) -> sqlite3.Connection:
-        db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
-        try:
-            db.executescript(spool_statements.PRAGMAS)
-            if not db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
-                schema = resources.files(__package__).joinpath("spool.sql").read_text(encoding="utf-8")
-                db.executescript(f"BEGIN; {schema} COMMIT;")
-            self._refuse_newer(db)
-            db.execute(f"PRAGMA max_page_count = {max_bytes // _PAGE}")
-            db.execute(spool_statements.SENT)
-        except BaseException:
-            db.close()
-            raise
-        return db
-
-    def _refuse_newer(self, db: sqlite3.Connection) -> None:
-        (found,) = db.execute("SELECT value FROM meta WHERE key = 'format'").fetchone()
-        if found > FORMAT:
-            raise SpoolError(
-                f"spool {self.path}: made by a newer version (format {found}, this one writes {FORMAT}): "
-                "update Blockonset"
-            )
-
     def _due(self, now_ms: int, seal_after_ms: int) -> list[list[_Row]]:
-        """The oldest runs that make up one segment, if it is full or its time has come."""
+        """The oldest runs that make up one segment, if it is full or has waited long enough."""
         batch: list[str] = []
         count, full = 0, False
         with self._errors():
@@ -222,7 +190,7 @@ class Spool:
                 break
             batch.append(run_id)
             count += size
-        # A clock that was set back must not keep anything waiting: hence the absolute value.
+        # The absolute value, because a clock that was set back must not delay anything.
         if runs and (full or count >= segment.MAX_MEASUREMENTS or abs(now_ms - runs[0][2]) >= seal_after_ms):
             return [self._run(run_id) for run_id in batch]
         return []
@@ -255,47 +223,14 @@ class Spool:
         with self._errors():
             return int(self._db.execute(query, values).fetchone()[0])
 
-    @contextlib.contextmanager
-    def _transaction(self) -> Iterator[None]:
-        with self._errors():
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._db.execute("COMMIT")
-            except BaseException:
-                with contextlib.suppress(sqlite3.Error):
-                    self._db.execute("ROLLBACK")
-                raise
+    def _transaction(self) -> AbstractContextManager[None]:
+        return transaction(self.path, self._db)
 
-    @contextlib.contextmanager
-    def _errors(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as e:
-            raise named(self.path, e) from e
+    def _errors(self) -> AbstractContextManager[None]:
+        return errors(self.path)
 
 
 def read_ledger(path: Path) -> list[LedgerEntry]:
     """The ledger of a spool that another process may have open. Raises SpoolError."""
-    try:
-        with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
-            return [LedgerEntry(*row) for row in db.execute(spool_statements.LEDGER)]
-    except sqlite3.Error as e:
-        raise named(path, e) from e
-
-
-def named(path: Path, error: sqlite3.Error) -> SpoolError:
-    """The error with the file in it, and what to do."""
-    match error.sqlite_errorcode & 0xFF if hasattr(error, "sqlite_errorcode") else 0:
-        case sqlite3.SQLITE_FULL:
-            hint = "the disk is full, or the spool has reached its limit; nothing unsent is dropped, so make room"
-        case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
-            hint = "the file is damaged; move it aside to start a new one, and keep it: unsent segments may be in it"
-        case _:
-            hint = "can't be used"
-    return SpoolError(f"spool {path}: {hint} ({error})")
-
-
-def month(now_ms: int) -> str:
-    """The UTC month that traffic is counted under."""
-    return dt.datetime.fromtimestamp(now_ms / 1000, dt.UTC).strftime("%Y-%m")
+    with reading(path) as db:
+        return [LedgerEntry(*row) for row in db.execute(spool_statements.LEDGER)]

@@ -1,4 +1,4 @@
--- The probe's outbox. Measured runs wait in `pending`, are sealed into `segments`, and stay there until a receipt.
+-- The probe's spool. Runs wait in `pending`, are sealed into `segments`, and stay there until a receipt frees them.
 
 CREATE TABLE meta
 (
@@ -8,7 +8,7 @@ CREATE TABLE meta
 
 INSERT INTO meta VALUES ('format', 1);
 
--- Measurements that are not sealed yet, in the order they came. The rows of a run come and go together.
+-- Measurements that are not sealed yet, in the order they were added. The rows of a run are added and removed together.
 CREATE TABLE pending
 (
     n         INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -17,7 +17,7 @@ CREATE TABLE pending
     body      BLOB NOT NULL                -- JSON of one Measurement
 ) STRICT;
 
--- Every segment this probe ever sealed. `raw` goes when a receipt frees it; the rest of the row stays for good.
+-- Every segment this probe ever sealed. `raw` is removed when a receipt frees it; the rest of the row stays for ever.
 CREATE TABLE segments
 (
     sequence      INTEGER PRIMARY KEY,     -- from 1, no gaps
@@ -33,7 +33,7 @@ CREATE TABLE segments
 
 CREATE INDEX segments_spooled ON segments (sequence) WHERE state = 'spooled';
 
--- Bytes that measuring and delivering took, estimated as on the wire, by month of the probe's clock (UTC).
+-- Estimated bytes on the wire that measuring and delivering took, by month of the probe's clock (UTC).
 CREATE TABLE traffic
 (
     month  TEXT PRIMARY KEY,               -- YYYY-MM

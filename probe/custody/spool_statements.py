@@ -1,4 +1,4 @@
-"""The spool's SQL statements. Its tables stand in spool.sql."""
+"""The spool's SQL statements. Its tables are in spool.sql."""
 
 PRAGMAS = """
 PRAGMA journal_mode = WAL;
@@ -8,12 +8,12 @@ PRAGMA checkpoint_fullfsync = ON;
 PRAGMA temp_store = MEMORY;
 """
 
-# Which segments NATS has acknowledged. Forgotten with the process: then they are sent again, which does no harm.
+# The segments that NATS has acknowledged. Lost when the process ends: then they are sent again, which does no harm.
 SENT = """
 CREATE TEMP TABLE sent
 (
     segment_id  TEXT PRIMARY KEY,
-    sent_ms     INTEGER,                   -- NULL: the store doesn't know it, so send it again
+    sent_ms     INTEGER,                   -- NULL: unknown to the store, so send it again
     attempt     INTEGER NOT NULL DEFAULT 0
 )
 """
@@ -21,7 +21,7 @@ UNSENT = """
 SELECT segment_id, raw, coalesce(attempt, 0) FROM segments LEFT JOIN sent USING (segment_id)
 WHERE state = 'spooled' AND sent_ms IS NULL ORDER BY sequence LIMIT ?
 """
-# A receipt can overtake NATS' acknowledgement: then there is nothing left to mark.
+# A receipt can arrive before NATS' acknowledgement: then there is nothing left to mark.
 MARK_SENT = """
 INSERT INTO sent SELECT segment_id, ?, 0 FROM segments WHERE segment_id = ? AND state = 'spooled'
 ON CONFLICT DO UPDATE SET sent_ms = excluded.sent_ms

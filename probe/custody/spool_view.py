@@ -1,14 +1,12 @@
-"""A look at a spool from outside, while a probe may have it open: for `status`, `show` and `doctor`."""
+"""A read-only view of a spool that a probe may have open, for `status`, `show` and `uninstall`."""
 
 from __future__ import annotations
 
-import contextlib
-import sqlite3
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from probe.custody import spool_statements
-from probe.custody.spool import month, named
+from probe.custody.spool_database import month, reading
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SpoolView:
-    """What a spool holds, without its measurements. Counts, and bytes of this month."""
+    """What a spool holds, without its measurements: counts, and the bytes of this month."""
 
     pending: int
     spooled: int
@@ -30,24 +28,21 @@ class SpoolView:
 
 
 EMPTY = SpoolView(0, 0, 0, None, 0, 0, 0, None)
-"""A spool that holds nothing, or isn't there."""
+"""A spool that is empty or doesn't exist."""
 
 
 def view(path: Path, now_ms: int) -> SpoolView:
-    """A look at a spool that another process may have open. Raises SpoolError."""
+    """The view of a spool that another process may have open. Raises SpoolError."""
     if not path.exists():
         return EMPTY
-    try:
-        with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
-            if not db.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'traffic'").fetchone()[0]:
-                return EMPTY  # it is just being made
-            (pending,) = db.execute("SELECT count(*) FROM pending").fetchone()
-            counts = dict(db.execute("SELECT state, count(*) FROM segments GROUP BY state").fetchall())
-            (used,) = db.execute(spool_statements.USED, (month(now_ms),)).fetchone()
-            size, oldest = db.execute(spool_statements.WAITING).fetchone()
-            last = db.execute(spool_statements.LAST).fetchone()
-    except sqlite3.Error as e:
-        raise named(path, e) from e
+    with reading(path) as db:
+        if not db.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'traffic'").fetchone()[0]:
+            return EMPTY  # its tables are being made
+        (pending,) = db.execute("SELECT count(*) FROM pending").fetchone()
+        counts = dict(db.execute("SELECT state, count(*) FROM segments GROUP BY state").fetchall())
+        (used,) = db.execute(spool_statements.USED, (month(now_ms),)).fetchone()
+        size, oldest = db.execute(spool_statements.WAITING).fetchone()
+        last = db.execute(spool_statements.LAST).fetchone()
     return SpoolView(
         pending=pending,
         spooled=counts.get("spooled", 0),

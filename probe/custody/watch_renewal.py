@@ -1,8 +1,8 @@
-"""A newer watch from the operator, so that a probe need not stop when its own expires.
+"""Renews a probe's watch, so that the probe need not stop when the watch expires.
 
-On its visits a probe asks the collector, once a day, for a newer text of its watch. It takes one only if the operator
-that it trusts has signed it, if it is the same watch and expires later, and if it asks no more of the volunteer than
-what was agreed to: the same service and country, and not more often.
+Once a day, on a visit, a probe asks the collector for a newer version of its watch. It accepts one only if the operator
+that it trusts has signed it, if it is the same watch and expires later, and if the volunteer need not agree anew: the
+same service and country, and measured no more often.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ log = structlog.get_logger()
 
 ASK_S = 86_400.0
 AFTER_EXPIRY = dt.timedelta(days=30)
-"""So long a probe with an expired watch, which measures nothing, still comes to ask for a newer one."""
+"""How long a probe with an expired watch, which measures nothing, still makes visits to ask for a newer one."""
 _ANY_DAY = dt.date.min
 
 
@@ -50,23 +50,23 @@ def signed(path: Path, operator_id: str) -> Watch:
 
 
 def present(config: Config) -> Watch:
-    """The watch in force: the configured one, or a newer one that came. It may have expired. Raises UserError."""
-    given = signed(Path(config.watch), config.operator)
+    """The watch in force: the configured one, or one that renewed it. It may have expired. Raises UserError."""
+    configured = signed(Path(config.watch), config.operator)
     try:
-        came = signed(_file(config), config.operator)
-        check(given, came)
+        renewed = signed(_file(config), config.operator)
+        check(configured, renewed)
     except UserError:
-        return given
-    return came
+        return configured
+    return renewed
 
 
 def expired(watch: Watch) -> bool:
-    """Whether a watch must not be measured any more."""
+    """Whether a watch has expired and must not be measured any more."""
     return dt.date.fromisoformat(watch.expires) < times.today()
 
 
 def check(have: Watch, new: Watch) -> None:
-    """Raises WatchError for a watch that may not take the place of another without asking its volunteer."""
+    """Raises WatchError unless `new` may replace `have` without asking the volunteer."""
     if new.id != have.id:
         raise WatchError(f"{new.id}: is another watch than {have.id}")
     if new.expires <= have.expires:  # ISO dates
@@ -79,7 +79,7 @@ def check(have: Watch, new: Watch) -> None:
 
 
 class WatchRenewal:
-    """Asks for a newer watch and takes it in. `have` gives the present one, `take` is given a newer one."""
+    """Asks for a newer watch on a visit. `have` gives the present one; `take` is called with a newer one."""
 
     def __init__(self, config: Config, key: Key, have: Callable[[], Watch], take: Callable[[Watch], None]) -> None:
         self._config = config
@@ -95,33 +95,34 @@ class WatchRenewal:
         return self._asked is None or time.monotonic() - self._asked >= ASK_S
 
     def is_urgent(self) -> bool:
-        """Whether that is worth a visit of its own: the present watch has expired, and not long ago."""
+        """Whether to make a visit for this alone: the present watch has expired, at most `AFTER_EXPIRY` ago."""
         gone = times.today() - dt.date.fromisoformat(self._have().expires)
         return dt.timedelta(0) < gone <= AFTER_EXPIRY and self.is_due()
 
     async def do(self, connection: NatsLink) -> int:
-        """Ask; how many messages that took. A collector that does not answer is asked again another day."""
+        """Ask. Returns the number of messages. A collector that does not answer is asked again the next day."""
         self._asked = time.monotonic()
         have = self._have()
         question = msgspec.json.encode(WatchRequest(watch=have.id, digest=have.digest))
         try:
             answer = await connection.request(f"q.{self._key.id}", question, timeout_s=self._config.ack_timeout_s)
         except (TimeoutError, ConnectionError) as e:
-            log.debug("not told whether there is a newer watch", error=str(e))
+            log.debug("the collector did not answer whether there is a newer watch", error=str(e))
             return 1
         if watch_file.is_signed(answer.data):
             self._offered(answer.data, have)
         return 1
 
     def _offered(self, raw: bytes, have: Watch) -> None:
+        """Check and keep a watch that the collector offered."""
         try:
             new = watch_file.open_signed(raw, self._config.operator, "the watch that was offered", times.today())
             check(have, new)
             private_file.write(_file(self._config), raw)
         except UserError as e:
-            log.warning("a watch was offered and not taken", error=e.message)
+            log.warning("an offered watch was refused", error=e.message)
             return
-        log.info("a newer watch was taken", watch=new.id, expires=new.expires)
+        log.info("the watch was renewed", watch=new.id, expires=new.expires)
         self._take(new)
 
 
@@ -130,7 +131,7 @@ def _file(config: Config) -> Path:
 
 
 def signed_watch(path: Path, operator_id: str) -> Watch:
-    """The watch in a file that the operator signed. Raises UserError for one that may not be used."""
+    """The watch in a file that the operator signed. Raises UserError if it is invalid or has expired."""
     watch = signed(path, operator_id)
     if expired(watch):
         raise UserError(f"watch {path}: expired on {watch.expires}: ask the operator for a new one")

@@ -1,6 +1,7 @@
-"""A withdrawal: one line, signed by the probe's key, that asks the operator to publish no row of it from now on.
+"""A withdrawal: one line, signed with the probe's key, that asks the operator to publish none of its rows from now on.
 
-It is handed to the collector on `q.<probe>` and kept there; the operator's signed receipt says so, and is kept here.
+It is sent to the collector on `q.<probe>` and kept there. The operator confirms that by a signed receipt, which is kept
+here.
 """
 
 from __future__ import annotations
@@ -33,13 +34,13 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 TRY_MS = 7 * 86_400_000
-"""So long a running probe goes on trying. Who wants out must not be made to call for ever."""
+"""How long a running probe goes on trying: someone who leaves must not be made to connect for ever."""
 
 
 def sign(directory: Path) -> str:
-    """Stop measuring and sending for good, and sign the request. The line; the same one if it was signed before.
+    """Stop measuring and sending for good, and sign the withdrawal. Returns its line, the same one each time.
 
-    Raises UserError where this probe has no key: then nothing was ever sent under it.
+    Raises UserError if this probe has no key: then it never sent anything.
     """
     file = directory / files.WITHDRAWN
     if file.exists():
@@ -51,7 +52,7 @@ def sign(directory: Path) -> str:
 
 
 def waiting(directory: Path) -> str:
-    """The line that no collector has confirmed; "" where there is none."""
+    """The line of a withdrawal that is not confirmed yet; "" if there is none."""
     with contextlib.suppress(OSError, UserError, UnicodeDecodeError):
         line = (directory / files.WITHDRAWN).read_text(encoding="ascii").strip()
         read(line)
@@ -60,14 +61,14 @@ def waiting(directory: Path) -> str:
 
 
 def confirmed_ms(directory: Path, operator: str) -> int:
-    """When the operator signed that the withdrawal is kept; 0 where that isn't known."""
+    """When the operator confirmed the withdrawal, in ms since the epoch; 0 if not."""
     with contextlib.suppress(OSError, receipts.ReceiptError):
         return receipts.open((directory / files.WITHDRAWAL_RECEIPT).read_bytes(), operator).issued_ms
     return 0
 
 
 class WithdrawalDelivery:
-    """Hands a withdrawal over, once."""
+    """Hands a withdrawal over on a visit, until it is confirmed."""
 
     def __init__(self, config: Config, key: Key, directory: Path) -> None:
         self._config = config
@@ -75,16 +76,16 @@ class WithdrawalDelivery:
         self._directory = directory
 
     def is_due(self) -> bool:
-        """Whether there is something to hand over."""
+        """Whether there is a withdrawal to hand over."""
         line = waiting(self._directory)
         return bool(line) and now_ms() - read(line).asked_ms < TRY_MS
 
     is_urgent = is_due
 
     async def do(self, connection: NatsLink) -> int:
-        """Hand it over; how many messages that took.
+        """Hand it over. Returns the number of messages.
 
-        Raises TimeoutError or ConnectionError where it was not confirmed: then it is to be tried again.
+        Raises TimeoutError or ConnectionError if it was not confirmed: then it is tried again.
         """
         line = waiting(self._directory)
         if not line:
@@ -97,28 +98,29 @@ class WithdrawalDelivery:
             raise ConnectionError(f"the withdrawal was not confirmed: {e}") from e
         kept = any(isinstance(e, KeptWithdrawal) and e.subject == id_of(line) for e in receipt.entries)
         if receipt.probe != self._key.id or not kept:
-            raise ConnectionError("the withdrawal was not confirmed: the collector does not keep it")
+            raise ConnectionError("the withdrawal was not confirmed: the collector has not stored it")
         private_file.write(self._directory / files.WITHDRAWAL_RECEIPT, answer.data)
-        log.info("the operator has the withdrawal, and has signed for it")
+        log.info("the operator has confirmed the withdrawal")
         return 1
 
 
 _REACH_S = 7.0
+"""The longest time for connecting to one collector."""
 
 
 def hand_over(config: Config, directory: Path) -> str:
-    """Give the withdrawal to a collector now: "" once the operator has signed for it, else why not. UserError."""
+    """Hand the withdrawal over now. Returns "" if it is confirmed, otherwise the reason why not. Raises UserError."""
     return asyncio.run(_hand_over(config, directory)) if waiting(directory) else ""
 
 
 async def _hand_over(config: Config, directory: Path) -> str:
     key = Key.load(directory / files.KEY, "user")
-    errand = WithdrawalDelivery(config, key, directory)
+    delivery = WithdrawalDelivery(config, key, directory)
     connection = await connect(config.nats, key, "probe", inbox_prefix=f"_INBOX_{key.id}", ca_file=config.ca_file)
     try:
         async with asyncio.timeout(_REACH_S * len(config.nats)):
             await connection.ready()
-        await errand.do(connection)
+        await delivery.do(connection)
     except (TimeoutError, ConnectionError) as e:
         return str(e) or connection.last_error
     finally:

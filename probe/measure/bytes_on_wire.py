@@ -1,7 +1,7 @@
-"""What a run took on the wire, estimated from its steps: a volunteer's cap is counted in what the provider counts.
+"""Estimates of bytes on the wire, which is what a provider counts against a volunteer's data cap.
 
-A step knows its payload. Around it come packets that no socket shows; the constants say how many. Retransmissions
-are not seen, so a bad line takes more than this.
+A step records its payload. The packets around it, which no socket shows, are estimated by the constants below.
+Retransmissions are not included, so a bad line takes more than this.
 """
 
 from __future__ import annotations
@@ -19,24 +19,28 @@ IPv6 has 20 more."""
 DATAGRAM = 28
 """Bytes of headers on a UDP packet over IPv4 (RFC 768)."""
 QUIC_DATAGRAM = 1200
-"""Payload of a datagram of QUIC's handshake: what it is padded to, at least (RFC 9000 §14.1)."""
+"""Payload of a datagram of QUIC's handshake: the size that it is padded to (RFC 9000 §14.1)."""
 MSS = 1448
-"""Payload of a full TCP packet: 1,500 of Ethernet less the headers."""
+"""Payload of a full TCP packet: Ethernet's 1,500 bytes less the headers."""
 OPEN_AND_CLOSE = 7 * PACKET + 2 * 8
 """SYN, SYN-ACK, ACK; then FIN, FIN and their acknowledgements. Both SYNs carry 8 more bytes of options."""
 TLS_HANDSHAKE = 5200
 """A TLS 1.3 handshake with a usual chain (two ECDSA or RSA certificates), both directions, packets included."""
-CONNECTION = 1600
+NATS_SESSION = 1600
 """NATS' greeting (INFO, CONNECT, PING, PONG), subscription and goodbye, both directions, packets included."""
 RECORD = 29
-"""A TLS 1.3 record around a message: 5 of header, 1 of type, 16 of tag (RFC 8446), and 7 of padding for a guess."""
+"""A TLS 1.3 record around a message: 5 of header, 1 of type, 16 of tag (RFC 8446), and an assumed 7 of padding."""
+HTTPS_HANDSHAKE = OPEN_AND_CLOSE + TLS_HANDSHAKE
+"""A TCP connection with a TLS handshake, both directions."""
+LOOKUP = 2 * DATAGRAM + 150
+"""A question to the system's resolver over UDP and its answer."""
 
 
 def wire_bytes(measurements: Iterable[Measurement]) -> int:
-    """Bytes of a run on the wire, both directions. A control step that every measurement repeats counts once."""
+    """Bytes of a run on the wire, both directions. Control steps, which every measurement repeats, count once."""
     steps = [s for m in measurements for s in m.steps]
-    beside = {s for s in steps if s.part == "control"}
-    return sum(map(of_step, beside)) + sum(of_step(s) for s in steps if s.part != "control")
+    control = {s for s in steps if s.part == "control"}
+    return sum(map(of_step, control)) + sum(of_step(s) for s in steps if s.part != "control")
 
 
 def of_step(step: Step) -> int:
@@ -48,17 +52,17 @@ def of_step(step: Step) -> int:
         return payload + DATAGRAM * max(2, 1 + len(step.replies))
     if step.op == "quic":
         return payload + DATAGRAM * (-(-step.sent // QUIC_DATAGRAM) + -(-step.received // QUIC_DATAGRAM))
-    opening = OPEN_AND_CLOSE if step.op == "resolve" else 0  # the second path opens a connection of its own
+    opening = OPEN_AND_CLOSE if step.op == "resolve" else 0  # the second resolver is asked over TCP
     return opening + stream(step.sent) + stream(step.received)
 
 
 def stream(payload: int) -> int:
-    """Bytes that so much payload takes in one direction of an open connection, with its acknowledgements."""
+    """Bytes that a payload takes in one direction of an open connection, acknowledgements included."""
     packets = -(-payload // MSS)
     return payload + packets * PACKET + -(-packets // 2) * PACKET
 
 
 def delivery(payload: int, messages: int, *, tls: bool) -> int:
-    """Bytes of one connection that carries so much payload in so many messages, receipts included."""
+    """Bytes of one connection to a collector with this payload in this many messages, receipts included."""
     handshake = TLS_HANDSHAKE if tls else 0
-    return OPEN_AND_CLOSE + handshake + CONNECTION + messages * (RECORD + 2 * PACKET) + stream(payload)
+    return OPEN_AND_CLOSE + handshake + NATS_SESSION + messages * (RECORD + 2 * PACKET) + stream(payload)

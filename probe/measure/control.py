@@ -1,4 +1,4 @@
-"""The control: what nobody blocks, tested beside every measurement. Is this line online, does its resolver work?"""
+"""The control: a host that nobody blocks, tested along with every check. Is the line online, does its resolver work?"""
 
 from __future__ import annotations
 
@@ -15,19 +15,20 @@ if TYPE_CHECKING:
 async def steps(context: Context) -> list[Step]:
     """Resolve the control's name, then connect and shake hands: at the resolved address, or else at the watch's.
 
-    So the certificate vouches for the resolver too: one that lies about every name is no censor of the service.
+    The resolved address goes first so that the certificate verifies the resolver too: one that gives false answers for
+    every name does not censor the service in particular.
 
-    A light run resolves and connects at its beginning like every other, and shakes hands over that connection as soon
-    as something of the service fails or hangs. Where all of the service works, its own certificate and answers vouch
-    for the line, and the control's certificates, half of what a light run would take, need not travel.
+    A light run resolves and connects at once, like a sweep, but shakes hands only when something of the service fails
+    or hangs. Where all of the service works, its own certificate and answers prove that the line works, and the
+    control's certificates, half of a light run's bytes, are saved.
 
-    Where the line has IPv6 too, the same there: what fails over IPv6 says nothing where the control's fails.
+    On a line with IPv6 the control is tested over it too: a failure over IPv6 is no evidence where the control fails.
     """
-    four, six = await asyncio.gather(_over4(context), _over6(context))
-    return [*four, *six]
+    ipv4, ipv6 = await asyncio.gather(_over_ipv4(context), _over_ipv6(context))
+    return [*ipv4, *ipv6]
 
 
-async def _over4(context: Context) -> list[Step]:
+async def _over_ipv4(context: Context) -> list[Step]:
     control = context.watch.control
     resolved = await context.resolve(control.host, "control")
     if not context.ipv4:
@@ -35,7 +36,7 @@ async def _over4(context: Context) -> list[Step]:
     return [resolved, *await _address(context, 4, _first(4, resolved.answers, control.addresses))]
 
 
-async def _over6(context: Context) -> list[Step]:
+async def _over_ipv6(context: Context) -> list[Step]:
     control = context.watch.control
     if not context.ipv6:
         return []
@@ -59,16 +60,16 @@ async def _address(context: Context, family: Literal[4, 6], address: str) -> lis
         return []
     host = context.watch.control.host
     with await context.connect(host, address, 443, "control") as connection:
-        if context.plan.sweep or await context.doubtful(family):
+        if context.plan.sweep or await context.wait_for_doubt(family):
             await connection.handshake(host, resume=not context.plan.sweep)
             await connection.keep_session(host)
     return connection.steps
 
 
 async def filtering(context: Context) -> bool:
-    """Whether the line's resolver denies the watch's canary while it answers: by custom it filters for its users.
+    """Whether the line's resolver answers but denies the watch's canary: by convention it then filters for its users.
 
-    Mozilla's canary is denied by parental controls and by home filters such as Pi-hole, as they are shipped.
+    Parental controls and home filters such as Pi-hole deny Mozilla's canary by default.
     """
     canary = context.watch.control.canary
     if not canary:

@@ -1,4 +1,4 @@
-"""Watches the event loop: a loop that stalls makes a healthy network look blocked."""
+"""Measures how late the event loop runs: a loop that stalls makes a healthy network look blocked."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from typing import Self
 
 
 class LoopLag:
-    """Watches the event loop while it is entered: `worst_ms` is by how much the worst wake-up came late.
+    """Measures while its context is entered: `worst_ms` is the delay of the latest wake-up.
 
-    A loop that stalls makes a healthy network look blocked. It wakes often enough to see a stall of a tenth of
-    the timeout.
+    It wakes often enough to notice a stall of a tenth of the timeout.
     """
 
     def __init__(self, timeout_s: float) -> None:

@@ -1,4 +1,4 @@
-"""One run: every check of every surface, the control beside them, the same moment and the same vantage."""
+"""One run: every check of every surface and the control, at the same moment and from the same vantage."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger(__name__)
 
-_RUN_OVER_STEP = 2.5
-"""How long a run may take, in timeouts of one step."""
+_RUN_TIMEOUTS = 2.5
+"""The longest time of a run, in timeouts of one step."""
 
 
 async def measure(
@@ -48,47 +48,47 @@ async def measure(
     now_ms: Callable[[], int] = clock.now_ms,
     checks: Collection[str] | None = None,
     table: OriginTable | None = None,
-    rounds: RunPlanner | None = None,
+    planner: RunPlanner | None = None,
 ) -> tuple[Measurement, ...]:
     """Make one run and return a measurement for each check, all under one run id.
 
-    `checks` names the checks to make; None is all that the watch has a surface for. It takes at most about two and
-    a half of the watch's timeouts. What would identify this line is not in what comes back.
-    `table` tells whose the line's resolver is. `rounds` plans a probe's runs one after the other; without it a run
-    tests everything that the watch lists. Raises UserError for a check that has no surface in the watch.
+    `checks` names the checks to make; None means all of the watch's surfaces. A run takes at most about two and a half
+    of the watch's timeouts. Nothing in the measurements identifies this line.
+    `table` serves to recognise who runs the line's resolver. `planner` plans a probe's runs; without it a run tests
+    everything that the watch lists. Raises UserError for a check whose surface is not in the watch.
     """
-    plan = rounds.plan() if rounds else EVERYTHING
-    chosen = [c for c in choose(watch, checks) if plan.sweep or not c.sweeps_only]
-    before, road = await vantage(), routes.of_run(watch, network.dialer)
+    plan = planner.plan() if planner else EVERYTHING
+    chosen = [c for c in choose(watch, checks) if c.is_available() and (plan.sweep or not c.sweeps_only)]
+    before, routes_before = await vantage(), routes.of_run(watch, network.dialer)
     at_ms = now_ms()
-    context = Context(watch, network, clock.Clock(_RUN_OVER_STEP * watch.timeout_s), plan)
+    context = Context(watch, network, clock.Clock(_RUN_TIMEOUTS * watch.timeout_s), plan)
     with LoopLag(watch.timeout_s) as lag:
         try:
-            filters, beside, found = await asyncio.gather(
+            filters, control_outcome, outcomes = await asyncio.gather(
                 control.filtering(context), _outcome(control.steps, context), _all(chosen, context)
             )
         finally:
             await context.close()
-    after, road_after = await vantage(), routes.of_run(watch, network.dialer)
+    after, routes_after = await vantage(), routes.of_run(watch, network.dialer)
     resolver = "filter" if filters else resolver_kind.line_kind(network.dialer, after.asn, table)
     run = _Run(
         watch=watch,
         at_ms=at_ms,
         run_id=secrets.token_hex(16),
-        control=beside,
-        vantage=of_run(before, after, road, road_after, resolver),
+        control=control_outcome,
+        vantage=of_run(before, after, routes_before, routes_after, resolver),
         lag_ms=lag.worst_ms,
         sweep=plan.sweep,
     )
     own = own_names.own_names()
-    made = tuple(_cleared(_measurement(run, c, o), own) for c, o in zip(chosen, found, strict=True) if any(o))
-    if rounds:
-        rounds.learn(made)
+    made = tuple(_cleared(_measurement(run, c, o), own) for c, o in zip(chosen, outcomes, strict=True) if any(o))
+    if planner:
+        planner.learn(made, [c.name for c in registry.checks() if not c.triggers_sweep])
     return made
 
 
 def choose(watch: Watch, names: Collection[str] | None) -> tuple[Check, ...]:
-    """The checks to make for a watch. Raises UserError for a name that is no check of one of its surfaces."""
+    """The checks of a watch's surfaces, or those of them with these names. Raises UserError for any other name."""
     possible = tuple(c for c in registry.checks() if c.surface in watch.surfaces.names())
     if names is None:
         return possible
@@ -100,7 +100,7 @@ def choose(watch: Watch, names: Collection[str] | None) -> tuple[Check, ...]:
 
 
 class _Outcome(NamedTuple):
-    """What came of one check, or of the control."""
+    """The steps of one check or of the control; `internal` describes a bug that ended it."""
 
     steps: tuple[Step, ...]
     internal: str = ""
@@ -120,23 +120,23 @@ class _Run(NamedTuple):
 
 async def _all(checks: Iterable[Check], context: Context) -> list[_Outcome]:
     """Do the checks, all at the same time."""
-    found = await asyncio.gather(*(_outcome(c.steps, context) for c in checks))
-    context.checked()
-    return found
+    outcomes = await asyncio.gather(*(_outcome(c.steps, context) for c in checks))
+    context.mark_checks_done()
+    return outcomes
 
 
 async def _outcome(work: Callable[[Context], Awaitable[list[Step]]], context: Context) -> _Outcome:
-    """Do one check. What it raises is our bug: it spoils its own measurement and no other."""
+    """Do one check. An exception is a bug of ours: it spoils this check's measurement and no other."""
     try:
         return _Outcome(tuple(await work(context)))
-    except Exception as e:  # noqa: BLE001 - whatever it is, it is recorded in the measurement
-        place = _place(e)  # and no traceback: its message could tell of the line
-        _log.error("a check broke: this is a bug", where=place)
+    except Exception as e:  # noqa: BLE001 - any exception is recorded in the measurement
+        place = _place(e)  # no traceback: the message could contain something that identifies the line
+        _log.error("a check failed with an exception: this is a bug", where=place)
         return _Outcome((), place)
 
 
 def _place(error: Exception) -> str:
-    """An error's class and where in our code it arose; its message could hold anything."""
+    """An error's class and where in our code it was raised, without its message, which could contain anything."""
     ours = [
         f"{frame.f_globals['__name__']}:{line}"
         for frame, line in traceback.walk_tb(error.__traceback__)
@@ -168,7 +168,7 @@ def _measurement(run: _Run, check: Check, outcome: _Outcome) -> Measurement:
 
 
 def _cleared(measurement: Measurement, own: re.Pattern[str] | None) -> Measurement:
-    """The measurement, or what is left of one that would identify the volunteer: nothing but the field's name."""
+    """The measurement; without its steps, and with the field's name, if it would identify the volunteer."""
     field = privacy.identifying(measurement, own)
     if field is None:
         return measurement
@@ -178,5 +178,5 @@ def _cleared(measurement: Measurement, own: re.Pattern[str] | None) -> Measureme
 
 @functools.cache
 def software() -> str:
-    """This program and its version, and the family of the operating system: nothing finer."""
+    """This program, its version and the family of the operating system, without any detail that could identify."""
     return f"blockonset/{importlib.metadata.version('blockonset')} ({platform.system() or 'unknown'})"

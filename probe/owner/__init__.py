@@ -1,1 +1,1 @@
-"""What a volunteer does with a probe: set it up, look at it, pause it, remove it."""
+"""What a volunteer does with a probe: set it up, inspect it, pause it, remove it."""

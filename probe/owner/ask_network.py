@@ -1,4 +1,4 @@
-"""What kind of network is this? Asked once in each, and answered by the person whose line it is."""
+"""What kind of network is this? Asked once in each network, and answered by the person whose line it is."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from probe.home.config import Config
     from probe.home.texts import Texts
-    from probe.place.this_network import Here
+    from probe.place.this_network import NetworkState
 
 W = TypeVar("W", bound=str)
 
@@ -25,47 +25,50 @@ ACCESS: tuple[Access, ...] = get_args(Access)
 LINES: tuple[LineKind, ...] = get_args(LineKind)
 
 
-def here(directory: Path) -> Here:
-    """The network of now, with its number if the running probe has learnt it in this network."""
-    noted = notebook.read(directory)
-    at = this_network.here()
-    return at._replace(asn=noted.asn) if noted.pid and noted.network_is_new else at
+def learnt_asn(directory: Path) -> int:
+    """The AS number of the present network, if the running probe has learnt it there; otherwise 0."""
+    state = notebook.read(directory)
+    return state.asn if state.pid and state.network_is_new else 0
 
 
-def of(directory: Path) -> KnownNetworks:
+def known_networks(directory: Path) -> KnownNetworks:
     """The networks known to the probe in a directory. Raises UserError where it has no key."""
     return KnownNetworks(directory / files.NETWORKS, Key.load(directory / files.KEY, "user"))
 
 
 def ask(
-    texts: Texts, answer: Callable[[str], str], at: Here, said: KnownNetwork = this_network.UNKNOWN
+    texts: Texts, answer: Callable[[str], str], network: NetworkState, known: KnownNetwork = this_network.UNKNOWN
 ) -> KnownNetwork:
-    """Ask a person what was not said yet. An empty answer is what the network looks like, other words `unknown`."""
-    seems, access, kind = this_network.guess(at), said.access, said.line_kind
+    """Ask a person for what is not `known` yet; `answer` gives the answer to a question.
+
+    An empty answer accepts the guess, any other word than the offered ones is `unknown`.
+    """
+    guessed, access, kind = this_network.guess(network), known.access, known.line_kind
     if access == "unknown":
-        access = _one_of(ACCESS, answer(texts.text("network", "access", guess=seems.access)), seems.access)
+        access = _one_of(ACCESS, answer(texts.text("network", "access", guess=guessed.access)), guessed.access)
     if kind == "unknown":
-        kind = _one_of(LINES, answer(texts.text("network", "line", guess=seems.line_kind)), seems.line_kind)
-    return declared(access, kind, said.line)
+        kind = _one_of(LINES, answer(texts.text("network", "line", guess=guessed.line_kind)), guessed.line_kind)
+    return declared(access, kind, known.line)
 
 
 def offer(config: Config, texts: Texts, answer: Callable[[str], str] | None) -> bool:
-    """Before a run at a terminal: ask about a network that nobody has said anything of. Whether it was asked about.
+    """Before a run at a terminal, ask about a network that is new. Whether it was asked about.
 
-    Raises UserError for a file of networks that can't be used.
+    `answer` is None where nobody can be asked. Raises UserError for a file of networks that can't be used.
     """
     directory = Path(config.data)
     if answer is None or config.vantage.access != "unknown" or not (directory / files.KEY).exists():
         return False
-    at = here(directory)
-    if not of(directory).is_new(at):
+    network, asn = this_network.current_network(), learnt_asn(directory)
+    if not known_networks(directory).is_new(network, asn):
         return False
-    remember(directory, at, ask(texts, lambda q: answer(f"{texts.text('network', 'asks')} {q}"), at))
+    known = ask(texts, lambda question: answer(f"{texts.text('network', 'asks')} {question}"), network)
+    remember(directory, network, known, asn)
     return True
 
 
 def declared(access: Access, kind: LineKind, line: str = "") -> KnownNetwork:
-    """What somebody said. That nothing is known was said, too: it isn't asked again."""
+    """What a person answered. `unknown` is an answer too: it is not asked again."""
     return KnownNetwork(
         access=access,
         access_how="declared" if access != "unknown" else "unknown",
@@ -76,15 +79,16 @@ def declared(access: Access, kind: LineKind, line: str = "") -> KnownNetwork:
     )
 
 
-def remember(directory: Path, at: Here, known: KnownNetwork) -> None:
-    """Keep what was said of this network. Raises UserError where nothing tells it from others."""
-    if not of(directory).remember(at, known):
+def remember(directory: Path, network: NetworkState, known: KnownNetwork, asn: int = 0) -> None:
+    """Keep the answer about a network. Raises UserError where it can't be distinguished from others."""
+    if not known_networks(directory).remember(network, known, asn):
         raise UserError(
-            "nothing tells this network from others: no router is seen from here (offline, a VPN, or not Linux). "
+            "this network can't be distinguished from others: its router is not known (offline, a VPN, or not Linux). "
             "Set access and line_kind under [vantage] in probe.toml if this machine stays in one network"
         )
 
 
-def _one_of(words: tuple[W, ...], said: str, otherwise: W) -> W:
-    said = said.strip().lower()
-    return next((w for w in words if w == said), words[-1]) if said else otherwise
+def _one_of(words: tuple[W, ...], answer: str, default: W) -> W:
+    """The answer as one of the words; `default` for an empty one, the last word (`unknown`) for any other."""
+    answer = answer.strip().lower()
+    return next((w for w in words if w == answer), words[-1]) if answer else default

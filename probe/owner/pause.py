@@ -1,4 +1,4 @@
-"""What the owner of a line may say at any time: pause, resume, withdraw, uninstall."""
+"""Pausing and resuming a probe, through a file that the running probe reads."""
 
 from __future__ import annotations
 
@@ -17,14 +17,17 @@ _DURATION = re.compile(r"(\d{1,6})([smhdw])", re.ASCII)
 
 
 def pause(directory: Path, duration: str) -> int | None:
-    """Pause for a duration such as 30m, 8h or 2d, or until `resume`. Until when, in ms; None is open. UserError."""
+    """Pause for a duration such as 30m, 8h or 2d, or until `resume` for "".
+
+    Returns when the pause ends, in ms since the epoch; None for never. Raises UserError.
+    """
     until = now_ms() + seconds(duration) * 1000 if duration else None
     private_file.write(directory / files.PAUSED, msgspec.json.encode(notebook.Pause(until)))
     return until
 
 
 def resume(directory: Path) -> bool:
-    """End a pause. Whether there was one. Raises UserError."""
+    """End a pause. Returns whether there was one. Raises UserError."""
     try:
         (directory / files.PAUSED).unlink()
     except FileNotFoundError:
@@ -36,7 +39,7 @@ def resume(directory: Path) -> bool:
 
 def seconds(duration: str) -> int:
     """`90s`, `30m`, `8h`, `2d`, `1w` in seconds. Raises UserError."""
-    found = _DURATION.fullmatch(duration.strip().lower())
-    if found is None or not int(found[1]):
-        raise UserError(f"duration {duration!r}: a number and one of s, m, h, d, w, such as 8h")
-    return int(found[1]) * _UNITS_S[found[2]]
+    match = _DURATION.fullmatch(duration.strip().lower())
+    if match is None or not int(match[1]):
+        raise UserError(f"duration {duration!r}: must be a number and one of s, m, h, d, w, such as 8h")
+    return int(match[1]) * _UNITS_S[match[2]]

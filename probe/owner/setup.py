@@ -1,6 +1,6 @@
-"""`blockonset probe setup`: from an invite to a probe that its owner has agreed to.
+"""`blockonset probe setup`: from an invite to a configured probe that its owner has agreed to.
 
-Nothing is written before consent is given, and nothing is contacted but the place of the watch that the invite names.
+Nothing is written before consent is given, and only the source of the watch that the invite names is contacted.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from probe.base.errors import UserError
 from probe.home import consent, files
 from probe.home.config import DELIVER_EVERY_S, load
 from probe.measure import data_use
-from probe.net import quic_process
 from probe.owner import ask_network
 from probe.owner.service import install
 from probe.place import this_network
@@ -36,11 +35,11 @@ if TYPE_CHECKING:
 LARGEST_WATCH = 1 << 20
 _WAIT_S = 20.0
 MONTHLY_MB, SPOOL_MB = 120, 256
-"""What a new probe may use at most: of data in a month, and of disk."""
+"""The limits of a new probe: data in a month, and disk space."""
 
 
 class SetupRequest(NamedTuple):
-    """What the person said on the command line."""
+    """What the person gave on the command line. `line` is the invite."""
 
     line: str
     directory: Path
@@ -63,29 +62,31 @@ class SetUpProbe(NamedTuple):
 
 
 def prepare(
-    wanted: SetupRequest, texts: Texts, say: Callable[[str], None], answer: Callable[[str], str] | None
+    request: SetupRequest, texts: Texts, say: Callable[[str], None], answer: Callable[[str], str] | None
 ) -> SetUpProbe:
-    """Read the invite, show the text, ask, and write key, watch and configuration. Raises UserError."""
-    if (wanted.directory / files.WITHDRAWN).exists():
+    """Read the invite, show the consent text, ask, and write key, watch and configuration. Raises UserError.
+
+    `say` shows a text, `answer` asks a question; it is None where nobody can be asked.
+    """
+    if (request.directory / files.WITHDRAWN).exists():
         raise UserError(texts.text("setup", "withdrawn"))
-    invited = invite.read(wanted.line)
-    raw = fetch(str(wanted.watch) if wanted.watch else invited.watch)
+    invited = invite.read(request.line)
+    raw = fetch(str(request.watch) if request.watch else invited.watch)
     watch = watch_file.open_signed(raw, invited.operator, "the watch", times.today())
-    projected = data_use.of(watch, DELIVER_EVERY_S, http3=quic_process.is_installed())
+    projected = data_use.of(watch, DELIVER_EVERY_S)
     say(texts.text("setup", "invited", operator=invited.operator))
     minutes = f"{watch.cadence_s / 60:g}"
     say(texts.text("setup", "watching", title=watch.title, minutes=minutes, expires=watch.expires))
     say("")
-    given = _consent(wanted, texts, say, answer, explain(texts, watch, invited.nats, projected))
+    given = _consent(request, texts, say, answer, explain(texts, watch, invited.nats, projected))
     say(usage(texts, watch, projected))
-    key = Key.load_or_create(wanted.directory / files.KEY, "user")
-    private_file.write(wanted.directory / files.WATCH, raw)
-    file = wanted.directory / files.CONFIG
-    private_file.write(
-        file, configuration(invited, wanted, _introduced(wanted, texts, answer), texts.language).encode()
-    )
-    load(file, {})  # what was written can be read
-    consent.save(wanted.directory, given)
+    key = Key.load_or_create(request.directory / files.KEY, "user")
+    private_file.write(request.directory / files.WATCH, raw)
+    file = request.directory / files.CONFIG
+    everywhere = _remember_network(request, texts, answer)
+    private_file.write(file, configuration(invited, request, everywhere, texts.language).encode())
+    load(file, {})  # verifies that the file can be read
+    consent.save(request.directory, given)
     say(texts.text("setup", "enrol", id=key.id))
     if not invited.whoami:
         say(texts.text("setup", "no_number", file=file))
@@ -122,7 +123,7 @@ def usage(texts: Texts, watch: Watch, projected: ProjectedUse) -> str:
 
 
 def fetch(source: str) -> bytes:
-    """A signed watch from a file or an http(s) URL; the signature is what counts. Raises UserError."""
+    """The bytes of a signed watch from a file or an http(s) URL, not verified yet. Raises UserError."""
     try:
         if not source.startswith(("https://", "http://")):
             return Path(source).read_bytes()
@@ -133,13 +134,13 @@ def fetch(source: str) -> bytes:
             f"watch {source}: can't be fetched: {e}; ask the operator for the file and give it with --watch"
         ) from e
     if len(raw) > LARGEST_WATCH:
-        raise UserError(f"watch {source}: larger than a watch can be")
+        raise UserError(f"watch {source}: larger than {LARGEST_WATCH} bytes: this is no watch")
     return raw
 
 
-def configuration(invited: Invite, wanted: SetupRequest, line: KnownNetwork, language: str) -> str:
-    """The probe's TOML file. JSON's strings are TOML's. `line` is what holds in every network."""
-    q = json.dumps
+def configuration(invited: Invite, request: SetupRequest, everywhere: KnownNetwork, language: str) -> str:
+    """The probe's TOML file. `everywhere` is what holds in every network that the probe will be in."""
+    q = json.dumps  # JSON's strings are valid in TOML
     lines = [
         "# Written by `blockonset probe setup`. Every key: docs/volunteer.md.",
         'data = "."',
@@ -151,11 +152,13 @@ def configuration(invited: Invite, wanted: SetupRequest, line: KnownNetwork, lan
         f"monthly_mb = {MONTHLY_MB}",
         f"spool_mb = {SPOOL_MB}",
     ]
-    if wanted.ca_file:
-        lines.append(f"nats_ca = {q(str(wanted.ca_file.absolute()))}")
+    if request.ca_file:
+        lines.append(f"nats_ca = {q(str(request.ca_file.absolute()))}")
     lines += ["", "[vantage]"]
-    if line != this_network.UNKNOWN:
-        lines += [f"access = {q(line.access)}", f"line_kind = {q(line.line_kind)}", f"line = {q(line.line)}"]
+    if everywhere != this_network.UNKNOWN:
+        lines.append(f"access = {q(everywhere.access)}")
+        lines.append(f"line_kind = {q(everywhere.line_kind)}")
+        lines.append(f"line = {q(everywhere.line)}")
     if invited.whoami:
         lines.append(f"whoami = {q(invited.whoami)}")
     return "\n".join(lines) + "\n"
@@ -164,8 +167,11 @@ def configuration(invited: Invite, wanted: SetupRequest, line: KnownNetwork, lan
 def serve(
     ready: SetUpProbe, texts: Texts, wanted: bool | None, answer: Callable[[str], str] | None
 ) -> tuple[str, bool]:
-    """Offer the service; install it on a yes. What to say, and whether it runs."""
-    manager = install.here()
+    """Install the service if `wanted`, or, where that is None, if the person answers yes.
+
+    Returns the text to show, and whether the service runs.
+    """
+    manager = install.service_manager()
     if wanted is None and manager is not None and answer is not None:
         wanted = consent.is_yes(answer(texts.text("setup", "service", manager=manager.manager)))
     if not wanted or manager is None:
@@ -177,27 +183,32 @@ def serve(
     return texts.text("setup", "serviced", name=str(manager.file)), True
 
 
-def _introduced(wanted: SetupRequest, texts: Texts, answer: Callable[[str], str] | None) -> KnownNetwork:
-    """Ask about this network unless it was said, and remember it; what holds everywhere where that can't be done."""
-    said = ask_network.declared(wanted.access, wanted.line_kind, wanted.subscriber)
-    at = this_network.here()
-    if said == this_network.UNKNOWN and ask_network.of(wanted.directory).find(at) is not None:
-        return said  # answered before
+def _remember_network(request: SetupRequest, texts: Texts, answer: Callable[[str], str] | None) -> KnownNetwork:
+    """Ask about this network, unless the command line tells, and remember the answer.
+
+    Returns what goes into the configuration instead, for every network, where this one can't be identified.
+    """
+    known = ask_network.declared(request.access, request.line_kind, request.subscriber)
+    network = this_network.current_network()
+    networks = ask_network.known_networks(request.directory)
+    if known == this_network.UNKNOWN and networks.find(network) is not None:
+        return known  # answered before
     if answer is not None:
-        said = ask_network.ask(texts, answer, at, said)
-    elif said == this_network.UNKNOWN:
-        return said  # nobody was asked: `status` says so, and `blockonset probe network` answers later
-    return this_network.UNKNOWN if ask_network.of(wanted.directory).remember(at, said) else said
+        known = ask_network.ask(texts, answer, network, known)
+    elif known == this_network.UNKNOWN:
+        return known  # nobody can be asked: `status` mentions it, and `blockonset probe network` answers it later
+    return this_network.UNKNOWN if networks.remember(network, known) else known
 
 
 def _consent(
-    wanted: SetupRequest,
+    request: SetupRequest,
     texts: Texts,
     say: Callable[[str], None],
     answer: Callable[[str], str] | None,
     explained: str,
 ) -> Consent:
-    before = consent.read(wanted.directory)
+    """The consent given before to the same text, or asked for now. Raises UserError when it is refused."""
+    before = consent.read(request.directory)
     if before is not None and consent.holds(before) and before.language == texts.language:
         say(texts.text("setup", "again", date=times.day(before.agreed_ms).isoformat()))
         return before
@@ -205,4 +216,4 @@ def _consent(
     say("")
     if texts.texts["about"]["reviewed"] != "yes":
         say(texts.text("consent", "unreviewed"))
-    return consent.ask(texts, wanted.accepted, answer)
+    return consent.ask(texts, request.accepted, answer)

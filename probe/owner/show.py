@@ -1,4 +1,4 @@
-"""Every byte of the last segment, decoded: what exactly was, or will be, sent from here."""
+"""Every byte of the last segment, decoded: exactly what was sent from here, or will be."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class ByteRange(msgspec.Struct, frozen=True):
-    """A stretch of the segment's bytes and what it means."""
+    """A range of the segment's bytes and what it means."""
 
     start: int
     end: int
@@ -28,7 +28,7 @@ class ByteRange(msgspec.Struct, frozen=True):
 
 
 def raw(config: Config) -> bytes:
-    """The last segment's bytes. Raises UserError where none was ever sealed."""
+    """The last segment's bytes. Raises UserError if none was ever sealed."""
     copy = Path(config.data) / LAST_SEGMENT
     if copy.exists():
         try:
@@ -42,7 +42,7 @@ def raw(config: Config) -> bytes:
 
 
 def byte_ranges(data: bytes) -> list[ByteRange]:
-    """The envelope field by field, without a gap. Raises UserError for bytes that are no segment of ours."""
+    """The envelope field by field, without gaps. Raises UserError for bytes that are no valid segment."""
     try:
         opened = segment.open(data)
     except segment.SegmentError as e:
@@ -58,5 +58,5 @@ def byte_ranges(data: bytes) -> list[ByteRange]:
 
 
 def contents(data: bytes) -> Any:
-    """The decompressed JSON as it stands in the segment, key for key, without our reading of it."""
+    """The segment's JSON, decompressed but not interpreted."""
     return msgspec.json.decode(zlib.decompress(data[envelope.HEADER :]))

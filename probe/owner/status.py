@@ -1,7 +1,7 @@
-"""What the probe did, what waits, and how many lines stand behind the answers about its provider.
+"""What the probe did, what waits for delivery, and how many lines the answers about its provider are based on.
 
-The last is computed here, from what the API publishes to everybody: the probe asks for a watch's answers, never for
-its own, and tells nobody who it is.
+The last is computed here from what the API publishes to everybody: the request names the watch, but neither the probe
+nor its provider.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _LARGEST = 16 << 20
 
 
 class CountedAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer that this line counts for. `lines` is 0 before there is one."""
+    """The published answer that this line counts for. `lines` is 0 while there is none."""
 
     provider: str
     name: str
@@ -44,7 +44,7 @@ class CountedAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """All that `status` says. Times are RFC 3339 UTC, null for never."""
+    """All that `status` shows. Times are RFC 3339 in UTC, null for never."""
 
     pid: int | None
     held: str
@@ -69,46 +69,46 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     clock_offset_ms: int
     behind: tuple[CountedAnswer, ...]
     behind_unknown: str
-    """Why nothing is said in `behind`; "" where something is."""
+    """Why `behind` is empty; "" where it is not."""
 
 
 def status(config: Config, watch: Watch | None, *, ask_api: bool = True) -> Status:
-    """Look at the probe's files, and ask the API unless told not to. Raises UserError for a damaged spool."""
+    """Read the probe's files, and ask the API if `ask_api`. Raises UserError for a damaged spool."""
     directory = Path(config.data)
-    noted, at = notebook.read(directory), now_ms()
+    state, at_ms = notebook.read(directory), now_ms()
     pid = panic.running(directory)
-    held = view(config.spool_file, at)
-    behind, unknown = _behind(config, watch, noted, ask_api=ask_api)
-    today = times.day(at).isoformat()
+    spool = view(config.spool_file, at_ms)
+    behind, unknown = _behind(config, watch, state, ask_api=ask_api)
+    today = times.day(at_ms).isoformat()
     return Status(
         pid=pid or None,
         held=notebook.held(directory),
-        why_not=noted.why_not if pid else "",
-        notice=noted.notice if pid else "",
-        network_is_new=bool(pid) and noted.network_is_new,
+        why_not=state.why_not if pid else "",
+        notice=state.notice if pid else "",
+        network_is_new=bool(pid) and state.network_is_new,
         watch_expires=watch.expires if watch else None,
         withdrawal=_withdrawal(config),
-        runs_today=noted.runs if noted.day == today else 0,
-        last_run=_time(noted.last_run_ms),
-        next_run=_time(noted.next_run_ms) if pid and noted.next_run_ms > at else None,
-        pending_measurements=held.pending,
-        spooled_segments=held.spooled,
-        spooled_bytes=held.spooled_bytes,
-        oldest_spooled=_time(held.oldest_ms or 0),
-        stored_segments=held.stored,
-        rejected_segments=held.rejected,
-        last_delivery=_time(noted.delivered_ms),
-        delivery_error=noted.delivery_error,
-        month_bytes=held.month_bytes,
+        runs_today=state.runs if state.day == today else 0,
+        last_run=_time(state.last_run_ms),
+        next_run=_time(state.next_run_ms) if pid and state.next_run_ms > at_ms else None,
+        pending_measurements=spool.pending,
+        spooled_segments=spool.spooled,
+        spooled_bytes=spool.spooled_bytes,
+        oldest_spooled=_time(spool.oldest_ms or 0),
+        stored_segments=spool.stored,
+        rejected_segments=spool.rejected,
+        last_delivery=_time(state.delivered_ms),
+        delivery_error=state.delivery_error,
+        month_bytes=spool.month_bytes,
         month_cap_bytes=config.monthly_mb * 1_000_000,
-        clock_offset_ms=noted.clock_offset_ms,
+        clock_offset_ms=state.clock_offset_ms,
         behind=behind,
         behind_unknown=unknown,
     )
 
 
-def words(found: Status, texts: Texts) -> list[str]:
-    """The same for a person, a line each."""
+def in_words(found: Status, texts: Texts) -> list[str]:
+    """The same as text for a person, one line for each item."""
 
     def say(key: str, **values: object) -> str:
         return texts.text("status", key, **values)
@@ -179,13 +179,13 @@ class _PublicOnsets(msgspec.Struct):
 
 
 def _behind(
-    config: Config, watch: Watch | None, noted: ProbeState, *, ask_api: bool
+    config: Config, watch: Watch | None, state: ProbeState, *, ask_api: bool
 ) -> tuple[tuple[CountedAnswer, ...], str]:
-    """The published answers that this line counts for, or why that isn't known."""
+    """The published answers that this line counts for, or the reason why they are not known."""
     if watch is None:
         return (), "no watch"
-    asn = config.vantage.asn or noted.asn
-    access = config.vantage.access if config.vantage.access != "unknown" else noted.access
+    asn = config.vantage.asn or state.asn
+    access = config.vantage.access if config.vantage.access != "unknown" else state.access
     provider = watch.provider_of(asn, access, now_ms()) if asn else ""
     if not provider:
         return (), "no provider"
@@ -195,7 +195,7 @@ def _behind(
         published, _ = fetch(f"{config.api.rstrip('/')}/v1/watches/{watch.id}/onsets")
     except UserError as e:
         return (), e.message
-    found = [e for e in published.providers if e.provider == provider]
+    entries = [e for e in published.providers if e.provider == provider]
     return tuple(
         CountedAnswer(
             provider=e.provider,
@@ -203,18 +203,18 @@ def _behind(
             lines=e.answer.lines if e.answer else 0,
             state=e.answer.state if e.answer else "",
         )
-        for e in found
+        for e in entries
     ), ""
 
 
 def fetch(url: str) -> tuple[_PublicOnsets, int]:
-    """A watch's published answers, and the server's time (ms since the epoch, 0 where it tells none). UserError."""
+    """A watch's published answers, and the server's time in ms since the epoch (0 if not known). Raises UserError."""
     if not url.startswith(("https://", "http://")):
         raise UserError(f"api {url}: must begin with https:// or http://")
     try:
         with urllib.request.urlopen(url, timeout=_WAIT_S) as answer:  # noqa: S310 - http and https only
-            told_ms = _date_ms(answer.headers.get("Date", ""))
-            return msgspec.json.decode(answer.read(_LARGEST), type=_PublicOnsets), told_ms
+            server_ms = _date_ms(answer.headers.get("Date", ""))
+            return msgspec.json.decode(answer.read(_LARGEST), type=_PublicOnsets), server_ms
     except (OSError, URLError, ValueError) as e:
         raise UserError(f"{url}: {e}") from e
 

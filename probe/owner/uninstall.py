@@ -18,7 +18,7 @@ _STOP_S = 20.0
 
 
 class Uninstalled(NamedTuple):
-    """What was removed, what could not be, and what remains in the directory."""
+    """What was removed, what could not be removed, and what else is in the directory."""
 
     removed: tuple[str, ...]
     failed: tuple[str, ...]
@@ -33,10 +33,10 @@ def undelivered(directory: Path) -> int:
 
 
 def uninstall(directory: Path) -> Uninstalled:
-    """Stop the service and the probe (it may deliver once more), and remove everything it made."""
-    taken = install.remove(install.here())
+    """Stop the service and the probe, which may deliver once more, and remove all their files."""
+    service_files = install.remove(install.service_manager())
     pid = panic.running(directory)
     if pid:
         panic.stop(directory, pid, signal.SIGTERM, _STOP_S)
     wiped = panic.panic(directory)
-    return Uninstalled((*taken, *wiped.files), wiped.failed, wiped.left)
+    return Uninstalled((*service_files, *wiped.files), wiped.failed, wiped.left)

@@ -1,4 +1,4 @@
-"""Whether this connection is paid by use. On Linux NetworkManager knows it; elsewhere the configuration says it."""
+"""Whether this connection is metered. On Linux NetworkManager tells it; elsewhere only the configuration can."""
 
 from __future__ import annotations
 
@@ -13,15 +13,18 @@ _CONNECTED = "100"
 
 
 async def is_metered(setting: str) -> bool:
-    """`yes` and `no` are taken at their word; `auto` asks NetworkManager, and is no where there is none."""
+    """The configured `yes` or `no`. For `auto` NetworkManager is asked; False where there is none."""
     if setting != "auto":
         return setting == "yes"
-    return any_metered(await _ask())
+    return any_metered(await _nmcli_output())
 
 
-def any_metered(said: str) -> bool:
-    """Read `nmcli -t device show`: a block a device. "yes" and "yes (guessed)" both count, on a device in use."""
-    for block in said.split("\n\n"):
+def any_metered(output: str) -> bool:
+    """Whether a device in use is metered, by the output of `nmcli -t device show`, which has one block for each device.
+
+    "yes" and "yes (guessed)" both count.
+    """
+    for block in output.split("\n\n"):
         fields = dict(line.partition(":")[::2] for line in block.splitlines())
         in_use = fields.get("GENERAL.STATE", "").startswith(_CONNECTED)
         if in_use and fields.get("GENERAL.METERED", "").startswith("yes"):
@@ -29,7 +32,7 @@ def any_metered(said: str) -> bool:
     return False
 
 
-async def _ask() -> str:
+async def _nmcli_output() -> str:
     try:
         process = await asyncio.create_subprocess_exec(
             *("nmcli", "-t", "-f", _FIELDS, "device", "show"),

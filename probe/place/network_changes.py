@@ -1,101 +1,87 @@
-"""Notices that this machine has moved: a lid that opened, another network.
+"""Notices that this machine changed its network or woke from sleep.
 
-The kernel's tables and clocks are looked at every few seconds; nothing is sent. Then a run comes early, at a time of
-its own, so that a block which begins while a laptop travels is seen from the next network at once.
+The kernel's tables and clocks are read every few seconds; nothing is sent. After a change a run is made early, at a
+random moment, so that a block which begins while a laptop travels is observed from the next network at once.
 """
 
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import random
 import time
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
-from probe.place import routes, this_network
+from probe.place.this_network import current_network
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from probe.place.this_network import NetworkState
+
 EVERY_S = 5.0
 _SLEPT_S = 30.0
-"""A clock that goes on while the machine sleeps is ahead by so much: it slept."""
+"""When a clock that runs during sleep has gained this much on one that does not, the machine slept."""
 SETTLE_S = (5.0, 20.0)
-"""A network that has just come needs a moment, and a fleet in one power cut must not run in step."""
+"""A random wait after a change: a new network needs a moment, and a fleet must not run in step after a power cut."""
 
-Why = Literal["woke", "network"]
-
-
-class SeenNetwork(NamedTuple):
-    """A network as it is compared: by interface, gateway and our own addresses. It stays in memory."""
-
-    ways: tuple[tuple[str, str, str], ...]
-    gateway_mac: str
+ChangeReason = Literal["woke", "network"]
 
 
-def look() -> SeenNetwork:
-    """The default routes of both IP versions now; no ways where this machine is offline."""
-    ways = routes.check_routes((routes.ELSEWHERE, routes.ELSEWHERE6), {}).ways
-    at = this_network.here()
-    return SeenNetwork(tuple((w.interface, w.gateway, _own(w.source)) for w in ways if w), at.gateway_mac)
+def differs(before: NetworkState, now: NetworkState) -> bool:
+    """Whether `now` is another network than `before`, the last one that was seen online.
 
-
-def differs(before: SeenNetwork, now: SeenNetwork) -> bool:
-    """Whether it is another network. One that goes and comes back is none, nor is a router not heard of yet."""
-    other_router = before.gateway_mac and now.gateway_mac and before.gateway_mac != now.gateway_mac
-    return bool(now.ways) and (before.ways != now.ways or bool(other_router))
+    Being offline is no other network, so one that goes away and comes back is no change. Neither is a gateway whose
+    hardware address is not known yet.
+    """
+    other_gateway = before.gateway_mac and now.gateway_mac and before.gateway_mac != now.gateway_mac
+    return now.is_online and (before.stable_routes != now.stable_routes or bool(other_gateway))
 
 
 class NetworkChanges:
-    """Waits for the next move. Between two calls of `wait` nothing is missed."""
+    """Waits for the next change. Changes between two calls of `wait` are not missed."""
 
     def __init__(
         self,
-        see: Callable[[], SeenNetwork] = look,
+        read: Callable[[], NetworkState] = current_network,
         *,
         every_s: float | None = None,
         settle_s: tuple[float, float] | None = None,
-        awake: Callable[[], float] = time.monotonic,
-        always: Callable[[], float] | None = None,
+        awake_clock: Callable[[], float] = time.monotonic,
+        steady_clock: Callable[[], float] | None = None,
     ) -> None:
-        """`awake` and `always` are clocks in seconds: the first stands still while the machine sleeps."""
-        self._see = see
+        """`read` gives the network's present state. Both clocks are in seconds: `awake_clock` stops during sleep."""
+        self._read = read
         self._every_s = EVERY_S if every_s is None else every_s
         self._settle_s = SETTLE_S if settle_s is None else settle_s
-        self._awake = awake
-        self._always = always or _always
-        self._seen = see()
-        self._online = bool(self._seen.ways)
-        self._ahead = self._always() - self._awake()
+        self._awake_clock = awake_clock
+        self._steady_clock = steady_clock or _steady_seconds
+        self._last = read()
+        self._is_online = self._last.is_online
+        self._asleep_s = self._steady_clock() - self._awake_clock()
 
-    async def wait(self) -> Why:
-        """Return once this machine has moved, and is settled and online where it is."""
-        why: Why | None = None
+    async def wait(self) -> ChangeReason:
+        """Return once the network changed or the machine woke, and has since been online and unchanged for a while."""
+        reason: ChangeReason | None = None
         while True:
-            await asyncio.sleep(self._every_s if why is None else random.uniform(*self._settle_s))  # noqa: S311 - no secret
-            again = self._moved()
-            if why is not None and again is None and self._online:
-                return why
-            why = again or why
+            pause_s = self._every_s if reason is None else random.uniform(*self._settle_s)  # noqa: S311 - no secret
+            await asyncio.sleep(pause_s)
+            new_reason = self._check()
+            if reason is not None and new_reason is None and self._is_online:
+                return reason
+            reason = new_reason or reason
 
-    def _moved(self) -> Why | None:
-        ahead = self._always() - self._awake()
-        slept, self._ahead = abs(ahead - self._ahead) > _SLEPT_S, ahead
-        now = self._see()
-        self._online = bool(now.ways)
-        other = differs(self._seen, now)
-        if other or (now.ways and now.gateway_mac):
-            self._seen = now
-        return "woke" if slept else "network" if other else None
+    def _check(self) -> ChangeReason | None:
+        """What changed since the last check."""
+        asleep_s = self._steady_clock() - self._awake_clock()
+        slept, self._asleep_s = abs(asleep_s - self._asleep_s) > _SLEPT_S, asleep_s
+        now = self._read()
+        self._is_online = now.is_online
+        is_other = differs(self._last, now)
+        if is_other or (now.is_online and now.gateway_mac):
+            self._last = now
+        return "woke" if slept else "network" if is_other else None
 
 
-def _always() -> float:
-    """Seconds that go on while the machine sleeps. A wall clock that is set counts as a sleep: one run comes early."""
+def _steady_seconds() -> float:
+    """Seconds of a clock that runs during sleep. Where only the wall clock does, setting it counts as a sleep."""
     return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.time()
-
-
-def _own(address: str) -> str:
-    """Our own address as far as it stays the same on one network: over IPv6 half of it changes daily."""
-    if ":" not in address:
-        return address
-    return str(ipaddress.ip_network((address.partition("%")[0], 64), strict=False).network_address)

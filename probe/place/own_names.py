@@ -1,4 +1,4 @@
-"""The addresses and the name of this machine, which must stand in nothing that leaves it."""
+"""This machine's own addresses and host name, which nothing that leaves it may contain."""
 
 from __future__ import annotations
 
@@ -8,18 +8,20 @@ import re
 import socket
 from typing import TYPE_CHECKING
 
+from probe.place.routes import ELSEWHERE, ELSEWHERE6, source_address
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
 _SHORTEST_NAME = 4
-"""A machine's name that is shorter stands in too many words by chance."""
+"""A shorter host name would be found in too many words by chance."""
 
 
 def own_names() -> re.Pattern[str] | None:
-    """This machine's addresses on its default routes and its host name, in the ways they get written; None if none.
+    """A pattern of this machine's addresses on its default routes and of its host name, in all notations; None if none.
 
-    Nothing is sent to learn them.
+    Nothing is sent to find them out.
     """
     forms = {form for address in _own_addresses() for form in _forms(address)}
     host = socket.gethostname()
@@ -30,14 +32,7 @@ def own_names() -> re.Pattern[str] | None:
 
 def own_address(family: socket.AddressFamily) -> str:
     """This machine's address on its default route; "" when it has no such route."""
-    # A datagram socket that is connected only looks the route up. Nobody has these documentation addresses.
-    elsewhere = "192.0.2.1" if family == socket.AF_INET else "2001:db8::1"
-    try:
-        with socket.socket(family, socket.SOCK_DGRAM) as sock:
-            sock.connect((elsewhere, 9))
-            return str(sock.getsockname()[0])
-    except OSError:
-        return ""
+    return source_address(ELSEWHERE if family == socket.AF_INET else ELSEWHERE6)
 
 
 @functools.lru_cache(maxsize=8)
@@ -48,15 +43,15 @@ def _any_of(forms: frozenset[str]) -> re.Pattern[str]:
 
 def _own_addresses() -> Iterator[ipaddress.IPv4Address | ipaddress.IPv6Address]:
     for family in (socket.AF_INET, socket.AF_INET6):
-        if found := own_address(family):
-            address = ipaddress.ip_address(found.partition("%")[0])
+        if text := own_address(family):
+            address = ipaddress.ip_address(text.partition("%")[0])
             if not address.is_loopback:
                 yield address
 
 
 def _forms(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> tuple[str, ...]:
-    """An address as text, as in a host name, as hexadecimal and decimal number, and turned round as in DNS."""
-    written = str(address)
-    dashed = written.replace(".", "-").replace(":", "-")
-    turned = address.reverse_pointer.removesuffix(".in-addr.arpa").removesuffix(".ip6.arpa")
-    return written, address.exploded, dashed, address.packed.hex(), str(int(address)), turned
+    """An address as text, as in host names, as hexadecimal and decimal number, and reversed as in DNS."""
+    text = str(address)
+    dashed = text.replace(".", "-").replace(":", "-")
+    reversed_ = address.reverse_pointer.removesuffix(".in-addr.arpa").removesuffix(".ip6.arpa")
+    return text, address.exploded, dashed, address.packed.hex(), str(int(address)), reversed_

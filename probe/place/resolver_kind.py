@@ -1,7 +1,7 @@
-"""Whose resolver a line uses: only the provider's own speaks for the provider.
+"""Who runs the resolver that a line uses. Only answers of the provider's own resolver are evidence about the provider.
 
-What a public resolver, or one that filters for its users, says about a name is that resolver's doing, not an order
-carried out by the line's provider. The resolver's address is looked at here and goes nowhere.
+A public resolver, or one that filters for its users, decides by itself how it answers for a name: that is no block by
+the line's provider. The resolver's address is examined here and neither stored nor sent.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from probe.protocol.prefix_table import OriginTable
 
 _STUB_OF = Path("/run/systemd/resolve/resolv.conf")
-"""Where systemd-resolved, which listens on loopback, says whom it asks."""
+"""Where systemd-resolved, which listens on loopback, lists the resolvers that it asks."""
 
-# From the services' own pages, read 2026-11. Each filters for everybody who asks it.
+# From the services' own pages, read 2026-11. Each filters for all of its users.
 FILTERS = frozenset(
     ipaddress.ip_address(a)
     for a in (
@@ -47,9 +47,9 @@ _OPEN = frozenset(
 
 
 def kind(address: str, line_asn: int, table: OriginTable | None = None) -> Resolver:
-    """Whose resolver this is, for a line in the network `line_asn` (0: not known), as far as the table tells."""
+    """Who runs the resolver at an address, for a line in AS `line_asn` (0: not known)."""
     try:
-        ip = ipaddress.ip_address(_behind(address).partition("%")[0])
+        ip = ipaddress.ip_address(_upstream(address).partition("%")[0])
     except ValueError:
         return "unknown"
     if ip.is_loopback:
@@ -60,22 +60,22 @@ def kind(address: str, line_asn: int, table: OriginTable | None = None) -> Resol
         return "other"
     if is_bogon(str(ip)):
         return "router"
-    found = table.find(str(ip)) if table else None
-    if found is None or not line_asn:
+    origin = table.find(str(ip)) if table else None
+    if origin is None or not line_asn:
         return "unknown"
-    return "provider" if found.asn == line_asn else "other"
+    return "provider" if origin.asn == line_asn else "other"
 
 
 def line_kind(dialer: Dialer, line_asn: int, table: OriginTable | None = None) -> Resolver:
-    """Whose resolver this line uses now."""
+    """Who runs the resolver that this line uses now."""
     try:
         return kind(dialer.system_resolver()[0], line_asn, table)
     except OSError:
         return "unknown"
 
 
-def _behind(address: str) -> str:
-    """Whom the machine's own stub asks; the address itself when it is no stub."""
+def _upstream(address: str) -> str:
+    """The resolver that this machine's stub resolver asks; the address itself when it is no stub."""
     if not address.startswith("127.0.0.5"):
         return address
     try:

@@ -1,8 +1,8 @@
-"""By which way packets to an address would leave this machine. The kernel is asked; nothing is sent.
+"""How packets to an address would leave this machine. The kernel is asked; nothing is sent.
 
-On Linux the routing tables are asked over rtnetlink, policy rules included, as WireGuard and WARP use them. Elsewhere
-only this machine's address towards a destination is known: a way that moved is seen there, a VPN is not.
-Interfaces, gateways and addresses stay in memory: they are compared and neither logged nor sent.
+On Linux the routing tables are read over rtnetlink, including policy rules as WireGuard and WARP use them. On other
+systems only this machine's source address towards a destination is known: that shows a changed route, but no VPN.
+Interfaces, gateways and addresses are compared in memory and neither logged nor sent.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from probe.place.rtnetlink import Route, _asked
+from probe.place.rtnetlink import Route, query_route
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from probe.protocol.watch import Watch
 
 ELSEWHERE, ELSEWHERE6 = "192.0.2.1", "2001:db8::1"
-"""Documentation addresses (RFC 5737, RFC 3849): what leads there is the default route."""
+"""Documentation addresses (RFC 5737, RFC 3849), which nobody has: the route to them is the default route."""
 
 _LINUX = sys.platform == "linux"
 _CLASS = Path("/sys/class/net")
@@ -36,26 +36,29 @@ _TUNNEL_TYPES = frozenset({768, 769, 776, 778, 823})
 _TUNNEL_NAMES = ("tun", "tap", "wg", "utun", "ppp", "ipsec", "nordlynx", "tailscale", "zt", "CloudflareWARP", "warp")
 _PROXY_VARIABLES = ("all_proxy", "http_proxy", "https_proxy", "socks_proxy")
 _HALVES = frozenset({("00000000", "00000080"), ("00000080", "00000080")})
-"""0.0.0.0/1 and 128.0.0.0/1 in /proc/net/route: how a VPN overrides the default route without touching it."""
+"""0.0.0.0/1 and 128.0.0.0/1 in /proc/net/route: how a VPN overrides the default route without changing it."""
 
 
 class RouteCheck(NamedTuple):
-    """How the destinations of a run would be reached at one moment: equal looks, same network."""
+    """How a run's destinations would be reached at one moment. Equal checks mean that the network did not change."""
 
-    ways: tuple[Route | None, ...]
-    """One for each destination, None where there is no route or it is this machine itself."""
+    routes: tuple[Route | None, ...]
+    """One for each destination; None where there is no route or the destination is this machine itself."""
     path: PathWord
 
 
 def of_run(watch: Watch, dialer: Dialer) -> RouteCheck:
-    """How a run of a watch would leave this machine now. A lab's dialer leads elsewhere: its routes tell nothing."""
+    """How a run of a watch would leave this machine now.
+
+    Empty with path `unknown` under a lab's dialer, which does not connect to the addresses that it is given.
+    """
     if not dialer.is_real:
         return RouteCheck((), "unknown")
     return check_routes(destinations(watch, dialer))
 
 
 def destinations(watch: Watch, dialer: Dialer) -> tuple[str, ...]:
-    """The IP addresses that a run of a watch goes to: the service's, the control's, and those that look names up."""
+    """The IP addresses that a run of a watch contacts: the service's, the control's and the resolvers'."""
     app, web = watch.surfaces.app, watch.surfaces.web
     endpoints = tuple(a for e in app.endpoints for a in e.addresses()) if app else ()
     known = (*endpoints, *(web.addresses if web else ()), *watch.control.addresses, watch.second_resolver.address)
@@ -66,36 +69,47 @@ def destinations(watch: Watch, dialer: Dialer) -> tuple[str, ...]:
 
 
 def check_routes(to: Iterable[str], environment: Mapping[str, str] = os.environ) -> RouteCheck:
-    """Where each of these IP addresses would leave this machine now, and what that makes of the path."""
-    ways = tuple(_way(d) for d in to)
-    return RouteCheck(ways, _path({w for w in ways if w}, environment))
+    """The routes to these IP addresses now, and the path that follows from them and the proxy variables."""
+    routes = tuple(_route(d) for d in to)
+    return RouteCheck(routes, _path({r for r in routes if r}, environment))
 
 
 def between(before: RouteCheck, after: RouteCheck) -> PathWord:
-    """The path of a run that began and ended like this."""
+    """The path of a run with these checks at its beginning and end."""
     return after.path if before == after else "changed"
 
 
-def tunnels(interface: str) -> bool:
+def is_tunnel(interface: str) -> bool:
     """Whether an interface leads into a VPN or another tunnel, as far as Linux tells. False for "" (not known)."""
     if not interface or interface.startswith("v4-"):  # 464XLAT's own device on a mobile network
         return False
     device = _CLASS / interface
     kind = _text(device / "uevent")
     if "DEVTYPE=wwan" in kind or (interface.startswith("ppp") and _text(Path("/proc/net/pppoe")).count("\n") > 1):
-        return False  # a modem, or a line that this machine dials itself
+        return False  # a modem, or a PPPoE line that this machine dials itself
     if "DEVTYPE=wireguard" in kind or (device / "tun_flags").exists() or _number(device / "type") in _TUNNEL_TYPES:
         return True
     return interface.startswith(_TUNNEL_NAMES) or interface in _overriding(_text(_ROUTES))
 
 
-def _path(ways: set[Route], environment: Mapping[str, str]) -> PathWord:
-    if not ways or not all(w.interface for w in ways):
+def source_address(destination: str) -> str:
+    """This machine's own address on the route to an IP address; "" without a route. Nothing is sent."""
+    family = socket.AF_INET6 if ":" in destination else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as sock:
+            sock.connect((destination, 9))  # connecting a datagram socket only looks the route up
+            return str(sock.getsockname()[0]).partition("%")[0]
+    except OSError:
+        return ""
+
+
+def _path(routes: set[Route], environment: Mapping[str, str]) -> PathWord:
+    if not routes or not all(r.interface for r in routes):
         return "unknown"
-    tunnelled = {tunnels(w.interface) for w in ways}
-    # IPv6 by another interface than IPv4 is no split by itself
-    doubled = any(len({w.interface for w in ways if w.family == family}) > 1 for family in (4, 6))
-    if doubled or len(tunnelled) > 1:
+    tunnelled = {is_tunnel(r.interface) for r in routes}
+    # IPv6 over another interface than IPv4 is no split by itself.
+    several = any(len({r.interface for r in routes if r.family == family}) > 1 for family in (4, 6))
+    if several or len(tunnelled) > 1:
         return "split"
     if tunnelled == {True}:
         return "vpn"
@@ -104,12 +118,12 @@ def _path(ways: set[Route], environment: Mapping[str, str]) -> PathWord:
 
 
 def _overriding(table: str) -> set[str]:
-    """The interfaces of /proc/net/route that half of all addresses leave by."""
+    """The interfaces of a /proc/net/route table that have a route for half of all addresses."""
     rows = [line.split() for line in table.splitlines()[1:]]
     return {row[0] for row in rows if len(row) > 7 and (row[1], row[7]) in _HALVES}
 
 
-def _way(address: str) -> Route | None:
+def _route(address: str) -> Route | None:
     try:
         ip = ipaddress.ip_address(address)
     except ValueError:
@@ -118,19 +132,9 @@ def _way(address: str) -> Route | None:
         return None
     if _LINUX:
         with contextlib.suppress(OSError):
-            return _asked(ip)
-    return _connected(ip)
-
-
-def _connected(ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> Route | None:
-    """What connecting a datagram socket tells, which sends nothing: our own address."""
-    family = socket.AF_INET if ip.version == 4 else socket.AF_INET6
-    try:
-        with socket.socket(family, socket.SOCK_DGRAM) as sock:
-            sock.connect((str(ip), 9))
-            return Route(ip.version, "", "", str(sock.getsockname()[0]).partition("%")[0])
-    except OSError:
-        return None
+            return query_route(ip)
+    source = source_address(str(ip))
+    return Route(ip.version, "", "", source) if source else None
 
 
 def _text(file: Path) -> str:

@@ -1,8 +1,8 @@
-"""Where a probe is: everything that can tell, put together before and after each run.
+"""Where a probe measures from. All sources are combined here, before and after each run.
 
-What was configured goes first, then what the operator's endpoint saw, then the prefix table, then what the volunteer
-said of the network, then a guess. And the numbers of the networks that a run leaves by are held against each other:
-a tunnel that looks like a line shows there.
+In order of precedence: the configuration, the operator's whoami endpoint, the prefix table, what the volunteer answered
+about the network, a guess. The AS numbers of the networks through which a run leaves are compared too: that reveals a
+tunnel that looks like an ordinary line.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ log = structlog.get_logger()
 
 
 class VantageSource:
-    """Tells the vantage of a run; call it before and after.
+    """Gives the vantage of a run; call it before and after.
 
-    `watch` gives the watch as it is now. A lab's dialer leads elsewhere than this machine's tables say: there only
-    `base` and the table count.
+    `base` gives what is configured or asked, `watch` the watch in force. A lab's dialer does not connect to the
+    addresses that it is given, so this machine's tables say nothing about it: then only `base` and `table` count.
     """
 
     def __init__(
@@ -51,91 +51,85 @@ class VantageSource:
         table: OriginTable | None,
     ) -> None:
         self._base = base
-        self._where = by_table(base, table) if table else base
+        self._base_or_table = by_table(base, table) if table else base
         self._watch = watch
         self._dialer = dialer
         self._known = known
         self._table = table
-        self._told = ""
+        self._logged_error = ""
         self.is_new = False
-        """Whether nobody has said yet what kind of network this is."""
+        """Whether the volunteer has not answered yet what kind of network this is."""
 
     async def __call__(self) -> Vantage:
-        """The vantage now. `path` is `split` where the numbers disagree, otherwise left to the run."""
-        found = await self._where()
+        """The vantage now. `path` is `split` where the AS numbers disagree; otherwise the run determines it."""
+        vantage = await self._base_or_table()
         if not self._dialer.is_real:
-            return found
-        found = self._with_known(found)
-        return msgspec.structs.replace(found, path=self._path(found))
+            return vantage
+        vantage = self._with_known(vantage)
+        return msgspec.structs.replace(vantage, path=self._path(vantage))
 
     def learn(self, run: Sequence[Measurement]) -> None:
-        """A run whose control failed: a router may have changed its line behind us."""
+        """After a run whose control failed, ask whoami again: the router may have switched to another line."""
         interrupted = any(s.part == "control" and s.op != "quic" and s.failure for m in run for s in m.steps)
         if interrupted and isinstance(self._base, Whoami):
             self._base.doubt()
 
     def used_bytes(self) -> int:
-        """What asking took since the last call of this, as estimated on the wire."""
+        """Bytes on the wire that asking took since the last call, as estimated."""
         if not isinstance(self._base, Whoami):
             return 0
         used, self._base.used_bytes = self._base.used_bytes, 0
         return used
 
-    def _with_known(self, found: Vantage) -> Vantage:
-        """With what the volunteer said of this network, or what it looks like."""
-        at = this_network.here(found.asn)
+    def _with_known(self, vantage: Vantage) -> Vantage:
+        """The vantage, with the volunteer's answer about this network or else a guess."""
+        network = this_network.current_network()
         try:
-            known, was_new = self._known.of(at), self.is_new
-            self.is_new = found.access == "unknown" and self._known.is_new(at)
+            known, was_new = self._known.of(network, vantage.asn), self.is_new
+            self.is_new = vantage.access == "unknown" and self._known.is_new(network, vantage.asn)
             if self.is_new and not was_new:
-                log.warning("nobody has said what kind of network this is", say="blockonset probe network")
+                log.warning("it is not known what kind of network this is", run="blockonset probe network")
         except UserError as e:
-            self._say(e.message)
-            known, self.is_new = this_network.guess(at), False
-        return known_networks.apply(found, known)
+            self._log_once(e.message)
+            known, self.is_new = this_network.guess(network), False
+        return known_networks.apply(vantage, known)
 
-    def _say(self, error: str) -> None:
-        if error != self._told:  # one line for each trouble, not one a run
-            log.error("what was said of networks can't be read", error=error)
-        self._told = error
+    def _log_once(self, error: str) -> None:
+        """Log an error of the file of networks, unless it is the same as in the last run."""
+        if error != self._logged_error:
+            log.error("the file of known networks can't be used", error=error)
+        self._logged_error = error
 
-    def _path(self, found: Vantage) -> Path:
-        """Whether target, control, look-ups and the endpoint that told our number are reached over one network."""
-        if found.role == "reference":
-            return "unknown"  # it speaks for no provider, and clouds have many numbers
+    def _path(self, vantage: Vantage) -> Path:
+        """`split` unless target, control, resolvers and whoami endpoint are reached over one network."""
+        if vantage.role == "reference":
+            return "unknown"  # a reference counts for no provider, and a cloud has many AS numbers
         watch = self._watch()
-        look = routes.check_routes((*routes.destinations(watch, self._dialer), *self._peer()))
-        if look.path == "split":
+        check = routes.check_routes((*routes.destinations(watch, self._dialer), *self._endpoint()))
+        if check.path == "split":
             return "split"
-        numbers = {found.asn} | numbers_of(look.ways, self._table)
-        return "unknown" if one_owner(numbers - {0}, watch) else "split"
+        numbers = {vantage.asn} | asns_of(check.routes, self._table)
+        return "unknown" if is_one_owner(numbers - {0}, watch) else "split"
 
-    def _peer(self) -> tuple[str, ...]:
+    def _endpoint(self) -> tuple[str, ...]:
+        """The whoami endpoint's address, if one was reached outside this machine."""
         peer = self._base.peer if isinstance(self._base, Whoami) else ""
         return (peer,) if peer and not ipaddress.ip_address(peer.partition("%")[0]).is_loopback else ()
 
 
-def numbers_of(ways: Iterable[Route | None], table: OriginTable | None) -> set[int]:
-    """The numbers of the networks that our own addresses on these ways are in, as far as a table has them."""
-    sources = {w.source for w in ways if w and w.source and not is_bogon(w.source)} if table else set()
-    return {found.asn for s in sources if table and (found := table.find(s))}
+def asns_of(checked: Iterable[Route | None], table: OriginTable | None) -> set[int]:
+    """The AS numbers of this machine's own public addresses on these routes, as far as a table has them."""
+    sources = {r.source for r in checked if r and r.source and not is_bogon(r.source)} if table else set()
+    return {origin.asn for s in sources if table and (origin := table.find(s))}
 
 
-def one_owner(numbers: set[int], watch: Watch) -> bool:
-    """Whether network numbers can be one line's: there is one at most, or one provider of the watch has them all."""
+def is_one_owner(numbers: set[int], watch: Watch) -> bool:
+    """Whether AS numbers can belong to one line: there is at most one, or one provider of the watch has them all."""
     return len(numbers) < 2 or any(numbers <= {n.asn for n in p.networks} for p in watch.providers)
 
 
-_WHY = {
-    "vpn": "a VPN or another tunnel carries them: switch it off to measure, or pause the probe",
-    "proxy": "this machine is set up to use a proxy (the variables http_proxy and the like)",
-    "split": "they leave over two networks: a VPN or a second connection carries a part of them",
-    "changed": "the network changed while a run was under way",
-}
-
-
 def of_config(v: VantageConfig) -> Callable[[], Awaitable[Vantage]]:
-    """What tells, before and after each run, which network a configured probe is in. Raises UserError."""
+    """The source of a configured probe's vantage: its whoami endpoint, or the configuration alone. Raises UserError."""
     declared = Vantage(
         role=v.role,
         asn=v.asn,
@@ -152,7 +146,7 @@ def of_config(v: VantageConfig) -> Callable[[], Awaitable[Vantage]]:
 
 
 def configured(vantage: Vantage) -> Callable[[], Awaitable[Vantage]]:
-    """A vantage that somebody has set: it is asked of nobody."""
+    """A source that always gives this vantage and asks nobody."""
 
     async def answer() -> Vantage:
         return vantage
@@ -160,52 +154,35 @@ def configured(vantage: Vantage) -> Callable[[], Awaitable[Vantage]]:
     return answer
 
 
-def by_table(where: Callable[[], Awaitable[Vantage]], table: OriginTable) -> Callable[[], Awaitable[Vantage]]:
-    """The vantage, with the network's number from a table where nothing else tells it.
+def by_table(base: Callable[[], Awaitable[Vantage]], table: OriginTable) -> Callable[[], Awaitable[Vantage]]:
+    """A source that adds the AS number from a prefix table where `base` has none.
 
-    That needs an address of this machine that the internet sees, as IPv6 gives; behind IPv4's translation there is
-    none. The address is looked up and forgotten.
+    That needs a public address of this machine, which there is with IPv6 but not behind IPv4 NAT. The address is
+    looked up and not kept.
     """
 
     async def answer() -> Vantage:
-        vantage = await where()
+        vantage = await base()
         for family in (socket.AF_INET6, socket.AF_INET):
             address = own_address(family)
-            found = table.find(address) if address and not is_bogon(address) and not vantage.asn else None
-            if found:
-                return msgspec.structs.replace(vantage, asn=found.asn, asn_how="table", country=found.country)
+            origin = table.find(address) if address and not is_bogon(address) and not vantage.asn else None
+            if origin:
+                return msgspec.structs.replace(vantage, asn=origin.asn, asn_how="table", country=origin.country)
         return vantage
 
     return answer
 
 
 def of_run(
-    before: Vantage, after: Vantage, road: routes.RouteCheck, road_after: routes.RouteCheck, resolver: Resolver
+    before: Vantage,
+    after: Vantage,
+    routes_before: routes.RouteCheck,
+    routes_after: routes.RouteCheck,
+    resolver: Resolver,
 ) -> Vantage:
-    """The vantage of a run from what was seen before and after it. Whoever runs the probe is told of a detour once."""
-    path = routes.between(road, road_after)
+    """The vantage of a run, from the vantages and routes before and after it."""
+    path = routes.between(routes_before, routes_after)
     changed = before != after or path == "changed"
     if path in ("direct", "unknown") and after.path != "unknown":
-        path = after.path  # the numbers of the networks tell more than the interfaces
-    _notice.path("changed" if changed else path)
+        path = after.path  # AS numbers tell more than interfaces
     return msgspec.structs.replace(after, path=path, resolver=resolver, changed=changed)
-
-
-class PathNotice:
-    """Says what keeps runs from counting when that begins, and when it ends: never which interface or address."""
-
-    def __init__(self) -> None:
-        self._said: Path = "direct"
-
-    def path(self, path: Path) -> None:
-        """Say what changed since the last path, once."""
-        if path in {self._said, "unknown"}:
-            return
-        self._said = path
-        if path == "direct":
-            log.info("measuring over the line itself again")
-        else:
-            log.warning("these runs count for no provider", why=_WHY[path])
-
-
-_notice = PathNotice()

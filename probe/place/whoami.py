@@ -1,69 +1,53 @@
-"""Which network the probe is in, and how that is known."""
+"""Asks the operator's endpoint which network (AS number and country) this probe is in."""
 
 from __future__ import annotations
 
 import asyncio
 import http.client
-import socket
 import ssl
 import time
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 import msgspec
-import structlog
 
 from probe.base.errors import UserError
-from probe.place import this_network
-from probe.place.own_names import own_address
+from probe.place.this_network import current_network
 from probe.protocol.measurement import Vantage
 
-log = structlog.get_logger()
+if TYPE_CHECKING:
+    from probe.place.this_network import NetworkState
 
 _LARGEST_ANSWER = 4096
-_SILENT_S = 60.0
+_RETRY_S = 60.0
+"""After this time an endpoint that did not answer is asked again."""
 _HTTP_BYTES, _HTTPS_BYTES = 1200, 6500
-"""One question and its answer on the wire, the TLS handshake with a chain of two certificates included."""
+"""One request and its answer on the wire, including the TLS handshake with a chain of two certificates."""
 
 
 class WhoamiAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """What the operator's endpoint says of the connection it was asked over. It keeps no address."""
+    """What the operator's endpoint answers about the connection it was asked over. It holds no address."""
 
     asn: int
     country: str = ""
 
 
-class Spot(NamedTuple):
-    """What tells this network from the next without asking anybody. It stays in memory."""
+class _KeptAnswer(NamedTuple):
+    """An answer, the network in which it was given, and when, in monotonic seconds."""
 
-    addresses: tuple[str, str]
-    interface: str
-    gateway: str
-    gateway_mac: str
-
-
-def spot() -> Spot:
-    """Where this machine is now, by its own tables; nothing is sent."""
-    at = this_network.here()
-    return Spot((own_address(socket.AF_INET), own_address(socket.AF_INET6)), at.interface, at.gateway, at.gateway_mac)
-
-
-class _LastAnswer(NamedTuple):
-    """What the endpoint said, where and when."""
-
-    spot: Spot
-    at: float
-    seen: WhoamiAnswer
+    network: NetworkState
+    time_s: float
+    answer: WhoamiAnswer
 
 
 class Whoami:
     """Asks the operator's `GET /v1/whoami` which network the request came from.
 
-    `base` holds what is not asked (role, access and line), and what is taken while nobody answers. While nothing
-    here says that the network changed, an answer holds for `fresh_s`, or until somebody doubts it: asked at every run,
-    it would cost more data than the run's control, and mark the line by its rhythm. A block may take the operator's
-    endpoint too, just when the answer matters most: so on the same network the last one is taken for `keep_s` where
-    nobody answers.
+    `base` holds what is not asked (role, access and line), and is used as it is while there is no answer. An answer
+    holds for `fresh_s`, unless this machine's own tables show any change of the network or `doubt` is called:
+    asking at every run would take more data than the run's control, and reveal the line by its rhythm. A block may
+    affect the operator's endpoint too, just when the answer matters most: while the endpoint is silent and the network
+    has not changed, the last answer holds for `keep_s`.
     Raises UserError when `url` is no http or https address.
     """
 
@@ -81,45 +65,60 @@ class Whoami:
         self._timeout = timeout
         self._fresh_s = fresh_s
         self._keep_s = keep_s
-        self._known: _LastAnswer | None = None
+        self._kept: _KeptAnswer | None = None
         self._doubted = False
-        self._silent: tuple[Spot, float] | None = None
+        self._silence: tuple[NetworkState, float] | None = None
+        """The network in which the endpoint last did not answer, and when."""
         self.peer = ""
-        """The endpoint's address as it was last reached: its answer is about the way there. It stays in memory."""
+        """The endpoint's address as it was last reached, since its answer is about the route there. Kept in memory."""
         self.used_bytes = 0
-        """What asking took since somebody set this to 0, as estimated on the wire."""
+        """Estimated bytes on the wire that asking took since this was last set to 0."""
 
     async def __call__(self) -> Vantage:
-        """The vantage now. When nobody answers and nothing is remembered, `base` as it is."""
-        known = None if self._doubted else self._of(spot(), self._fresh_s)
-        if known is None and not self._in_vain():
-            seen = await asyncio.to_thread(self._ask)
-            now = (spot(), time.monotonic())
-            self._known = _LastAnswer(*now, seen) if seen else self._known
-            self._silent = None if seen else now
-            self._doubted = self._doubted and not seen
-        known = known or self._of(spot(), self._keep_s)
-        if known is None:
+        """The vantage now; `base` as it is when there is neither a new nor a kept answer."""
+        network = current_network()
+        answer = None if self._doubted else self._kept_answer(network, self._fresh_s)
+        if answer is None and not self._was_silent(network):
+            network = await self._renew(network)
+        answer = answer or self._kept_answer(network, self._keep_s)
+        if answer is None:
             return self._base
-        return msgspec.structs.replace(self._base, asn=known.asn, asn_how="whoami", country=known.country)
+        return msgspec.structs.replace(self._base, asn=answer.asn, asn_how="whoami", country=answer.country)
 
     def doubt(self) -> None:
-        """The line was interrupted, and may be another one behind the same router: ask again."""
+        """Ask again at the next call: the connection was interrupted, and the router may use another line now."""
         self._doubted = True
 
-    def _of(self, here: Spot, within_s: float) -> WhoamiAnswer | None:
-        """The last answer, if it was given here and not too long ago."""
-        known = self._known
-        if known is None or known.spot != here or time.monotonic() - known.at >= within_s:
-            return None
-        return known.seen
+    async def _renew(self, before: NetworkState) -> NetworkState:
+        """Ask, keep the answer, and return the network's state afterwards.
 
-    def _in_vain(self) -> bool:
-        """Whether nobody answered here a moment ago: a run need not wait for that twice."""
-        return self._silent is not None and self._silent[0] == spot() and time.monotonic() - self._silent[1] < _SILENT_S
+        An answer during which the network changed is dropped: it may be about the other one. That the gateway's
+        hardware address was not known before the request made the kernel look it up is no change.
+        """
+        answer = await asyncio.to_thread(self._ask)
+        now_s, network = time.monotonic(), current_network()
+        if network.routes != before.routes or before.gateway_mac not in ("", network.gateway_mac):
+            return network
+        self._kept = _KeptAnswer(network, now_s, answer) if answer else self._kept
+        self._silence = None if answer else (network, now_s)
+        self._doubted = self._doubted and not answer
+        return network
+
+    def _kept_answer(self, network: NetworkState, within_s: float) -> WhoamiAnswer | None:
+        """The last answer, if it was given in this network and at most `within_s` ago."""
+        kept = self._kept
+        if kept is None or kept.network != network or time.monotonic() - kept.time_s >= within_s:
+            return None
+        return kept.answer
+
+    def _was_silent(self, network: NetworkState) -> bool:
+        """Whether the endpoint did not answer in this network a moment ago: a run need not wait for that twice."""
+        return (
+            self._silence is not None and self._silence[0] == network and time.monotonic() - self._silence[1] < _RETRY_S
+        )
 
     def _ask(self) -> WhoamiAnswer | None:
-        """What the endpoint says, or None."""
+        """The endpoint's answer; None when it fails or does not know the network."""
         if self._tls:
             connection: http.client.HTTPConnection = http.client.HTTPSConnection(
                 self._host, self._port, timeout=self._timeout, context=self._tls
@@ -137,4 +136,4 @@ class Whoami:
             return None
         finally:
             connection.close()
-        return answer if answer and answer.asn else None  # 0: the operator's table does not have it
+        return answer if answer and answer.asn else None  # 0: not in the operator's prefix table

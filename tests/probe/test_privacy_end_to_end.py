@@ -1,4 +1,7 @@
-"""Nothing that identifies the volunteer leaves the machine or is written: canaries are planted, and all is searched."""
+"""Nothing that identifies the volunteer is sent or written.
+
+The machine gets recognisable names and addresses (canaries), and everything sent and written is searched for them.
+"""
 
 import asyncio
 import base64
@@ -35,7 +38,7 @@ def default_logs():
 
 @pytest.fixture
 def planted(monkeypatch, tmp_path):
-    """A machine whose name, addresses and Wi-Fi are canaries. NetworkManager tells the Wi-Fi to whoever asks."""
+    """A machine whose name, addresses and Wi-Fi are canaries. A fake NetworkManager tells the Wi-Fi's name."""
     monkeypatch.setattr(own_names.socket, "gethostname", lambda: HOST_NAME)
     monkeypatch.setattr(own_names, "own_address", lambda family: V4 if family == own_names.socket.AF_INET else V6)
     bin_ = tmp_path / "bin"
@@ -50,14 +53,14 @@ def planted(monkeypatch, tmp_path):
     return tmp_path
 
 
-class Ear:
-    """Hears all that is sent to the services, decrypted where they speak TLS."""
+class TrafficRecorder:
+    """Records all that is sent to the services, decrypted where they use TLS."""
 
     def __init__(self):
-        self.heard = bytearray()
+        self.sent = bytearray()
 
     def tee(self, handler):
-        """The handler, with a copy of what comes in."""
+        """A handler that records what it receives."""
 
         async def serve(reader, writer):
             copy = asyncio.StreamReader()
@@ -65,7 +68,7 @@ class Ear:
             async def pump():
                 with contextlib.suppress(OSError):
                     while data := await reader.read(4096):
-                        self.heard += data
+                        self.sent += data
                         copy.feed_data(data)
                 copy.feed_eof()
 
@@ -79,20 +82,20 @@ class Ear:
 
 
 @contextlib.asynccontextmanager
-async def overheard(url, ear):
-    """A relay in front of the collector: what the probe sends to NATS, byte for byte."""
+async def recorded(url, recorder):
+    """A relay in front of the collector that records what the probe sends to NATS, byte for byte."""
 
     async def serve(reader, writer):
-        there, sink = await asyncio.open_connection("127.0.0.1", int(url.rsplit(":", 1)[1]))
+        server, sink = await asyncio.open_connection("127.0.0.1", int(url.rsplit(":", 1)[1]))
 
         async def back():
-            while data := await there.read(65536):
+            while data := await server.read(65536):
                 writer.write(data)
 
         returning = asyncio.create_task(back())
         try:
             while data := await reader.read(65536):
-                ear.heard += data
+                recorder.sent += data
                 sink.write(data)
         finally:
             returning.cancel()
@@ -102,8 +105,8 @@ async def overheard(url, ear):
         yield f"nats://127.0.0.1:{port}"
 
 
-def test_the_search_finds_what_it_looks_for():
-    """Each form is found in some text around it, and an innocent text has none."""
+def test_the_search_finds_every_form_of_a_canary():
+    """Each form is found inside other text, and none in text without canaries."""
     for name, raw in identifiers.forms().items():
         assert name in identifiers.leaks(b"before " + raw + b" after"), name
     for shift in range(3):
@@ -113,22 +116,22 @@ def test_the_search_finds_what_it_looks_for():
 
 
 async def test_nothing_identifying_leaves_or_is_written(planted, town, network, authority, capfd):
-    """The services print the caller's address everywhere they can; the probe is run, delivered and searched."""
-    ear, collector = Ear(), FakeCollector(OPERATOR)
+    """The services put the caller's addresses into their answers wherever they can."""
+    recorder, collector = TrafficRecorder(), FakeCollector(OPERATOR)
     page = f"<title>{V4} is blocked</title>{V4} {V6} {HOST_NAME} {SSID}".encode()
     head = f"HTTP/1.1 302 Found\r\nLocation: http://warning.example/?ip={V4}&ip6={V6}&host={HOST_NAME}\r\n"
     answer = head.encode() + f"Server: {V4}\r\nContent-Length: {len(page)}\r\n\r\n".encode() + page
-    await town.put(WEB, 80, ear.tee(servers.says(answer)))
+    await town.put(WEB, 80, recorder.tee(servers.says(answer)))
     names = (HOST, f"{V4.replace('.', '-')}.dynamic.example", f"{HOST_NAME}.lan")
-    await town.put(WEB, 443, ear.tee(servers.site()), authority.issue(*names))
-    await town.put(ENDPOINTS[0], 443, ear.tee(servers.says(f"{V4} {HOST_NAME}".encode())))
+    await town.put(WEB, 443, recorder.tee(servers.site()), authority.issue(*names))
+    await town.put(ENDPOINTS[0], 443, recorder.tee(servers.says(f"{V4} {HOST_NAME}".encode())))
     honest = town.system
-    town.system = lambda query: (ear.heard.extend(query), honest(query))[1]
+    town.system = lambda query: (recorder.sent.extend(query), honest(query))[1]
     data = planted / "probe"
     key = Key.load_or_create(data / "probe.key", "user")
     logs.setup("debug")
     with nats_server.running(planted / "nats", core_users=[CORE.id], probes=[key.id]) as server:
-        async with collector.at(server.url, CORE), overheard(server.url, ear) as url:
+        async with collector.at(server.url, CORE), recorded(server.url, recorder) as url:
             config = Config(
                 data=str(data), watch="unused", nats=(url,), operator=OPERATOR.id, deliver_every_s=0.5,
                 receipt_wait_s=2, vantage=VantageConfig(asn=64500, access="fixed", line="a"),
@@ -142,10 +145,10 @@ async def test_nothing_identifying_leaves_or_is_written(planted, town, network, 
     sent = b"".join(msgspec.json.encode(s) for s in collector.seen.values())
     written = {f.name: f.read_bytes() for f in data.iterdir()}
     written["segment"] = zlib.decompress(written[files.LAST_SEGMENT][envelope.HEADER :])
-    assert (planted / "asked").exists()  # the Wi-Fi's name was there to be had
+    assert (planted / "asked").exists()  # the Wi-Fi's name could have been read
     assert any(s.op == "request" and s.status == 302 for m in _all(collector) for s in m.steps)
-    assert len(ear.heard) > 2000
-    for place, found in {"services and NATS": bytes(ear.heard), "segments": sent, **written}.items():
+    assert len(recorder.sent) > 2000
+    for place, found in {"services and NATS": bytes(recorder.sent), "segments": sent, **written}.items():
         assert identifiers.leaks(found) == [], place
     assert identifiers.leaks((out + err).encode()) == []
 

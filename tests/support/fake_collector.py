@@ -1,4 +1,4 @@
-"""What the tests of the way from a probe to its receipt share."""
+"""What the tests of delivery share: a watch, measurements, and a collector that signs receipts."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def now_ms():
 
 
 def measurement(run_id=None, **changes):
-    """A measurement as a probe makes one."""
+    """A valid measurement."""
     step = Step(op="connect", target="dc1", address="203.0.113.1:443", start_ms=0.5, end_ms=12.25)
     return msgspec.structs.replace(
         Measurement(
@@ -76,8 +76,9 @@ def run_of(count):
 class FakeCollector:
     """An aggregator without a store: fetches segments from the real stream, checks them, and signs real receipts.
 
-    `seen` maps the id of each segment that came to its Segment, `deliveries` counts copies, `asked` lists questions.
-    With `mute` it says nothing of its own accord, with `forgetful` it answers that it has never seen anything.
+    `seen` maps ids of received segments to their Segment, `deliveries` lists the id of each received copy, `asked` the
+    ids that probes asked about. With `mute` it sends receipts only as answers, with `forgetful` it answers that every
+    segment is unknown.
     """
 
     def __init__(self, operator: Key) -> None:
@@ -90,7 +91,7 @@ class FakeCollector:
 
     @contextlib.asynccontextmanager
     async def at(self, url, key):
-        """Collect from a server for the time of a block."""
+        """Collect from a server while the context is entered."""
         self.connection = await connect([url], key, "collector", within_s=10, most_wait_s=0.5)
         js = (await self.connection.ready()).jetstream()
         await js.add_stream(

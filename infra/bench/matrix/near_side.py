@@ -22,6 +22,7 @@ from probe.measure.plan import RunPlanner
 from probe.measure.run import measure
 from probe.net.dialer import RealDialer
 from probe.net.network import Network
+from probe.place.path_notice import PathNotice
 from probe.place.vantage import configured
 from probe.protocol import watch_file
 from probe.protocol.measurement import Vantage
@@ -66,7 +67,7 @@ async def runs(
         for _ in remaining:
             async with start_lock:
                 await _until_loop_is_punctual()
-            take(await measure(watch, network, configured(vantage), rounds=planner))
+            take(await measure(watch, network, configured(vantage), planner=planner))
 
     await asyncio.gather(*(worker(n) for n in range(min(at_once, count))))
 
@@ -96,7 +97,10 @@ def main() -> None:
     vantage = Vantage(role=options.role, asn=64500 if options.role == "probe" else 64999, access="fixed", line="bench")
     network = Network(_TcpOnlyDialer(), options.authority, BLOCK_PAGES)
 
+    notice = PathNotice()
+
     def write(run: Run) -> None:
+        notice.report(run[0].vantage)
         sys.stdout.buffer.write(msgspec.json.encode(run) + b"\n")
 
     asyncio.run(runs(watch, network, vantage, options.runs, options.at_once, write, sweep=options.sweep))

@@ -60,7 +60,7 @@ def main(config: str, map_file: str, line: str, authority: str, cadence_s: str, 
     watch = watch_renewal.signed_watch(Path(settings.watch), settings.operator)
     watch = msgspec.structs.replace(watch, cadence_s=float(cadence_s), sweep_s=float(sweep_s))
     network = Network(MapDialer(Path(map_file), line), Path(authority))
-    asyncio.run(daemon.until_told(agent.Probe(settings, network, watch)))
+    asyncio.run(daemon.run_until_signal(agent.Probe(settings, network, watch)))
 
 
 if __name__ == "__main__":

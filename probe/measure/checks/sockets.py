@@ -5,25 +5,34 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from probe.measure import bytes_on_wire
 from probe.net import http1
 from probe.protocol.addresses import is_bogon
 
 if TYPE_CHECKING:
     from probe.measure.context import Context
     from probe.protocol.measurement import Step
+    from probe.protocol.watch import Watch
 
 NAME = "sockets"
 SURFACE = "web"
 SWEEPS_ONLY = True
+TRIGGERS_SWEEP = False
 
 _PATH = "GET /apiws"
 """Where Telegram's web client opens its sockets (core.telegram.org/mtproto/transports)."""
 
 
+def expected_bytes(watch: Watch, _sweep: bool) -> int:
+    """A question and a TLS connection for each host."""
+    web = watch.surfaces.web
+    return len(web.sockets) * (bytes_on_wire.LOOKUP + bytes_on_wire.HTTPS_HANDSHAKE) if web else 0
+
+
 async def check(context: Context) -> list[Step]:
-    """Resolve each host, shake hands and ask for a web socket as the page does: status 101 says that it opens."""
-    found = await asyncio.gather(*(_host(context, host) for host in context.web.sockets))
-    return [step for steps in found for step in steps]
+    """Resolve each host, shake hands and ask for a web socket as the page does; status 101 means that it opens."""
+    by_host = await asyncio.gather(*(_host(context, host) for host in context.web.sockets))
+    return [step for steps in by_host for step in steps]
 
 
 async def _host(context: Context, host: str) -> list[Step]:

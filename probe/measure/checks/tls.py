@@ -5,26 +5,37 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from probe.measure import bytes_on_wire
+
 if TYPE_CHECKING:
     from probe.measure.context import Context
     from probe.protocol.measurement import Step
+    from probe.protocol.watch import Watch
 
 NAME = "tls"
 SURFACE = "web"
 
 
+def expected_bytes(watch: Watch, sweep: bool) -> int:
+    """A handshake, and one under the contrast in a sweep."""
+    web = watch.surfaces.web
+    return bytes_on_wire.HTTPS_HANDSHAKE * (2 if web and web.contrast and sweep else 1)
+
+
 async def check(context: Context) -> list[Step]:
-    """Hold a connection in silence, then shake hands, at each address; a sweep asks for the front page too.
+    """Hold a connection in silence, then shake hands, at each address. A sweep asks for the front page too.
 
-    The watch's contrast is offered where that fails, and in a sweep: a handshake is the dearest thing in a light run,
-    and the contrast tells something only beside a failure.
+    The watch's contrast is offered in sweeps and after a failure: it is informative only beside a failure, and a
+    handshake is the most expensive part of a light run.
     """
-    found = await asyncio.gather(*(_address(context, a) for a in await context.web_addresses()), _address6(context))
-    return [step for steps in found for step in steps]
+    by_address = await asyncio.gather(
+        *(_address(context, a) for a in await context.web_addresses()), _connect_ipv6(context)
+    )
+    return [step for steps in by_address for step in steps]
 
 
-async def _address6(context: Context) -> list[Step]:
-    """Where the line has both families, a light run sees by a connection alone whether IPv6 gets through too."""
+async def _connect_ipv6(context: Context) -> list[Step]:
+    """On a line with both families, a light run tests IPv6 by a connection alone."""
     address = await context.web_address6()
     if not address:
         return []

@@ -1,4 +1,4 @@
-"""The questions that `doctor` asks, one function each. What they find are message keys with their values."""
+"""The questions that `doctor` asks, one function each. A finding holds keys of texts and the values for them."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ if TYPE_CHECKING:
 
 _REACH_S = 8.0
 _ROOM_MB = 64
-"""Less free disk than this beside the spool is too little."""
+"""The free disk space that must remain when the spool is full."""
 
 
 class Finding(NamedTuple):
-    """What one question found. `says` and `fix` are keys of the messages' section `doctor`."""
+    """What one question found. `says` and `fix` are keys of the texts' section `doctor`; `says` may be an error too."""
 
     question: str
     mark: Literal["ok", "note", "bad"]
@@ -51,8 +51,8 @@ class Finding(NamedTuple):
 def version() -> Finding:
     """This program's version, and Python's."""
     python = ".".join(str(n) for n in sys.version_info[:3])
-    said = f"blockonset {importlib.metadata.version('blockonset')}, Python {python}"
-    return Finding("version", "ok", "version_ok", "", {"version": said})
+    versions = f"blockonset {importlib.metadata.version('blockonset')}, Python {python}"
+    return Finding("version", "ok", "version_ok", "", {"version": versions})
 
 
 def http3() -> Finding:
@@ -65,32 +65,31 @@ def http3() -> Finding:
 
 
 def clock(config: Config, api_offset_ms: int | None = None) -> Finding:
-    """How far this clock is off by the last receipt, or by the API, and whether the system keeps it right."""
-    noted = notebook.read(Path(config.data))
-    kept = _synchronised()
-    values: dict[str, object] = {"sync": {True: "clock_synced", False: "clock_unsynced", None: "clock_unknown"}[kept]}
-    fix = "clock_fix" if kept is False else ""
-    if api_offset_ms is None and not noted.clock_compared_ms:
+    """How far this clock is off by the API (None: not asked) or the last receipt, and whether it is synchronised."""
+    state = notebook.read(Path(config.data))
+    synced = _synchronised()
+    values: dict[str, object] = {"sync": {True: "clock_synced", False: "clock_unsynced", None: "clock_unknown"}[synced]}
+    fix = "clock_fix" if synced is False else ""
+    if api_offset_ms is None and not state.clock_compared_ms:
         return Finding("clock", "note", "clock_never", fix, values)
-    offset_ms = noted.clock_offset_ms if api_offset_ms is None else api_offset_ms
+    offset_ms = state.clock_offset_ms if api_offset_ms is None else api_offset_ms
     values["by"] = "clock_receipt" if api_offset_ms is None else "clock_api"
     values["seconds"] = f"{offset_ms / 1000:.1f}"
     if abs(offset_ms) > CLOCK_TOLERANCE_MS:
         return Finding("clock", "bad", "clock_bad", "clock_fix", values)
-    return Finding("clock", "note" if kept is False else "ok", "clock_ok", fix, values)
+    return Finding("clock", "note" if synced is False else "ok", "clock_ok", fix, values)
 
 
 def disk(config: Config) -> Finding:
     """Whether there is room for the spool to grow."""
     directory = Path(config.data)
-    where = next(p for p in (directory, *directory.parents) if p.exists())
-    free = shutil.disk_usage(where).free // 1_000_000
+    existing = next(p for p in (directory, *directory.parents) if p.exists())
+    free = shutil.disk_usage(existing).free // 1_000_000
     used = config.spool_file.stat().st_size // 1_000_000 if config.spool_file.exists() else 0
-    room = free >= max(0, config.spool_mb - used) + _ROOM_MB
     values = {"free": free, "spool": config.spool_mb}
-    return Finding(
-        "disk", "ok" if room else "bad", "disk_ok" if room else "disk_bad", "" if room else "disk_fix", values
-    )
+    if free >= max(0, config.spool_mb - used) + _ROOM_MB:
+        return Finding("disk", "ok", "disk_ok", "", values)
+    return Finding("disk", "bad", "disk_bad", "disk_fix", values)
 
 
 def key(config: Config) -> Finding:
@@ -101,52 +100,57 @@ def key(config: Config) -> Finding:
         return Finding("key", "bad", e.message, "key_fix", {})
 
 
-def road(watch: Watch, network: Network) -> list[Finding]:
-    """IPv6, and a VPN in the way. Nothing is sent."""
-    look = routes.of_run(watch, network.dialer)
-    six = network.dialer.has_route("2001:db8::1")
-    path = {"path": look.path}
-    found = [Finding("ipv6", "ok", "ipv6_ok", "", {}) if six else Finding("ipv6", "note", "ipv6_none", "ipv6_fix", {})]
-    if look.path == "direct":
-        found.append(Finding("vpn", "ok", "vpn_none", "", path))
-    elif look.path == "unknown":
-        found.append(Finding("vpn", "note", "vpn_unknown", "", path))
-    else:
-        found.append(Finding("vpn", "bad", "vpn_bad", "vpn_fix", path))
-    return found
+def ipv6(network: Network) -> Finding:
+    """Whether this line has IPv6. Nothing is sent."""
+    if network.dialer.has_route(routes.ELSEWHERE6):
+        return Finding("ipv6", "ok", "ipv6_ok", "", {})
+    return Finding("ipv6", "note", "ipv6_none", "ipv6_fix", {})
 
 
-def place(config: Config) -> list[Finding]:
-    """Whether it is known what kind of network this is, and its number. Nothing is sent."""
-    said, noted = config.vantage, notebook.read(Path(config.data))
-    kind = Finding("network", "ok", "network_ok", "", {"access": said.access, "line": said.line_kind})
-    if said.access == "unknown":
-        kind = _kind(config)
-    asn = said.asn or noted.asn
-    if asn:
-        how = "number_configured" if said.asn else "number_seen"
-        return [kind, Finding("number", "ok", "number_ok", "", {"asn": asn, "how": how})]
-    if said.whoami and not noted.last_run_ms:
-        return [kind, Finding("number", "note", "number_silent", "", {})]
-    return [kind, Finding("number", "bad", "number_unknown", "number_fix", {})]
+def vpn(watch: Watch, network: Network) -> Finding:
+    """Whether a VPN or proxy carries the runs. Nothing is sent."""
+    path = routes.of_run(watch, network.dialer).path
+    if path == "direct":
+        return Finding("vpn", "ok", "vpn_none", "", {"path": path})
+    if path == "unknown":
+        return Finding("vpn", "note", "vpn_unknown", "", {"path": path})
+    return Finding("vpn", "bad", "vpn_bad", "vpn_fix", {"path": path})
 
 
-def _kind(config: Config) -> Finding:
-    at = ask_network.here(Path(config.data))
+def network_kind(config: Config) -> Finding:
+    """Whether it is known what kind of network this is. Nothing is sent."""
+    configured = config.vantage
+    if configured.access != "unknown":
+        values = {"access": configured.access, "line": configured.line_kind}
+        return Finding("network", "ok", "network_ok", "", values)
+    directory, network = Path(config.data), this_network.current_network()
+    asn = ask_network.learnt_asn(directory)
     try:
-        known = ask_network.of(Path(config.data))
-        if known.is_new(at):
+        known_networks = ask_network.known_networks(directory)
+        if known_networks.is_new(network, asn):
             return Finding("network", "note", "network_new", "network_new_fix", {})
-        found, told = known.of(at), bool(at.name(Key.load(config.key_file, "user")))
+        known = known_networks.of(network, asn)
     except UserError as e:
         return Finding("network", "bad", e.message, "", {})
-    if found == this_network.UNKNOWN and not told:
+    if known == this_network.UNKNOWN and not network.gateway_mac:
         return Finding("network", "note", "network_untold", "", {})
-    return Finding("network", "ok", "network_ok", "", {"access": found.access, "line": found.line_kind})
+    return Finding("network", "ok", "network_ok", "", {"access": known.access, "line": known.line_kind})
+
+
+def network_number(config: Config) -> Finding:
+    """Whether this network's AS number is known. Nothing is sent."""
+    configured, state = config.vantage, notebook.read(Path(config.data))
+    asn = configured.asn or state.asn
+    if asn:
+        how = "number_configured" if configured.asn else "number_seen"
+        return Finding("number", "ok", "number_ok", "", {"asn": asn, "how": how})
+    if configured.whoami and not state.last_run_ms:
+        return Finding("number", "note", "number_silent", "", {})
+    return Finding("number", "bad", "number_unknown", "number_fix", {})
 
 
 async def resolver(config: Config, watch: Watch, network: Network) -> Finding:
-    """Whose resolver this line uses, and whether it denies names to its users."""
+    """Who runs the resolver that this line uses, and whether it filters for its users."""
     context = Context(watch, network, Clock())
     try:
         table = prefix_table.read(Path(config.prefixes)) if config.prefixes else None
@@ -171,7 +175,7 @@ async def dns(watch: Watch, network: Network) -> Finding:
 
 
 async def interception(watch: Watch, network: Network) -> Finding:
-    """Whether something on this line opens TLS: an antivirus or a filter shows certificates of its own."""
+    """Whether something on this line intercepts TLS, as antivirus programs and filters do."""
     host, addresses = watch.control.host, watch.control.addresses
     if not addresses:
         step = await network.resolve(host, limit=watch.timeout_s, clock=Clock())
@@ -179,16 +183,16 @@ async def interception(watch: Watch, network: Network) -> Finding:
     if not addresses:
         return Finding("tls", "note", "interception_unknown", "", {"host": host, "failure": "dns"})
     try:
-        wrong = await tls_interception.look(network, host, addresses[0], watch.timeout_s)
+        problem = await tls_interception.problem(network, host, addresses[0], watch.timeout_s)
     except ConnectionError as e:
         return Finding("tls", "note", "interception_unknown", "", {"host": host, "failure": str(e)})
-    if wrong:
-        return Finding("tls", "bad", "interception_bad", "interception_fix", {"host": host, "failure": wrong})
+    if problem:
+        return Finding("tls", "bad", "interception_bad", "interception_fix", {"host": host, "failure": problem})
     return Finding("tls", "ok", "interception_ok", "", {"host": host})
 
 
 async def collector(config: Config, url: str) -> Finding:
-    """Whether a collector is reached by this transport and lets the probe in."""
+    """Whether a collector can be reached at this URL and accepts the probe."""
     question = f"collector {url}"
     try:
         own = Key.load(config.key_file, "user")
@@ -201,7 +205,7 @@ async def collector(config: Config, url: str) -> Finding:
             async with asyncio.timeout(_REACH_S):
                 await connection.tried.wait()
                 while not connection.is_up and "reset" in connection.last_error.lower():
-                    connection.tried.clear()  # a refusal's reset can overtake its words: the next try tells
+                    connection.tried.clear()  # it can arrive before the server's reason: try again
                     await connection.tried.wait()
         took_ms = round((time.monotonic() - start) * 1000)
         if connection.is_up:
@@ -214,16 +218,16 @@ async def collector(config: Config, url: str) -> Finding:
 
 
 def api(config: Config, watch: Watch) -> tuple[Finding, int | None]:
-    """Whether the public API answers, and by how many ms this clock is ahead of its own; None where it doesn't tell."""
+    """Whether the public API answers, and by how many ms this clock is ahead of its; None if not known."""
     try:
-        _, told_ms = status.fetch(f"{config.api.rstrip('/')}/v1/watches/{watch.id}/onsets")
+        _, server_ms = status.fetch(f"{config.api.rstrip('/')}/v1/watches/{watch.id}/onsets")
     except UserError as e:
         return Finding("api", "note", "api_bad", "api_fix", {"error": e.message}), None
-    return Finding("api", "ok", "api_ok", "", {}), now_ms() - told_ms if told_ms else None
+    return Finding("api", "ok", "api_ok", "", {}), now_ms() - server_ms if server_ms else None
 
 
 def watch(config: Config) -> tuple[Watch | None, Finding]:
-    """The watch in force, and whether it may be measured. None where there is no good one."""
+    """The watch in force, and whether it may be measured. None where it may not."""
     try:
         found = watch_renewal.present(config)
     except UserError as e:
@@ -235,9 +239,9 @@ def watch(config: Config) -> tuple[Watch | None, Finding]:
 
 
 def _synchronised() -> bool | None:
-    """What systemd says of the clock; None where there is none to ask."""
+    """Whether systemd reports the clock as synchronised; None without systemd."""
     with contextlib.suppress(OSError, subprocess.SubprocessError):
-        words = ["timedatectl", "show", "--property=NTPSynchronized", "--value"]
-        said = subprocess.run(words, capture_output=True, text=True, timeout=5, check=True).stdout.strip()
-        return {"yes": True, "no": False}.get(said)
+        command = ["timedatectl", "show", "--property=NTPSynchronized", "--value"]
+        output = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True).stdout.strip()
+        return {"yes": True, "no": False}.get(output)
     return None

@@ -1,7 +1,7 @@
-"""`blockonset probe doctor`: is everything in order here? One line a question, each with what to do about it.
+"""`blockonset probe doctor`: is everything in order here? One line for each question, with what to do.
 
-A question is a function in `probe.owner.doctor.questions`; this file asks them one after the other. Only what the
-watch and the configuration list is contacted, and nothing while the probe is paused or withdrawn.
+Each question is a function in `probe.owner.doctor.questions`. Only hosts that the watch and the configuration list are
+contacted, and none while the probe is paused or withdrawn.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 
 _KEYS = ("sync", "by", "how")
-"""Values that are keys of texts themselves."""
+"""Values that are themselves keys of texts."""
 
 
 class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
-    """One question's answer: `bad` needs doing something about, `note` is good to know."""
+    """One question's answer: `bad` requires action, `note` does not."""
 
     question: str
     mark: Literal["ok", "note", "bad"]
@@ -38,22 +38,22 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def examine(config: Config, texts: Texts, network: Network | None = None) -> list[Diagnosis]:
-    """Ask everything. `network` is the tests' own."""
+    """Ask every question. Tests give their own `network`."""
     return asyncio.run(_examine(config, texts, network))
 
 
 async def _examine(config: Config, texts: Texts, network: Network | None) -> list[Diagnosis]:
     watch, about_watch = questions.watch(config)
-    why = notebook.held(Path(config.data))
+    held_reason = notebook.held(Path(config.data))
     about_api, offset_ms = None, None
-    if config.api and watch is not None and not why:
+    if config.api and watch is not None and not held_reason:
         about_api, offset_ms = await asyncio.to_thread(questions.api, config, watch)
     found = [
         *(questions.version(), questions.clock(config, offset_ms), questions.disk(config)),
         *(about_watch, questions.key(config), questions.http3()),
     ]
-    if why:
-        held = Diagnosis(question="network", mark="note", says=texts.text("doctor", "held", reason=why))
+    if held_reason:
+        held = Diagnosis(question="network", mark="note", says=texts.text("doctor", "held", reason=held_reason))
         return [*(_line(texts, f) for f in found), held]
     network = network or Network()
     if watch is not None:
@@ -62,13 +62,14 @@ async def _examine(config: Config, texts: Texts, network: Network | None) -> lis
             questions.dns(watch, network),
             questions.interception(watch, network),
         ]
-        found += [*questions.place(config), *questions.road(watch, network), *await asyncio.gather(*asked)]
+        found += [questions.network_kind(config), questions.network_number(config)]
+        found += [questions.ipv6(network), questions.vpn(watch, network), *await asyncio.gather(*asked)]
     found += [await questions.collector(config, url) for url in config.nats]
     return [_line(texts, f) for f in (*found, *([about_api] if about_api else []))]
 
 
 def worst(lines: list[Diagnosis]) -> int:
-    """The exit code: 1 when something must be done. Of the collectors one that lets the probe in is enough."""
+    """The exit code: 1 when something must be done. One collector that accepts the probe is enough."""
     collectors = [ln for ln in lines if ln.question.startswith("collector")]
     others = [ln for ln in lines if not ln.question.startswith("collector")]
     reached = not collectors or any(ln.mark == "ok" for ln in collectors)
@@ -76,8 +77,8 @@ def worst(lines: list[Diagnosis]) -> int:
 
 
 def _line(texts: Texts, found: Finding) -> Diagnosis:
-    known = found.says in texts.fallback["doctor"]
+    is_key = found.says in texts.fallback["doctor"]
     values = {k: texts.text("doctor", v) if k in _KEYS else v for k, v in found.values.items()}
-    says = texts.text("doctor", found.says, **values) if known else found.says
+    says = texts.text("doctor", found.says, **values) if is_key else found.says
     fix = texts.text("doctor", found.fix, **values) if found.fix else ""
     return Diagnosis(question=found.question, mark=found.mark, says=says, fix=fix)

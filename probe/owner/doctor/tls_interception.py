@@ -1,5 +1,6 @@
-"""Does something on this line open TLS? An antivirus or a filter shows certificates of its own, and this machine may
-well trust them: so who issued the control's certificate is looked at, too.
+"""Does something on this line intercept TLS? Antivirus programs and filters replace certificates by their own.
+
+This machine may trust those, so the issuer of the control's certificate is checked too.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from probe.net.tls import TlsConnection
 if TYPE_CHECKING:
     from probe.net.network import Network
 
-OPENERS = (
-    # antivirus: what it calls itself as an issuer, not as a company
+PRODUCTS = (
+    # antivirus programs: their names as issuers, not as companies
     *(
         "web/mail shield",
         "kaspersky",
@@ -29,25 +30,25 @@ OPENERS = (
         "mcafee",
         "norton",
     ),
-    # companies' and schools' gateways
+    # gateways of companies and schools
     *("fortinet", "fortigate", "zscaler", "netskope", "blue coat", "untangle", "securly", "lightspeed", "goguardian"),
     *("cisco umbrella", "check point", "palo alto networks", "gateway ca - cloudflare", "squid"),
     # parental filters and advertising blockers
     *("covenant eyes", "net nanny", "qustodio", "adguard"),
-    # tools of people who look into their own traffic
+    # tools for inspecting one's own traffic
     *("fiddler", "mitmproxy", "charles proxy", "portswigger"),
 )
-"""Words in the issuer's name of a certificate that a product on the line made in place of the site's own.
+"""Words in the issuer's name of certificates that products make in place of a site's own.
 "Web/Mail Shield" is Avast's, AVG's and Norton's."""
 
 _NAMES = (x509.NameOID.COMMON_NAME, x509.NameOID.ORGANIZATION_NAME, x509.NameOID.ORGANIZATIONAL_UNIT_NAME)
-"""Where products name themselves; a city or a mail address in an issuer's name tells nothing."""
+"""The parts of an issuer's name in which products name themselves; a city or mail address is no evidence."""
 
 
-async def look(network: Network, host: str, address: str, limit_s: float) -> str:
-    """What is wrong with the certificate that a host shows on port 443: "" when nothing is.
+async def problem(network: Network, host: str, address: str, limit_s: float) -> str:
+    """What is wrong with the certificate that a host shows on port 443: a product's word, a failure's name, or "".
 
-    A failure's name or the product's word. Raises ConnectionError where there was no handshake.
+    Raises ConnectionError when the handshake fails.
     """
     try:
         async with asyncio.timeout(limit_s):
@@ -55,17 +56,17 @@ async def look(network: Network, host: str, address: str, limit_s: float) -> str
                 chain = await TlsConnection(wire, network.tls, host).handshake()
     except failures.NETWORK_ERRORS as e:
         raise ConnectionError(failures.name(e)) from e
-    return opener(chain) or certificates.judge(chain, host, network.ca_file).failure or ""
+    return product(chain) or certificates.judge(chain, host, network.ca_file).failure or ""
 
 
-def opener(chain: list[bytes]) -> str:
-    """The word of a known product in the issuers' names of a chain, or ""."""
+def product(chain: list[bytes]) -> str:
+    """The word of a known product in the issuers' names of a chain (in DER), or ""."""
     for der in chain:
         try:
             issuer = x509.load_der_x509_certificate(der).issuer
         except ValueError:
             continue
-        said = "\n".join(str(a.value) for oid in _NAMES for a in issuer.get_attributes_for_oid(oid)).lower()
-        if found := next((word for word in OPENERS if word in said), ""):
-            return found
+        name = "\n".join(str(a.value) for oid in _NAMES for a in issuer.get_attributes_for_oid(oid)).lower()
+        if word := next((word for word in PRODUCTS if word in name), ""):
+            return word
     return ""

@@ -1,7 +1,7 @@
-"""A user service that starts the probe at login: systemd, launchd or Windows' Task Scheduler.
+"""A user service that starts the probe at login, under systemd, launchd or Windows' Task Scheduler.
 
-The texts stand beside this file; here is what fills them in, and which commands each manager wants. Nothing needs an
-administrator's rights, and nothing is written or started but by `install`.
+The service's definitions are templates beside this file; this module fills them in and knows each manager's commands.
+Nothing needs an administrator's rights, and only `install` writes or starts anything.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ UNIT, LABEL, TASK = "blockonset-probe.service", "org.blockonset.probe", "Blockon
 
 
 class ServiceManager(NamedTuple):
-    """How one manager takes the probe: where its text goes, and the commands that start and end it."""
+    """One service manager: the file of the service's definition, and the commands that start and stop the service."""
 
     manager: str
     file: Path
@@ -35,11 +35,11 @@ class ServiceManager(NamedTuple):
     start: tuple[tuple[str, ...], ...]
     stop: tuple[tuple[str, ...], ...]
     after: tuple[tuple[str, ...], ...] = ()
-    """Commands for after the file is gone."""
+    """Commands to run after the file is removed."""
 
 
-def here(platform: str = sys.platform) -> ServiceManager | None:
-    """This system's service manager, or None where there is none that is known."""
+def service_manager(platform: str = sys.platform) -> ServiceManager | None:
+    """This system's service manager, or None where there is none that is supported."""
     home = Path.home()
     if platform == "win32":
         file = Path(os.environ.get("LOCALAPPDATA") or home) / "Blockonset" / "task.xml"
@@ -68,12 +68,12 @@ def here(platform: str = sys.platform) -> ServiceManager | None:
 
 
 def command(config: Path) -> list[str]:
-    """What the service runs."""
+    """The command that the service runs."""
     return [sys.executable, "-m", "probe", "probe", "run", "--config", str(config)]
 
 
-def text(service: ServiceManager, config: Path) -> str:
-    """The service's text, filled in."""
+def definition(service: ServiceManager, config: Path) -> str:
+    """The service's definition, filled in for a configuration file."""
     words = command(config)
     template = resources.files(__package__).joinpath(service.template).read_text(encoding="utf-8")
     return PercentTemplate(template).substitute(
@@ -86,16 +86,19 @@ def text(service: ServiceManager, config: Path) -> str:
 
 
 def install(service: ServiceManager, config: Path) -> None:
-    """Write the service and start it. Raises UserError; then the text may be there and the service not run."""
+    """Write the service's definition and start it.
+
+    Raises UserError; then the definition may be there although the service does not run.
+    """
     encoding = "utf-16" if service.manager == TASKS else "utf-8"
-    write(service.file, text(service, config).encode(encoding))
+    write(service.file, definition(service, config).encode(encoding))
     for words in service.start:
         if error := _run(words):
             raise UserError(f"{shlex.join(words)}: {error}")
 
 
 def remove(service: ServiceManager | None) -> tuple[str, ...]:
-    """Stop the service and remove its text, as far as it is there. What was removed; never raises."""
+    """Stop the service and remove its definition, if there is one. The files that were removed; never raises."""
     if service is None or not service.file.exists():
         return ()
     for words in service.stop:
@@ -110,10 +113,10 @@ def remove(service: ServiceManager | None) -> tuple[str, ...]:
 
 
 def _run(words: tuple[str, ...]) -> str:
-    """Run a command. Its last words where it failed, else ""."""
+    """Run a command. The last line of its output if it failed, otherwise ""."""
     try:
         done = subprocess.run(words, capture_output=True, text=True, timeout=_WAIT_S, check=False)
     except (OSError, subprocess.TimeoutExpired) as e:
         return str(e)
-    said = (done.stderr or done.stdout).strip().splitlines()
-    return "" if done.returncode == 0 else (said[-1] if said else f"exit code {done.returncode}")
+    output = (done.stderr or done.stdout).strip().splitlines()
+    return "" if done.returncode == 0 else (output[-1] if output else f"exit code {done.returncode}")

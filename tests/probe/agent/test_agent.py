@@ -1,4 +1,4 @@
-"""A whole probe: it measures with real sockets, delivers over a real broker, and survives what comes."""
+"""A whole probe: it measures with real sockets, delivers over a real broker, and survives failures."""
 
 import asyncio
 import contextlib
@@ -13,9 +13,8 @@ import pytest
 
 from infra.nats import nats_server
 from probe.agent import agent
-from probe.base.errors import UserError
-from probe.custody import watch_renewal
-from probe.custody.spool import Spool, SpoolError, read_ledger
+from probe.custody.spool import Spool, read_ledger
+from probe.custody.spool_database import SpoolError
 from probe.home.config import Config, VantageConfig
 from probe.net.network import Network
 from probe.protocol import watch_file
@@ -55,7 +54,7 @@ def server(tmp_path, config):
 
 @contextlib.asynccontextmanager
 async def running(probe):
-    """A probe at work for the time of a block."""
+    """A probe that runs while the context is entered."""
     stop = asyncio.Event()
     task = asyncio.create_task(probe.run(stop))
     try:
@@ -76,7 +75,7 @@ def at(config, server):
 
 
 async def test_runs_are_measured_at_the_cadence_and_delivered_whole(config, server, network):
-    """Several runs, each with all its checks in one segment, from a declared network, and all of it freed."""
+    """Several runs, each with all its checks in one segment, and all of them freed."""
     collector = FakeCollector(OPERATOR)
     probe = agent.Probe(at(config, server), network, watch())
     async with collector.at(server.url, CORE):
@@ -95,8 +94,8 @@ async def test_runs_are_measured_at_the_cadence_and_delivered_whole(config, serv
     assert all(s.failure for s in one.steps if s.op == "connect")
 
 
-async def test_without_nats_it_measures_on_and_delivers_later_with_the_original_times(tmp_path, config, network):
-    """No server, then a server: everything arrives, and is dated when it was measured."""
+async def test_without_nats_it_goes_on_measuring_and_delivers_later(tmp_path, config, network):
+    """Everything arrives, with the time when it was measured."""
     key = Key.load_or_create(config.key_file, "user")
     server = nats_server.Server(nats_server.write_config(tmp_path / "nats", core_users=[CORE.id], probes=[key.id]))
     server.start()
@@ -116,15 +115,15 @@ async def test_without_nats_it_measures_on_and_delivers_later_with_the_original_
 
 
 async def test_once_measures_keeps_and_delivers_one_run(config, server, network):
-    """What it gives is what arrived."""
+    """What it returns is what is delivered."""
     collector = FakeCollector(OPERATOR)
     async with collector.at(server.url, CORE):
         run = await agent.Probe(at(config, server), network, watch(600)).once()
     assert [s.measurements for s in collector.seen.values()] == [run]
 
 
-async def test_an_expired_watch_stops_measuring_and_not_delivering(config, server, network):
-    """What waits from before still goes out; nothing new is measured."""
+async def test_an_expired_watch_stops_measuring_but_not_delivering(config, server, network):
+    """Waiting segments are still delivered; nothing new is measured."""
     collector = FakeCollector(OPERATOR)
     expired = msgspec.structs.replace(watch(), expires="2025-01-01")
     await agent.Probe(msgspec.structs.replace(config, flush_s=0.1), network, watch()).once()
@@ -135,7 +134,7 @@ async def test_an_expired_watch_stops_measuring_and_not_delivering(config, serve
 
 
 async def test_the_monthly_cap_stops_measuring(config, network):
-    """Nothing is measured once the month's payload is used."""
+    """Nothing is measured once the month's data is used up."""
     capped = msgspec.structs.replace(config, monthly_mb=1, flush_s=0.1)
     spool = Spool(config.spool_file)
     spool._db.execute("INSERT INTO traffic VALUES (strftime('%Y-%m', 'now'), 1000000)")
@@ -145,8 +144,10 @@ async def test_the_monthly_cap_stops_measuring(config, network):
     assert read_ledger(config.spool_file) == []
 
 
-async def test_a_full_disk_stops_measuring_and_the_run_in_hand_is_kept(config, server, network, monkeypatch):
-    """While the spool refuses a run nothing more is measured; when there is room again, that run goes in first."""
+async def test_while_the_disk_is_full_nothing_is_measured_and_the_last_run_is_kept(
+    config, server, network, monkeypatch
+):
+    """While the spool refuses a run, nothing more is measured; when there is room again, that run is added first."""
     refused, add = [], Spool.add
 
     def full_at_first(self, run):
@@ -177,7 +178,7 @@ settings = config.load(Path(sys.argv[1]), {})
 with refusing() as port:
     network = Network(MappedDialer(resolver=port), Path(sys.argv[2]))
     probe = agent.Probe(settings, network, signed_watch(Path(settings.watch), settings.operator))
-    asyncio.run(daemon.until_told(probe))
+    asyncio.run(daemon.run_until_signal(probe))
 """
 
 
@@ -201,7 +202,7 @@ def start(tmp_path, config, server, authority):
 
 
 async def test_killed_between_publish_and_receipt_it_loses_nothing(tmp_path, config, server, authority):
-    """Kill -9 again and again while the collector is mute; afterwards everything sealed is stored, once."""
+    """After several kill -9 while the collector sends no receipts, every sealed segment is stored once."""
     collector = FakeCollector(OPERATOR)
     collector.mute = collector.forgetful = True
     async with collector.at(server.url, CORE):
@@ -222,16 +223,3 @@ async def test_killed_between_publish_and_receipt_it_loses_nothing(tmp_path, con
     assert {e.segment_id for e in ledger} == set(collector.seen)
     runs = [m.run_id for s in collector.seen.values() for m in s.measurements]
     assert len(runs) == len(set(runs))
-
-
-def test_a_watch_that_may_not_be_used_is_named(tmp_path):
-    """Not there, not signed, signed by another."""
-    path = tmp_path / "watch.signed"
-    with pytest.raises(UserError, match=r"watch.signed: can't be read"):
-        watch_renewal.signed_watch(path, OPERATOR.id)
-    path.write_bytes(WATCH.format(cadence_s=1).encode())
-    with pytest.raises(UserError, match=r"watch.signed: not a signed watch"):
-        watch_renewal.signed_watch(path, OPERATOR.id)
-    path.write_bytes(watch_file.sign(WATCH.format(cadence_s=1).encode(), Key.create("operator")))
-    with pytest.raises(UserError, match=r"watch.signed: .*not by the operator"):
-        watch_renewal.signed_watch(path, OPERATOR.id)

@@ -1,4 +1,4 @@
-"""Runs begin at the cadence on average, spread out, and never twice in one turn."""
+"""Runs begin at the cadence on average, with jitter, and never two at once."""
 
 import itertools
 import random
@@ -28,7 +28,7 @@ def starts(cadence_s, count, duration_s=0.0, seed=1):
 
 
 def test_the_mean_interval_is_the_cadence():
-    """Jitter is around the turns and does not add up."""
+    """Jitter applies to each scheduled time and does not add up."""
     begun = starts(600, 1001)
     assert abs((begun[-1] - begun[0]) / 1000 - 600) < 0.2
     gaps = [b - a for a, b in itertools.pairwise(begun)]
@@ -38,14 +38,14 @@ def test_the_mean_interval_is_the_cadence():
 
 
 def test_probes_do_not_begin_together():
-    """The first run comes soon, at a time of its own."""
+    """The first run begins soon, at a random time."""
     first = [starts(600, 1, seed=s)[0] - 1000 for s in range(50)]
     assert max(first) < FIRST_S
     assert max(first) - min(first) > FIRST_S / 2
 
 
-def test_a_turn_that_was_missed_is_left_out():
-    """A run longer than the cadence is followed by the next turn, not by a heap of runs."""
+def test_a_missed_scheduled_time_is_left_out():
+    """After a run longer than the cadence the next scheduled time counts; missed runs are not made up for."""
     begun = starts(2, 50, duration_s=3.0)
     gaps = [b - a for a, b in itertools.pairwise(begun)]
     assert min(gaps) >= 3.0

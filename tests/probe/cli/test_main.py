@@ -1,4 +1,4 @@
-"""The one command finds its parts, loads only the one asked for, and never shows a traceback unasked."""
+"""The command `blockonset` finds its parts, loads only the requested one, and shows no traceback by default."""
 
 import subprocess
 import sys
@@ -35,7 +35,7 @@ def default_logs():
 
 @pytest.fixture
 def only(monkeypatch, tmp_path):
-    """Makes a module's text the only part there is, under the name `part`."""
+    """Installs a module with a given text as the only part, under the name `part`."""
 
     def install(text, extras=""):
         name = f"part_{tmp_path.name}"
@@ -49,7 +49,7 @@ def only(monkeypatch, tmp_path):
 
 
 def test_help_lists_every_part_with_a_line_and_imports_none_of_them():
-    """A list of parts costs no chDB, no Streamlit, not even the probe."""
+    """The list of parts loads neither chDB nor Streamlit nor the probe."""
     code = "import sys; from probe.cli.main import main; main(['--help']); print(sorted(sys.modules))"
     out = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     listed = {line.split()[0]: line.split(None, 1)[1] for line in out.splitlines() if line.startswith("  ")}
@@ -67,14 +67,14 @@ def test_version(capsys):
     assert out.startswith("blockonset 0.")
 
 
-def test_an_unknown_part_is_named_with_the_nearest(capsys):
-    """The message helps; the exit code is not 0."""
+def test_an_unknown_part_is_named_with_the_most_similar_one(capsys):
+    """The exit code is 2."""
     code, _, err = run(capsys, "prob")
     assert (code, err) == (2, "error: blockonset has no part 'prob'; did you mean 'probe'?\n")
 
 
 def test_a_missing_extra_is_named(only, capsys):
-    """Not a traceback about a module, but what to install."""
+    """The error says what to install, without a traceback."""
     only("import nowhere_to_be_found\n", " [aggregator]")
     code, _, err = run(capsys, "part")
     assert code == 2
@@ -82,7 +82,7 @@ def test_a_missing_extra_is_named(only, capsys):
     assert err.count("\n") == 1
 
 
-def test_a_users_mistake_is_one_line(only, capsys):
+def test_a_users_mistake_is_one_line_of_output(only, capsys):
     """A UserError's message, and its exit code."""
     only(
         "from cyclopts import App\nfrom probe.base.errors import UserError\napp = App()\n"
@@ -91,8 +91,8 @@ def test_a_users_mistake_is_one_line(only, capsys):
     assert run(capsys, "part") == (2, "", "error: port 1: taken\n")
 
 
-def test_our_own_bug_is_told_with_its_place_and_without_a_traceback(only, capsys, monkeypatch):
-    """Type and place in two lines; all of it with BLOCKONSET_DEBUG=1."""
+def test_our_own_bug_is_reported_with_its_place_and_without_a_traceback(only, capsys, monkeypatch):
+    """Type and place; with BLOCKONSET_DEBUG=1 the traceback too."""
     only(
         "from cyclopts import App\nfrom probe.protocol import keys\napp = App()\n"
         "@app.default\ndef go():\n    keys.text_of(None, 'user')\n"
@@ -108,7 +108,7 @@ def test_our_own_bug_is_told_with_its_place_and_without_a_traceback(only, capsys
 
 
 def test_an_interrupt_has_its_exit_code(only, capsys):
-    """130, as shells have it, and no word."""
+    """130, as shells use it, and no output."""
     only("from cyclopts import App\napp = App()\n@app.default\ndef go():\n    raise KeyboardInterrupt\n")
     assert run(capsys, "part") == (130, "", "")
 
@@ -121,8 +121,8 @@ def test_an_interrupt_has_its_exit_code(only, capsys):
         ("import nowhere_to_be_found\napp = 1\n", ""),
     ],
 )
-def test_a_parts_line_is_its_apps_help_or_its_modules(only, text, summary):
-    """Read from the text: the module isn't run."""
+def test_a_parts_summary_is_its_apps_help_or_its_modules_docstring(only, text, summary):
+    """It is read from the source: the module is not executed."""
     assert main.summary(only(text)) == summary
 
 
@@ -140,7 +140,7 @@ def test_a_parts_line_is_its_apps_help_or_its_modules(only, text, summary):
     ],
 )
 def test_the_probes_mistakes_are_one_line_each(capsys, monkeypatch, arguments, says):
-    """What is wrong, and exit code 2; nothing is measured."""
+    """With exit code 2, and nothing is measured."""
     monkeypatch.chdir(ROOT)
     code, out, err = run(capsys, "probe", *arguments)
     assert (code, out) == (2, "")

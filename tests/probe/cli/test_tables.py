@@ -1,8 +1,6 @@
-"""A measurement as people read it."""
+"""A measurement as a table for people."""
 
 from __future__ import annotations
-
-import json
 
 from rich.console import Console
 
@@ -21,7 +19,7 @@ def shown(measurement):
 
 
 async def test_every_step_is_a_row_with_its_timing(town, network):
-    """Failures by name, and what was found."""
+    """With failures by name, and what each step recorded."""
     town.forge(FORGED)
     found = {m.check: m for m in await measure(town.watch, network, configured(Vantage()))}
     text = shown(found["tls"])
@@ -30,11 +28,3 @@ async def test_every_step_is_a_row_with_its_timing(town, network):
     assert "ssl_invalid_hostname" in text
     assert f"{FORGED} after" in shown(found["dns"])
     assert shown(found["http"]).count("connect") == 3
-
-
-async def test_json_is_what_would_travel(town, network):
-    """On indented lines."""
-    (m,) = await measure(town.watch, network, configured(Vantage()), checks=["telegram"])
-    text = tables.as_json(m)
-    assert json.loads(text)["run_id"] == m.run_id
-    assert len(text.splitlines()) > 20

@@ -1,4 +1,4 @@
-"""What is spooled arrives, is freed by the operator's word alone, and waits for as long as it takes."""
+"""What is spooled is delivered, is freed by the operator's receipt alone, and waits as long as necessary."""
 
 import asyncio
 import contextlib
@@ -39,7 +39,7 @@ def spool(tmp_path):
 
 @contextlib.asynccontextmanager
 async def publishing(url, spool, **settings):
-    """A publisher for the time of a block; it is stopped and flushed at its end."""
+    """A delivery that runs while the context is entered; it is stopped and flushed at its end."""
     quick = {
         "deliver_every_s": 0,
         "seal_s": 0.1,
@@ -59,7 +59,7 @@ async def publishing(url, spool, **settings):
 
 
 def states(spool):
-    """What became of each segment, in order."""
+    """The state of each segment, in order."""
     return [e.state for e in spool.ledger()]
 
 
@@ -74,7 +74,7 @@ async def test_what_is_spooled_is_delivered_once_and_freed(server, collector, sp
 
 
 async def test_a_lost_receipt_is_asked_for(server, collector, spool):
-    """The collector never speaks of its own accord: the probe asks, and nothing is sent twice."""
+    """The collector sends no receipt by itself: the probe asks for it, and nothing is sent twice."""
     collector.mute = True
     async with collector.at(server.url, CORE), publishing(server.url, spool):
         spool.add(run_of(1))
@@ -84,7 +84,7 @@ async def test_a_lost_receipt_is_asked_for(server, collector, spool):
 
 
 async def test_a_segment_that_the_store_does_not_know_is_sent_again(server, collector, spool):
-    """It gets through JetStream's duplicate window, with the same id and bytes."""
+    """It passes JetStream's duplicate check, with the same id and bytes."""
     collector.mute = collector.forgetful = True
     async with collector.at(server.url, CORE), publishing(server.url, spool):
         spool.add(run_of(1))
@@ -107,7 +107,7 @@ async def test_a_rejected_segment_is_freed_and_says_why(server, collector, spool
     assert spool.ledger()[0].reason == "shape"
 
 
-async def test_nobody_elses_word_frees_anything(server, collector, spool):
+async def test_no_other_message_frees_anything(server, collector, spool):
     """Another operator's signature, another probe's receipt, and noise."""
     collector.mute = True
     async with collector.at(server.url, CORE), publishing(server.url, spool, receipt_timeout_s=60, flush_s=0.1):
@@ -150,7 +150,7 @@ async def test_a_backlog_waits_for_nats_and_is_delivered_whole(tmp_path, collect
 
 
 async def test_a_killed_server_loses_nothing(server, collector, spool):
-    """Whatever was under way when the server died arrives after it is back."""
+    """What was in transit when the server died arrives after it is back."""
     async with collector.at(server.url, CORE), publishing(server.url, spool, flush_s=10):
         for _ in range(3):
             for _ in range(5):
@@ -165,7 +165,7 @@ async def test_a_killed_server_loses_nothing(server, collector, spool):
     assert sum(len(s.measurements) for s in collector.seen.values()) == 36
 
 
-async def test_told_to_stop_without_a_server_it_stops_in_its_time(spool):
+async def test_stopping_without_a_server_ends_in_time(spool):
     """What could not be delivered is sealed and stays."""
     before = now_ms()
     async with publishing("nats://127.0.0.1:1", spool, seal_s=60, flush_s=0.5):

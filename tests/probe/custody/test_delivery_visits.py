@@ -1,4 +1,4 @@
-"""A probe that comes only to deliver: by TLS first, by WebSocket when that is blocked, and gone again."""
+"""A probe that connects only to deliver: over TLS first, over WebSocket when that is blocked."""
 
 import asyncio
 import contextlib
@@ -75,7 +75,7 @@ def config(urls, authority, **settings):
 
 @contextlib.asynccontextmanager
 async def delivering(settings, spool):
-    """A delivery for the time of a block."""
+    """A delivery that runs while the context is entered."""
     stop = asyncio.Event()
     delivery = Delivery(settings, PROBE, spool, Notebook(spool.path.parent))
     task = asyncio.create_task(delivery.run(stop))
@@ -87,7 +87,7 @@ async def delivering(settings, spool):
 
 
 def states(spool):
-    """What became of each segment, in order."""
+    """The state of each segment, in order."""
     return [e.state for e in spool.ledger()]
 
 
@@ -117,14 +117,14 @@ async def test_both_transports_carry_requests_of_every_size(secure, authority, s
 
 
 @pytest.mark.parametrize("scheme", ["tls", "wss"])
-async def test_a_certificate_of_a_stranger_ends_it(secure, stranger, scheme):
-    """Nothing is said to a collector that can't prove its name."""
+async def test_a_certificate_of_an_unknown_authority_is_refused(secure, stranger, scheme):
+    """Nothing is sent to a collector that can't prove its name."""
     with pytest.raises(UserError, match="certificate verify failed"):
         await connect([getattr(secure, scheme)], PROBE, "probe", within_s=2, ca_file=stranger.file)
 
 
-async def test_tls_is_not_talked_down(tmp_path, authority):
-    """A server (or somebody in between) that greets in the clear under a tls:// address hears no word of NATS."""
+async def test_tls_is_never_downgraded(tmp_path, authority):
+    """A server (or an attacker) that greets in plain text at a tls:// address receives no NATS message."""
     heard = []
 
     async def greet(reader, writer):
@@ -139,8 +139,8 @@ async def test_tls_is_not_talked_down(tmp_path, authority):
     assert not any(PROBE.id.encode() in h for h in heard)
 
 
-async def test_it_comes_delivers_and_goes(secure, authority, spool):
-    """No connection before there is something to deliver, none after it is receipted."""
+async def test_it_connects_delivers_and_disconnects(secure, authority, spool):
+    """No connection before there is something to deliver, and none after its receipt."""
     collector, probe = FakeCollector(OPERATOR), Notebook(spool.path.parent)
     async with collector.at(secure.core, CORE), delivering(config([secure.tls], authority), spool) as delivery:
         await asyncio.sleep(0.5)
@@ -159,8 +159,8 @@ async def test_it_comes_delivers_and_goes(secure, authority, spool):
     assert 10_000 < spool.traffic(now_ms()) < 40_000  # two TLS connections
 
 
-async def test_when_tls_is_blocked_it_goes_by_wss_and_starts_there_next_time(secure, authority, spool, monkeypatch):
-    """The first address is dead, the second one is silent, the third is a WebSocket."""
+async def test_when_tls_is_blocked_it_uses_wss_and_begins_with_it_next_time(secure, authority, spool, monkeypatch):
+    """The first address refuses, the second does not answer, the third is a WebSocket."""
     monkeypatch.setattr(link, "_CONNECT_S", 1.0)
     collector = FakeCollector(OPERATOR)
     silent = []
@@ -180,7 +180,7 @@ async def test_when_tls_is_blocked_it_goes_by_wss_and_starts_there_next_time(sec
 
 
 async def test_a_receipt_that_was_missed_is_asked_for_at_the_next_visit(secure, authority, spool):
-    """The collector is mute: the segment is sent once, and its receipt fetched when the probe comes again."""
+    """The segment is sent once, and its receipt is fetched on the next visit."""
     collector = FakeCollector(OPERATOR)
     collector.mute = True
     settings = config([secure.tls], authority, receipt_wait_s=0.2)
@@ -192,8 +192,8 @@ async def test_a_receipt_that_was_missed_is_asked_for_at_the_next_visit(secure, 
     assert set(collector.asked) == set(collector.seen)
 
 
-async def test_without_a_collector_it_tries_again_for_ever_and_says_so_once_noted(authority, spool):
-    """Backoff, an error for `status`, nothing dropped."""
+async def test_without_a_collector_it_tries_again_for_ever(authority, spool):
+    """The error is noted for `status`, and nothing is dropped."""
     async with delivering(config(["tls://localhost:1"], authority, flush_s=0.2), spool) as delivery:
         spool.add(run_of(1))
         delivery.measured()
@@ -219,7 +219,7 @@ async def test_while_paused_or_withdrawn_nothing_leaves(secure, authority, spool
     assert states(spool) == ["spooled"]
 
 
-async def test_a_clock_that_is_off_is_flagged_and_rows_keep_their_time(secure, authority, spool):
+async def test_a_wrong_clock_is_noted_and_measurements_keep_its_time(secure, authority, spool):
     """The collector's receipts are two hours older than this clock."""
     collector, run = FakeCollector(OPERATOR), run_of(1)
     honest = collector.receipt
@@ -243,7 +243,7 @@ async def test_a_clock_that_is_off_is_flagged_and_rows_keep_their_time(secure, a
 
 
 def connections(secure):
-    """Who is connected, by the server's own log of clients: the names that have a live socket."""
+    """The names of the clients that are connected, by the server's sockets."""
     import psutil
 
     (port,) = {int(secure.tls.rsplit(":", 1)[1])}

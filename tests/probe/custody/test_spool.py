@@ -11,8 +11,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from probe.custody import spool as spools
-from probe.custody.spool import Spool, SpoolError
+from probe.custody.spool import Spool, read_ledger
+from probe.custody.spool_database import SpoolError
 from probe.measure.bytes_on_wire import OPEN_AND_CLOSE
 from probe.protocol import segment
 from probe.protocol.keys import Key
@@ -49,7 +49,7 @@ def runs_in(sealed):
 
 
 def test_what_was_added_is_sealed_in_time_and_in_order(spool):
-    """Nothing is sealed before its time, everything after it, in the order in which it came."""
+    """Nothing is sealed before its time, everything after it, in the order in which it was added."""
     first, second = run_of(3), run_of(2)
     spool.add(first, NOW)
     spool.add(second, NOW + 500)
@@ -60,14 +60,14 @@ def test_what_was_added_is_sealed_in_time_and_in_order(spool):
     assert spool.seal_due(KEY, NOW + 9999, 0) == []
 
 
-def test_a_clock_that_is_set_back_does_not_hold_anything_up(spool):
+def test_a_clock_that_is_set_back_delays_nothing(spool):
     """A run that seems to lie in the future is due, too."""
     spool.add(run_of(1), NOW)
     assert len(spool.seal_due(KEY, NOW - 3_600_000, 1000)) == 1
 
 
-def test_a_run_is_never_parted(spool):
-    """Segments are filled with whole runs, up to their limit, before their time."""
+def test_runs_are_kept_whole(spool):
+    """Full segments are sealed before their time."""
     runs = [run_of(30) for _ in range(5)]
     for run in runs:
         spool.add(run, NOW)
@@ -78,8 +78,8 @@ def test_a_run_is_never_parted(spool):
     assert [e.sequence for e in spool.ledger()] == [1, 2, 3]
 
 
-def test_a_run_too_large_for_a_segment_is_split_and_still_arrives(spool):
-    """The last resort loses nothing: incompressible runs of more than 64 KB go in several segments."""
+def test_a_run_too_large_for_a_segment_is_split(spool):
+    """Nothing is lost: incompressible runs of more than 64 KB are sealed in several segments."""
     run_id = os.urandom(16).hex()
     steps = tuple(msgspec.structs.replace(measurement().steps[0], certificate=os.urandom(32).hex()) for _ in range(500))
     run = tuple(measurement(run_id, steps=steps) for _ in range(6))
@@ -91,8 +91,8 @@ def test_a_run_too_large_for_a_segment_is_split_and_still_arrives(spool):
     assert [m for s in sealed for m in segment.open(s.raw).segment.measurements] == list(run)
 
 
-def test_a_measurement_too_large_for_a_segment_is_kept_as_our_failure(spool):
-    """It can't travel, but it isn't silently gone."""
+def test_a_measurement_too_large_for_a_segment_is_kept_without_its_steps(spool):
+    """It can't be sent, but it is not lost silently."""
     step = measurement().steps[0]
     steps = tuple(
         msgspec.structs.replace(step, names=tuple(os.urandom(256).hex() for _ in range(8))) for _ in range(40)
@@ -105,7 +105,7 @@ def test_a_measurement_too_large_for_a_segment_is_kept_as_our_failure(spool):
 
 
 def test_only_a_receipt_frees(spool):
-    """NATS' acknowledgement keeps the payload, a receipt takes it and leaves the line in the ledger."""
+    """NATS' acknowledgement keeps the payload; a receipt frees it and leaves the line in the ledger."""
     spool.add(run_of(1), NOW)
     (sealed,) = spool.seal_due(KEY, NOW, 0)
     assert [(u.id, u.raw) for u in spool.unsent()] == [(sealed.id, sealed.raw)]
@@ -128,7 +128,7 @@ def test_a_withdrawals_entry_frees_no_segment(spool):
     assert [u.raw for u in spool.unsent()] == [sealed.raw]
 
 
-def test_the_first_word_about_a_segment_stays(spool):
+def test_the_first_receipt_of_a_segment_is_final(spool):
     """A repeated or a contradicting receipt changes nothing."""
     spool.add(run_of(1), NOW)
     (sealed,) = spool.seal_due(KEY, NOW, 0)
@@ -151,8 +151,8 @@ def test_an_overdue_receipt_is_asked_for_and_unknown_means_send_again(spool):
     assert spool.overdue(NOW + 3000, 1000) == [sealed.id]
 
 
-def test_a_receipt_may_overtake_the_acknowledgement(spool):
-    """What is freed already isn't marked as sent."""
+def test_a_receipt_may_arrive_before_the_acknowledgement(spool):
+    """A segment that is freed already isn't marked as sent."""
     spool.add(run_of(1), NOW)
     (sealed,) = spool.seal_due(KEY, NOW, 0)
     spool.settle(receipt(**{sealed.id: "stored"}), NOW)
@@ -176,24 +176,24 @@ def test_a_new_process_sends_again_what_no_receipt_freed(path):
     second.close()
 
 
-def test_files_are_the_owners_alone(spool, path):
-    """Nobody else on the machine can read what waits here."""
+def test_the_files_are_readable_by_their_owner_alone(spool, path):
+    """Other users of the machine can't read them."""
     spool.add(run_of(1), NOW)
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     assert {stat.S_IMODE(f.stat().st_mode) for f in path.parent.iterdir()} == {0o600}
 
 
 def test_a_second_probe_on_the_same_spool_is_refused(spool, path):
-    """Two writers would seal the same sequence numbers; readers may look."""
+    """Two writers would seal the same sequence numbers. Reading is allowed."""
     with pytest.raises(SpoolError, match="another probe is using it"):
         Spool(path)
     spool.add(run_of(1), NOW)
     spool.seal_due(KEY, NOW, 0)
-    assert spools.read_ledger(path) == spool.ledger()
+    assert read_ledger(path) == spool.ledger()
 
 
-def test_a_full_spool_says_so_and_keeps_what_it_has(tmp_path):
-    """At its limit it refuses a whole run, can still seal and free, and goes on after that."""
+def test_a_full_spool_refuses_runs_and_keeps_what_it_has(tmp_path):
+    """At its limit it refuses a whole run, can still seal and free, and accepts runs again after that."""
     path = tmp_path / "spool.db"
     spool = Spool(path, max_bytes=200_000)
 
@@ -213,8 +213,8 @@ def test_a_full_spool_says_so_and_keeps_what_it_has(tmp_path):
 
 
 @pytest.mark.parametrize("damage", [b"this is no database" * 100, b"SQLite format 3\0" + b"\xff" * 5000])
-def test_a_damaged_spool_is_named_and_left_alone(path, damage):
-    """Unsent segments may be in it: nothing is made anew in its place."""
+def test_a_damaged_spool_is_named_and_not_changed(path, damage):
+    """It may hold unsent segments, so it is not replaced."""
     path.parent.mkdir()
     path.write_bytes(damage)
     with pytest.raises(SpoolError, match=r"spool.db.*damaged"):
@@ -233,14 +233,14 @@ def test_a_spool_of_a_newer_version_is_refused(path):
 
 
 def test_a_directory_that_cannot_be_made_is_named(tmp_path):
-    """A file stands where the data directory should be."""
+    """There is a file where the data directory should be."""
     (tmp_path / "file").write_text("")
     with pytest.raises(SpoolError, match=r"spool\.db"):
         Spool(tmp_path / "file" / "spool.db")
 
 
 def test_bytes_are_counted_by_month(spool):
-    """What every step took on the wire, in the month of the probe's clock; deliveries are added."""
+    """Each step's bytes on the wire, in the month of the probe's clock; deliveries are added."""
     steps = (msgspec.structs.replace(measurement().steps[0], sent=100, received=1000),)
     spool.add([measurement(steps=steps)] * 2, NOW)
     assert spool.traffic(NOW) == 2 * (1100 + OPEN_AND_CLOSE)
@@ -266,7 +266,7 @@ while True:
 
 
 def test_a_kill_loses_nothing_that_was_added(tmp_path):
-    """What a call has written is there after kill -9: whole runs, each in one place."""
+    """What a call has written survives kill -9: whole runs, each once."""
     path = tmp_path / "spool.db"
     said = []
     for lines in (40, 61, 83):

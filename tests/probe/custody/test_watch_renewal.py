@@ -1,4 +1,4 @@
-"""A newer watch is taken from the operator alone, and only if it asks no more of the volunteer."""
+"""A newer watch is accepted from the operator alone, and only if the volunteer need not agree anew."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from probe.agent import agent, daemon
 from probe.base import times
 from probe.base.errors import UserError
 from probe.custody import watch_renewal
-from probe.custody import watch_renewal as renewal
 from probe.home import files
 from probe.home.config import Config
 from probe.protocol import watch_file
@@ -50,15 +49,15 @@ def config(tmp_path):
         ([LATER, ("cadence_s = 600", "cadence_s = 300")], "more often"),
     ],
 )
-def test_what_may_not_take_a_watchs_place(changes, says):
-    """Older ones and others, and what a volunteer would have to agree to anew."""
+def test_a_watch_that_may_not_replace_another_is_refused(changes, says):
+    """An older one, another watch, or one that the volunteer would have to agree to anew."""
     text = TEXT
     for old, new in changes:
         assert old in text
         text = text.replace(old, new, 1)
     with pytest.raises(WatchError, match=says):
-        renewal.check(HAVE, watch_file.read(text.encode(), "new"))
-    renewal.check(HAVE, watch_file.read(TEXT.replace(*LATER).encode(), "new"))
+        watch_renewal.check(HAVE, watch_file.read(text.encode(), "new"))
+    watch_renewal.check(HAVE, watch_file.read(TEXT.replace(*LATER).encode(), "new"))
 
 
 class Collector:
@@ -68,7 +67,7 @@ class Collector:
         self.answer = answer
 
     async def request(self, subject, payload, *, timeout_s):
-        """What a collector would say."""
+        """The answer, whatever the question."""
         if isinstance(self.answer, Exception):
             raise self.answer
         self.data = self.answer
@@ -88,23 +87,23 @@ class Collector:
         signed(TEXT.replace("2099-01-01", "2025-01-01")),
     ],
 )
-async def test_nothing_else_is_taken(config, answer):
-    """Another operator's, a damaged or older one, no answer: the probe keeps what it has, and goes on."""
+async def test_no_other_answer_is_accepted(config, answer):
+    """Another operator's, a damaged or older watch, or no answer: the probe keeps its watch."""
     taken = []
-    errand = renewal.WatchRenewal(config, Key.create("user"), lambda: HAVE, taken.append)
-    assert await errand.do(Collector(answer)) == 1
-    assert (taken, renewal.present(config)) == ([], HAVE)
+    renewal = watch_renewal.WatchRenewal(config, Key.create("user"), lambda: HAVE, taken.append)
+    assert await renewal.do(Collector(answer)) == 1
+    assert (taken, watch_renewal.present(config)) == ([], HAVE)
 
 
-async def test_the_newer_one_is_in_force_from_the_next_run_on_and_after_a_start(config):
-    """And a configured one that is newer still goes before it."""
+async def test_a_renewed_watch_is_in_force_at_once_and_after_a_restart(config):
+    """A configured one that is newer still takes precedence."""
     probe = agent.Probe(config, agent_network(), HAVE)
-    errand = renewal.WatchRenewal(config, Key.create("user"), lambda: probe._watch, probe._renew)
-    await errand.do(Collector(signed(TEXT.replace(*LATER))))
-    assert probe._watch.expires == "2099-06-01" == renewal.present(config).expires
+    renewal = watch_renewal.WatchRenewal(config, Key.create("user"), lambda: probe._watch, probe._renew)
+    await renewal.do(Collector(signed(TEXT.replace(*LATER))))
+    assert probe._watch.expires == "2099-06-01" == watch_renewal.present(config).expires
     newest = TEXT.replace("2099-01-01", "2099-09-01")
-    (renewal.Path(config.watch)).write_bytes(signed(newest))
-    assert renewal.present(config).expires == "2099-09-01"
+    (watch_renewal.Path(config.watch)).write_bytes(signed(newest))
+    assert watch_renewal.present(config).expires == "2099-09-01"
 
 
 def agent_network():
@@ -115,22 +114,35 @@ def agent_network():
     return Network(MappedDialer())
 
 
-def test_a_file_of_a_newer_watch_that_was_tampered_with_is_left_aside(config):
-    """The configured one holds."""
-    file = renewal.Path(config.data) / files.RENEWED
+def test_a_renewed_watch_that_was_tampered_with_is_ignored(config):
+    """The configured one stays in force."""
+    file = watch_renewal.Path(config.data) / files.RENEWED
     file.write_bytes(signed(TEXT.replace(*LATER), Key.create("operator")))
-    assert renewal.present(config) == HAVE
+    assert watch_renewal.present(config) == HAVE
     file.write_bytes(b"junk")
-    assert renewal.present(config) == HAVE
+    assert watch_renewal.present(config) == HAVE
 
 
 def test_with_an_expired_watch_the_probe_starts_and_measures_nothing(tmp_path, config):
-    """So that it can be given a newer one; `setup` and `once` refuse it."""
+    """So that it can ask for a newer one. `setup` and `once` refuse an expired watch."""
     (tmp_path / "watch.signed").write_bytes(signed(TEXT.replace("2099-01-01", "2025-01-01")))
     file = tmp_path / "probe.toml"
     file.write_text(f'data = "probe"\nwatch = "watch.signed"\nnats = ["tls://x"]\noperator = "{OPERATOR.id}"\n')
     _, watch = daemon.check(file)
-    assert renewal.expired(watch)
+    assert watch_renewal.expired(watch)
     with pytest.raises(UserError, match=r"expired on 2025-01-01"):
         watch_renewal.signed_watch(tmp_path / "watch.signed", OPERATOR.id)
-    assert not renewal.expired(msgspec.structs.replace(watch, expires=times.today().isoformat()))
+    assert not watch_renewal.expired(msgspec.structs.replace(watch, expires=times.today().isoformat()))
+
+
+def test_a_watch_that_may_not_be_used_is_named(tmp_path):
+    """It is missing, not signed, or signed by another key."""
+    path = tmp_path / "watch.signed"
+    with pytest.raises(UserError, match=r"watch.signed: can't be read"):
+        watch_renewal.signed_watch(path, OPERATOR.id)
+    path.write_bytes(WATCH.format(cadence_s=1).encode())
+    with pytest.raises(UserError, match=r"watch.signed: not a signed watch"):
+        watch_renewal.signed_watch(path, OPERATOR.id)
+    path.write_bytes(watch_file.sign(WATCH.format(cadence_s=1).encode(), Key.create("operator")))
+    with pytest.raises(UserError, match=r"watch.signed: .*not by the operator"):
+        watch_renewal.signed_watch(path, OPERATOR.id)

@@ -26,7 +26,7 @@ CANARY = "canary.example"
     ],
 )
 async def test_a_resolver_that_denies_the_canary_filters_for_its_users(town, network, replies, filters):
-    """One that is silent says nothing about it."""
+    """One that does not answer at all is not known to filter."""
     town.names[CANARY] = ("192.0.2.7",)
     honest = town.honest
     town.system = lambda q: honest(q) if town.asked(q) != CANARY else [(0.0, replies(q))] if replies else []
@@ -40,6 +40,6 @@ async def test_a_resolver_that_denies_the_canary_filters_for_its_users(town, net
 
 
 async def test_without_a_canary_nothing_is_asked(town, network):
-    """The watch says what may be."""
+    """Only a name that the watch lists may be resolved."""
     town.system = lambda q: pytest.fail("asked")
     assert not await control.filtering(Context(town.watch, network, Clock()))

@@ -1,4 +1,4 @@
-"""One run: what its measurements share, and what becomes of trouble of our own."""
+"""One run: what its measurements have in common, and how our own bugs are recorded."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def parts(measurement, part):
 
 
 async def test_every_check_makes_one_measurement_of_one_run(town, network):
-    """One id, one moment, one vantage; the control beside each."""
+    """With one id, time and vantage, and the control's steps in each."""
     found = await measure(town.watch, network, configured(HERE), now_ms=lambda: 1_750_000_000_123)
     assert [(m.check, m.surface, m.target) for m in found] == [
         ("dns", "web", HOST),
@@ -69,22 +69,22 @@ async def test_two_runs_have_two_ids(town, network):
     assert runs[0][0].run_id != runs[1][0].run_id
 
 
-async def test_one_check_alone_contacts_only_its_own(town, network):
+async def test_one_check_alone_contacts_only_its_own_targets(town, network):
     """And the control."""
     (m,) = await measure(town.watch, network, configured(HERE), checks=["telegram"])
     assert m.check == "telegram"
     assert set(town.dialer.dialed) == {*((a, 443) for a in ENDPOINTS), (CONTROL_ADDRESS, 443)}
 
 
-async def test_only_what_the_watch_lists_or_a_resolver_said_is_contacted(town, network):
-    """Named ports, no others."""
+async def test_only_what_the_watch_lists_or_a_resolver_answered_is_contacted(town, network):
+    """On the listed ports and no others."""
     await measure(town.watch, network, configured(HERE))
     listed = {(WEB, 80), (WEB, 443), (SECOND, 53), (CONTROL_ADDRESS, 443), *((a, 443) for a in ENDPOINTS)}
     assert set(town.dialer.dialed) == listed
 
 
 async def test_a_control_without_addresses_is_tested_where_it_resolves(town, network):
-    """Its name must resolve then."""
+    """Then its name must resolve."""
     control = msgspec.structs.replace(town.watch.control, addresses=())
     watch = msgspec.structs.replace(town.watch, control=control)
     (m,) = await measure(watch, network, configured(HERE), checks=["telegram"])
@@ -94,8 +94,8 @@ async def test_a_control_without_addresses_is_tested_where_it_resolves(town, net
     assert [(s.op, s.failure) for s in parts(m, "control")] == [("resolve", "dns_no_answer")]
 
 
-async def test_a_surface_that_the_watch_has_not_is_not_measured(town, network):
-    """No web, no web checks."""
+async def test_a_surface_that_is_not_in_the_watch_is_not_measured(town, network):
+    """Without the web surface no check of it is made."""
     surfaces = msgspec.structs.replace(town.watch.surfaces, web=None)
     watch = msgspec.structs.replace(town.watch, surfaces=surfaces)
     assert [m.check for m in await measure(watch, network, configured(HERE))] == ["telegram"]
@@ -104,7 +104,7 @@ async def test_a_surface_that_the_watch_has_not_is_not_measured(town, network):
 
 
 async def test_a_run_ends_when_nothing_answers(town, network):
-    """Two and a half timeouts, whatever is silent."""
+    """After two and a half timeouts."""
     town.system = lambda query: []
     for address, port in list(town.dialer.ports):
         await town.put(address, port, servers.silent)
@@ -119,9 +119,9 @@ async def test_a_run_ends_when_nothing_answers(town, network):
 
 @pytest.fixture
 def broken_check(tmp_path, monkeypatch):
-    """A check with a bug, beside the shipped ones."""
+    """A check with a bug, in addition to the shipped ones."""
     (tmp_path / "broken.py").write_text(
-        "NAME = 'broken'\nSURFACE = 'web'\n"
+        "NAME = 'broken'\nSURFACE = 'web'\ndef expected_bytes(watch, sweep): return 0\n"
         "async def check(context):\n    await context.connect('x', '203.0.113.250', 25)\n"
     )
     monkeypatch.setattr(checks, "__path__", [*checks.__path__, str(tmp_path)])
@@ -132,7 +132,7 @@ def broken_check(tmp_path, monkeypatch):
 
 @pytest.mark.usefixtures("broken_check")
 async def test_a_bug_in_a_check_spoils_its_own_measurement_alone(town, network):
-    """Named by class and place in our code; here, by the guard against contacting what is not listed."""
+    """The error is recorded as class and place in our code; here it comes from the guard against unlisted addresses."""
     found = {m.check: m for m in await measure(town.watch, network, configured(HERE))}
     assert re.fullmatch(r"NotAllowedError at probe\.measure\.context:\d+", found["broken"].internal)
     assert parts(found["broken"], "target") == []
@@ -142,7 +142,7 @@ async def test_a_bug_in_a_check_spoils_its_own_measurement_alone(town, network):
 
 
 async def test_a_bug_in_the_control_spoils_the_run(town, network, monkeypatch):
-    """Without a control nothing is evidence."""
+    """Without the control no measurement is evidence."""
 
     async def breaks(_context):
         raise KeyError("/home/volunteer")
@@ -153,8 +153,8 @@ async def test_a_bug_in_the_control_spoils_the_run(town, network, monkeypatch):
     assert "volunteer" not in str(found)
 
 
-async def test_a_network_that_changed_meanwhile_is_marked(town, network):
-    """Asked before and after."""
+async def test_a_network_that_changed_during_the_run_is_marked(town, network):
+    """The vantage is asked for before and after."""
     answers = iter([HERE, msgspec.structs.replace(HERE, asn=64501)])
 
     async def moves():
@@ -165,7 +165,7 @@ async def test_a_network_that_changed_meanwhile_is_marked(town, network):
 
 
 async def test_a_stalled_loop_is_measured(town, network):
-    """By how much it was late."""
+    """As the delay of a wake-up."""
 
     async def stalls():
         await asyncio.sleep(0.02)
@@ -178,14 +178,14 @@ async def test_a_stalled_loop_is_measured(town, network):
 
 
 async def test_a_free_loop_is_hardly_late():
-    """The watcher adds no lag of its own."""
+    """The measurement adds no lag of its own."""
     with LoopLag(1.0) as lag:
         await asyncio.sleep(0.1)
     assert 0 <= lag.worst_ms < 250
 
 
 async def test_what_would_identify_the_line_never_leaves_a_run(town, network, monkeypatch):
-    """Here the resolver's answer is the line's own address: the measurement is emptied, the others stay."""
+    """Here the resolver's answer is the line's own address: that measurement is emptied, the others are kept."""
     monkeypatch.setattr(own_names, "own_address", lambda family: "203.0.113.77" if family.name == "AF_INET" else "")
     town.names[HOST] = ("203.0.113.77",)
     found = {m.check: m for m in await measure(town.watch, network, configured(HERE))}
@@ -196,7 +196,7 @@ async def test_what_would_identify_the_line_never_leaves_a_run(town, network, mo
 
 
 async def test_a_cancelled_run_leaves_nothing_under_way(town, network):
-    """No task outlives it."""
+    """All of its tasks end with it."""
     before = asyncio.all_tasks()
     town.system = lambda query: []
     task = asyncio.create_task(measure(town.watch, network, configured(HERE)))
@@ -209,12 +209,12 @@ async def test_a_cancelled_run_leaves_nothing_under_way(town, network):
     assert ours == []
 
 
-async def test_runs_that_are_planned_sweep_first_and_are_light_then(town, network):
-    """A light run says so, leaves out what only sweeps test, and takes a tenth of the exchanges of the real thing."""
+async def test_planned_runs_begin_with_a_sweep_and_are_light_then(town, network):
+    """A light run is marked, leaves out what only sweeps test, and tries each datacentre once."""
     web = msgspec.structs.replace(town.watch.surfaces.web, sockets=(CONTROL,))
     watch = msgspec.structs.replace(town.watch, surfaces=msgspec.structs.replace(town.watch.surfaces, web=web))
-    rounds = RunPlanner(3600.0)
-    first, second = [await measure(watch, network, configured(HERE), rounds=rounds) for _ in range(2)]
+    planner = RunPlanner(3600.0)
+    first, second = [await measure(watch, network, configured(HERE), planner=planner) for _ in range(2)]
     assert {m.sweep for m in first} == {True}
     assert {m.sweep for m in second} == {False}
     assert {m.check for m in first} - {m.check for m in second} == {"sockets", "tcp"}
@@ -223,23 +223,23 @@ async def test_runs_that_are_planned_sweep_first_and_are_light_then(town, networ
 
 
 async def test_a_light_run_is_light(town, network):
-    """15 KB with five datacentres and a public chain, 4 KB more than the tests', with session tickets or without."""
-    rounds = RunPlanner(3600.0)
-    await measure(town.watch, network, configured(HERE), rounds=rounds)
-    light = await measure(town.watch, network, configured(HERE), rounds=rounds)
+    """At most 15 KB with five datacentres and a public certificate chain, which has 4 KB more than the tests' chain."""
+    planner = RunPlanner(3600.0)
+    await measure(town.watch, network, configured(HERE), planner=planner)
+    light = await measure(town.watch, network, configured(HERE), planner=planner)
     steps = [*light[0].steps, *(s for m in light[1:] for s in parts(m, "target"))]
     one = [of_step(s) for s in steps if s.target == "dc1"]
     assert [s.part for s in steps if s.op == "handshake"] == ["target"]
     assert wire_bytes(light) + 2 * sum(one) + stream(4000) <= 15_000
 
 
-async def test_light_runs_take_up_the_session_with_the_control(town, network, authority, stranger):
-    """No certificates travel then; whoever is not that server has to show one, and it is judged."""
+async def test_light_runs_resume_the_session_with_the_control(town, network, authority, stranger):
+    """Then no certificates are sent. Another server has to send one, and it is verified."""
     plans = [RunPlan(sweep=True, turn=0), *(RunPlan(sweep=False, turn=n) for n in range(2))]
 
     async def shake(plan):
         context = Context(town.watch, network, Clock(), plan)
-        context._trouble[4].set()
+        context._suspicious[4].set()
         return (await control.steps(context))[-1]
 
     first, *light = [await shake(plan) for plan in plans]
@@ -254,7 +254,7 @@ async def test_light_runs_take_up_the_session_with_the_control(town, network, au
 
 
 async def test_the_control_is_tested_over_both_families_where_there_are_both(town, network, authority):
-    """A light run in which nothing is wrong only connects."""
+    """A light run in which nothing fails only connects."""
     town.dialer.ipv6 = True
     town.names[CONTROL] = (CONTROL_ADDRESS, CONTROL6)
     await town.put(CONTROL6, 443, servers.keeps_open, authority.issue(CONTROL))
@@ -263,8 +263,8 @@ async def test_the_control_is_tested_over_both_families_where_there_are_both(tow
         context = Context(town.watch, network, Clock(), RunPlan(sweep=sweep, turn=0))
         context.ipv4 = ipv4
         for family in trouble:
-            context._trouble[family].set()
-        context.checked()
+            context._suspicious[family].set()
+        context.mark_checks_done()
         return [(s.op, "6" if s.via == "system6" or "[" in s.address else "4") for s in await control.steps(context)]
 
     four = [("resolve", "4"), ("connect", "4"), ("handshake", "4")]
@@ -277,12 +277,12 @@ async def test_the_control_is_tested_over_both_families_where_there_are_both(tow
 
 
 async def test_a_light_run_asks_the_control_for_certificates_when_something_is_wrong(town, network):
-    """Not where all of the service works; at once where it fails, shows a block page or keeps silent."""
+    """Not where all of the service works; at once where it fails, shows a block page or does not answer."""
 
     async def shaken():
-        rounds = RunPlanner(3600.0, turn=0)
-        rounds._next_sweep = float("inf")
-        made = await measure(town.watch, network, configured(HERE), rounds=rounds)
+        planner = RunPlanner(3600.0, turn=0)
+        planner._next_sweep = float("inf")
+        made = await measure(town.watch, network, configured(HERE), planner=planner)
         assert not any(m.sweep for m in made)
         (steps,) = {m.steps[-len(parts(m, "control")) :] for m in made}
         return [(s.op, s.failure, s.certificate_failure) for s in steps]

@@ -1,4 +1,4 @@
-"""Whose resolver a line uses."""
+"""Who runs the resolver that a line uses."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from probe.protocol.prefix_table import PrefixTable
 
 @pytest.fixture
 def table(tmp_path):
-    """Two networks."""
+    """A prefix table with two networks."""
     file = tmp_path / "prefixes.csv"
     file.write_text(
         "# date: 2026-05-01\nprefix,asn,country\n203.0.113.0/24,64500,ZZ\n198.51.100.0/24,64999,ZZ\n"
@@ -37,18 +37,18 @@ def table(tmp_path):
         ("", 64500, "unknown"),
     ],
 )
-def test_a_resolver_is_the_providers_when_the_table_says_so(table, address, line_asn, kind):
-    """Known filters and open resolvers by their address, all others by whose network they are in."""
+def test_a_resolver_is_classified_by_lists_and_the_table(table, address, line_asn, kind):
+    """Known filters and open resolvers by their address, all others by the network of the address."""
     assert resolver_kind.kind(address, line_asn, table) == kind
 
 
-def test_without_a_table_nobody_elses_resolver_is_taken_for_the_providers():
-    """It is not known."""
+def test_without_a_table_no_resolver_counts_as_the_providers():
+    """Its network is not known."""
     assert resolver_kind.kind("203.0.113.2", 64500) == "unknown"
 
 
-def test_a_stub_tells_whom_it_asks(tmp_path, monkeypatch):
-    """systemd-resolved listens on loopback and writes down the real one."""
+def test_a_stub_resolver_is_classified_by_its_upstream(tmp_path, monkeypatch):
+    """systemd-resolved listens on loopback and lists the real resolvers in a file."""
     file = tmp_path / "resolv.conf"
     monkeypatch.setattr(resolver_kind, "_STUB_OF", file)
     assert resolver_kind.kind("127.0.0.53", 0) == "unknown"

@@ -1,4 +1,4 @@
-"""By which way packets would leave this machine."""
+"""How packets would leave this machine."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TUN = Route(4, "tun0", "", "10.8.0.2")
 
 
 @pytest.mark.parametrize(
-    ("ways", "environment", "path"),
+    ("found", "environment", "path"),
     [
         ({ETH, ETH6}, {}, "direct"),
         ({ETH, ETH6._replace(interface="wlan0")}, {}, "direct"),
@@ -36,13 +36,13 @@ TUN = Route(4, "tun0", "", "10.8.0.2")
         (set(), {}, "unknown"),
     ],
 )
-def test_the_path_follows_from_the_ways(ways, environment, path):
-    """One line is direct, and everything else has a word of its own."""
-    assert routes._path(ways, environment) == path
+def test_the_path_follows_from_the_routes(found, environment, path):
+    """One line without tunnel or proxy is direct; everything else has a word of its own."""
+    assert routes._path(found, environment) == path
 
 
-def test_a_way_that_moved_in_a_run_is_a_change():
-    """The same path by another network is not the same line."""
+def test_a_route_that_changes_during_a_run_is_a_change():
+    """The same path over another network is another line."""
     before, after = RouteCheck((ETH,), "direct"), RouteCheck((WLAN,), "direct")
     assert routes.between(before, before) == "direct"
     assert routes.between(before, after) == "changed"
@@ -50,18 +50,18 @@ def test_a_way_that_moved_in_a_run_is_a_change():
 
 
 @pytest.mark.parametrize("name", ["tun0", "wg0", "utun3", "ppp0", "CloudflareWARP", "tailscale0", "nordlynx"])
-def test_a_tunnel_is_known_by_its_name(name):
-    """Where the kernel says nothing more of it."""
-    assert routes.tunnels(name)
+def test_a_tunnel_is_recognised_by_its_name(name):
+    """Where the kernel tells nothing more about it."""
+    assert routes.is_tunnel(name)
 
 
 @pytest.mark.parametrize("name", ["eth0", "wlan0", "enp3s0", "v4-rmnet0", "wwan0", "usb0", ""])
 def test_a_line_is_no_tunnel(name):
-    """A mobile network's own device for IPv4 neither."""
-    assert not routes.tunnels(name)
+    """Neither is a mobile network's own device for IPv4."""
+    assert not routes.is_tunnel(name)
 
 
-def test_half_of_all_addresses_is_a_vpns_route():
+def test_routes_for_half_of_all_addresses_are_a_vpns():
     """OpenVPN and WireGuard override the default route like this."""
     table = (
         "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT\n"
@@ -72,18 +72,18 @@ def test_half_of_all_addresses_is_a_vpns_route():
     assert routes._overriding(table) == {"vpn-lan"}
 
 
-def test_this_machine_itself_is_no_way_out():
-    """A stub resolver on loopback tells nothing of the line."""
+def test_this_machine_itself_has_no_route():
+    """A stub resolver on loopback tells nothing about the line."""
     assert routes.check_routes(["127.0.0.1", "::1", "no address"], {}) == RouteCheck((None, None, None), "unknown")
 
 
-def test_a_lab_is_not_looked_at():
-    """Its dialer leads elsewhere."""
+def test_a_labs_routes_are_not_checked():
+    """Its dialer does not connect to the addresses that it is given."""
     assert routes.of_run(TEST_WATCH, MappedDialer()) == RouteCheck((), "unknown")
 
 
-def test_everything_that_a_run_goes_to_is_looked_at():
-    """The service, the control, the second path and the line's own resolver."""
+def test_the_route_to_everything_that_a_run_contacts_is_checked():
+    """The service, the control, the second resolver and the line's own."""
 
     class Dialer(RealDialer):
         def system_resolver(self):
@@ -93,10 +93,10 @@ def test_everything_that_a_run_goes_to_is_looked_at():
     assert routes.destinations(TEST_WATCH, Dialer()) == expected
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="other systems tell no interface")
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems don't tell the interface")
 def test_the_kernels_answer_agrees_with_a_connected_socket():
-    """Two ways of asking for our own address, and neither sends a packet."""
+    """Two ways to find this machine's own address, and neither sends a packet."""
     address = routes.ipaddress.ip_address(routes.ELSEWHERE)
-    asked, connected = rtnetlink._asked(address), routes._connected(address)
-    assert (asked and asked.source) == (connected and connected.source)
-    assert asked is None or asked.interface
+    queried = rtnetlink.query_route(address)
+    assert (queried.source if queried else "") == routes.source_address(routes.ELSEWHERE)
+    assert queried is None or queried.interface

@@ -1,4 +1,4 @@
-"""The name by two paths."""
+"""The name by two resolvers."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from probe.measure.plan import RunPlan
 from tests.support.honest_internet import FORGED, HOST, WEB
 
 
-async def test_both_paths_are_reported(context):
-    """The system's first; they agree."""
+async def test_both_resolvers_are_reported(context):
+    """The system's first; here they agree."""
     system, second = await dns.check(context)
     assert (system.via, system.target, system.answers) == ("system", HOST, (WEB,))
     assert (second.via, second.target, second.answers) == ("second", HOST, (WEB,))
 
 
-async def test_a_forged_answer_stands_beside_the_true_one(context, town):
+async def test_a_forged_answer_is_reported_beside_the_true_one(context, town):
     """No conclusion is drawn."""
     town.forge(FORGED)
     system, second = await dns.check(context)
@@ -23,12 +23,12 @@ async def test_a_forged_answer_stands_beside_the_true_one(context, town):
 
 
 async def test_the_resolution_is_made_once_for_the_run(context):
-    """Whoever asks again is given the same steps."""
+    """Asking again gives the same steps."""
     assert await dns.check(context) == await dns.check(context)
 
 
 async def test_a_line_with_ipv6_asks_for_ipv6_addresses_too(town, network, clock, dialer):
-    """Of both paths, in a light run of the system's resolver alone; a name that has none is recorded so."""
+    """Both resolvers in a sweep, the system's alone in a light run; a name without any is recorded as such."""
     dialer.ipv6 = True
     context = Context(town.watch, network, clock)
     assert [(s.via, s.answers, s.failure) for s in await dns.check(context)] == [

@@ -14,7 +14,7 @@ async def test_the_service_sends_its_visitors_to_https(context):
     assert (request.target, request.via, request.status, request.location) == (HOST, "GET /", 301, f"https://{HOST}")
 
 
-async def test_a_block_page_in_the_services_place_is_named(context, town):
+async def test_a_block_page_in_place_of_the_service_is_named(context, town):
     """By its fingerprint."""
     page = b"HTTP/1.1 451 No\r\n\r\n<title>No</title>blocked by order of the Signals Office of Ostramere"
     await town.put(WEB, 80, servers.says(page))
@@ -22,7 +22,7 @@ async def test_a_block_page_in_the_services_place_is_named(context, town):
     assert (steps[-1].status, steps[-1].fingerprint, steps[-1].failure) == (451, "blockonset.lab_order", None)
 
 
-async def test_both_addresses_are_asked_where_the_paths_differ(context, town):
+async def test_both_addresses_are_asked_where_the_resolvers_differ(context, town):
     """The forged one refuses."""
     town.forge(FORGED)
     with servers.refusing() as town.dialer.ports[FORGED, 80]:

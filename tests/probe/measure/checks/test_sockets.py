@@ -46,5 +46,5 @@ async def test_each_host_is_resolved_and_asked(town, network, clock, authority):
 
 
 async def test_a_watch_without_any_has_none_tested(context):
-    """The steps are none."""
+    """There are no steps."""
     assert await sockets.check(context) == []

@@ -20,7 +20,7 @@ def handshakes(steps):
 
 
 async def test_the_service_and_the_contrast_are_offered_at_one_address(context):
-    """The contrast's name is not on the certificate, and that is no failure of the handshake."""
+    """The certificate is not for the contrast's name, which is no failure of the handshake."""
     steps = await tls.check(context)
     assert handshakes(steps) == [("target", HOST, None, None), ("contrast", CONTRAST, None, "ssl_invalid_hostname")]
     assert {s.address for s in steps} == {f"{WEB}:443"}
@@ -28,7 +28,7 @@ async def test_the_service_and_the_contrast_are_offered_at_one_address(context):
 
 
 async def test_a_cut_by_server_name_spares_the_contrast(context, town, authority):
-    """Only the two together show that the name is what is cut."""
+    """Only both together show that the name is what is cut."""
     honest = authority.issue(HOST)
 
     async def filters(reader, writer):
@@ -51,13 +51,13 @@ async def test_a_cut_by_server_name_spares_the_contrast(context, town, authority
     assert found[1][:3] == ("contrast", CONTRAST, None)
 
 
-async def test_a_certificate_of_a_stranger_is_seen(context, town, stranger):
-    """At an address that both paths agree on."""
+async def test_a_certificate_of_an_unknown_authority_is_recorded(context, town, stranger):
+    """At an address that both resolvers gave."""
     await town.put(WEB, 443, servers.keeps_open, stranger.issue(HOST))
     assert handshakes(await tls.check(context))[0] == ("target", HOST, None, "ssl_unknown_authority")
 
 
-async def test_both_addresses_are_tested_where_the_paths_differ(context, town, stranger):
+async def test_both_addresses_are_tested_where_the_resolvers_differ(context, town, stranger):
     """The forged one shows another certificate; the true one works."""
     town.forge(FORGED)
     await town.put(FORGED, 443, servers.keeps_open, stranger.issue("notice.example"))
@@ -74,7 +74,7 @@ async def test_a_watch_without_a_contrast_has_none_tested(town, network, clock):
 
 
 async def test_a_light_run_offers_the_contrast_only_beside_a_failure(context, town):
-    """A handshake is the dearest thing in it."""
+    """A handshake is the most expensive part of it."""
     context.plan = RunPlan(sweep=False, turn=0)
     steps = await tls.check(context)
     assert [(s.part, s.op) for s in steps] == [("target", op) for op in ("connect", "hold", "handshake")]
@@ -87,14 +87,14 @@ async def test_a_light_run_offers_the_contrast_only_beside_a_failure(context, to
 
 
 async def test_a_sweep_reads_the_front_page_over_tls(context):
-    """Status and title, never the page."""
+    """It records status and title, never the page."""
     (page,) = [s for s in await tls.check(context) if s.op == "request"]
     assert (page.address, page.via, page.status, page.failure) == (f"{WEB}:443", "GET /", 200, None)
     assert page.title_hash == hashlib.sha256(b"It is").hexdigest()
 
 
 async def test_a_light_run_only_connects_over_ipv6_where_the_line_has_both(town, network, clock):
-    """A handshake more would be too dear; a cut by address shows."""
+    """Another handshake would cost too much; a block by address shows without it."""
     town.dialer.ipv6 = True
     town.names[HOST] = (WEB, "2001:db8:f::80")
     await town.put("2001:db8:f::80", 443, servers.silent)
@@ -103,8 +103,8 @@ async def test_a_light_run_only_connects_over_ipv6_where_the_line_has_both(town,
     assert [h[:3] for h in handshakes(steps)] == [("target", HOST, None)]
 
 
-async def test_a_contrast_that_is_offered_again_takes_up_its_session(context, town, authority):
-    """Its certificate is never for its name, and is not what it is there for."""
+async def test_a_contrast_that_is_offered_again_resumes_its_session(context, town, authority):
+    """Its certificate is never for its name and is not needed again."""
     context.plan = RunPlan(sweep=False, turn=0)
     town.names[HOST] = (WEB,)
 

@@ -1,4 +1,4 @@
-"""The service's speed beside the control's."""
+"""The service's download speed beside the control's."""
 
 from __future__ import annotations
 
