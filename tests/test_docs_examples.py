@@ -9,10 +9,10 @@ import re
 import pytest
 from streamlit.testing.v1 import AppTest
 
+import dashboard.page
 from aggregator.intake.ingest import IncomingSegment, Ingest
 from aggregator.judging import rule_set
 from aggregator.store.store import Store
-from dashboard import page as dashboard_page
 from infra.lab import scenario
 from infra.lab.truth import truth
 from infra.lab.watch import watch_toml
@@ -23,7 +23,7 @@ from probe.measure.run import choose
 from probe.net.network import Network
 from probe.protocol import segment, watch_file
 from probe.protocol.keys import Key
-from tests.support import aggregators, doc_pages, lab_country
+from tests.support import doc_pages, factory, lab_country
 from tests.support.asgi_server import serving
 from tests.support.authority import Authority
 from tests.support.doc_pages import ROOT
@@ -105,11 +105,11 @@ def test_the_example_of_a_rule_decides_its_run(store):
     rules = rule_set.read(newest.text.replace(before, f"{row}\n{before}"), "2999-01", "the guide")
     (added,) = {r.id for r in rules.rules} - {r.id for r in newest.rules}
     runs = [
-        aggregators.measurement("web", (*aggregators.agree(), *aggregators.handshake(failure=failure)))
+        factory.measurement("web", (*factory.agree(), *factory.handshake(failure=failure)))
         for failure in ("eof_error", "connection_reset")
     ]
     probe = Key.create("user")
-    ingest = Ingest(store, Key.create("operator"), {"test": aggregators.TEST_WATCH}, rules)
+    ingest = Ingest(store, Key.create("operator"), {"test": factory.TEST_WATCH}, rules)
     ingest.take([IncomingSegment(probe.id, segment.seal(runs, probe, 1, runs[0].at_ms).raw)])
     found = [store.read("run_verdicts", watch="test", provider="north-fixed", run_id=m.run_id)[0] for m in runs]
     assert [v["rule"] for v in found] == [added, "tls-reset"]
@@ -129,9 +129,9 @@ def test_the_example_of_a_page_shows_a_watch(tmp_path, monkeypatch):
     watch = lab_country.watch()
     with serving(empty_api({watch.id: watch})) as url:
         monkeypatch.setenv("BLOCKONSET_API", url)
-        dashboard_page.api.clear()
+        dashboard.page.api.clear()
         ran = AppTest.from_file(str(tmp_path / "page.py"), default_timeout=10).run()
-        dashboard_page.api.clear()
+        dashboard.page.api.clear()
     assert not ran.exception
     shown = "".join(str(element.proto) for element in ran.get("html"))
     assert all(p.name in shown for p in watch.providers)

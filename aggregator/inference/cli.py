@@ -20,7 +20,7 @@ from aggregator.inference.curve import curves
 from aggregator.inference.files import fields, reading
 from aggregator.inference.files.gather import GatheredRows
 from aggregator.inference.files.table import table
-from aggregator.inference.model import sequential_test
+from aggregator.inference.model import sequential_detector
 from aggregator.inference.onset import Analysis, analyse
 from aggregator.inference.rows.parameters import DateSpan, Parameters
 from aggregator.inference.rows.rows import Rows
@@ -194,7 +194,7 @@ def _print_trace(groups: Iterator[Rows]) -> None:
     keys, parts = [], []
     for rows in groups:
         keys.append((rows.watch, rows.provider))
-        parts.append((np.full(rows.at.size, len(keys) - 1), *sequential_test.trace(rows)))
+        parts.append((np.full(rows.at.size, len(keys) - 1), *sequential_detector.trace(rows)))
     if not parts:
         return
     group, received, at, probe, score = (np.concatenate(column) for column in zip(*parts, strict=True))

@@ -1,1 +1,1 @@
-"""Benchmarks: how runs under interference and in bad networks are judged, and what a probe costs its host."""
+"""Benchmarks: verdicts under interference, what a probe costs its host, and the onset inference on simulated fleets."""

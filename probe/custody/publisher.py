@@ -22,7 +22,7 @@ from probe.base.private_file import write
 from probe.home.files import LAST_SEGMENT
 from probe.home.notebook import CLOCK_TOLERANCE_MS
 from probe.nats.link import connect
-from probe.protocol import receipt as receipts
+from probe.protocol import receipt
 from probe.protocol.measurement import EARLIEST_MS
 from probe.protocol.questions import FatesRequest
 from probe.protocol.receipt import SegmentFate
@@ -143,23 +143,23 @@ class Publisher:
     async def _on_receipt(self, message: Msg) -> None:
         """Take a receipt in, if the operator signed it for this probe; anything else changes nothing."""
         try:
-            receipt = receipts.open(message.data, self._config.operator)
-        except receipts.ReceiptError as e:
+            opened = receipt.open(message.data, self._config.operator)
+        except receipt.ReceiptError as e:
             # Other clients can make the server send something to this subject, so log each problem only once.
             if str(e) not in self._logged:
                 self._logged.add(str(e))
                 log.warning("a message that is no valid receipt was ignored", error=str(e))
             return
-        if receipt.probe != self._key.id:
+        if opened.probe != self._key.id:
             log.warning("another probe's receipt was ignored")
             return
         try:
-            await call(self._spool.settle, receipt, now_ms())
+            await call(self._spool.settle, opened, now_ms())
         except UserError as e:
             log.error("a receipt can't be stored; its segments are asked for later", error=e.message)  # noqa: TRY400
         self.settled.set()
-        await self._compare_clocks(receipt.issued_ms)
-        for entry in receipt.entries:
+        await self._compare_clocks(opened.issued_ms)
+        for entry in opened.entries:
             if isinstance(entry, SegmentFate) and entry.state == "rejected":
                 log.warning("a segment was rejected", segment=entry.subject, reason=entry.reason)
 

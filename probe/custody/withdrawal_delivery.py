@@ -19,8 +19,7 @@ from probe.base.clock import now_ms
 from probe.base.errors import UserError
 from probe.home import files
 from probe.nats.link import connect
-from probe.protocol import receipt as receipts
-from probe.protocol import signed_text
+from probe.protocol import receipt, signed_text
 from probe.protocol.keys import Key
 from probe.protocol.questions import WithdrawalRequest
 from probe.protocol.receipt import KeptWithdrawal
@@ -62,8 +61,8 @@ def waiting(directory: Path) -> str:
 
 def confirmed_ms(directory: Path, operator: str) -> int:
     """When the operator confirmed the withdrawal, in ms since the epoch; 0 if not."""
-    with contextlib.suppress(OSError, receipts.ReceiptError):
-        return receipts.open((directory / files.WITHDRAWAL_RECEIPT).read_bytes(), operator).issued_ms
+    with contextlib.suppress(OSError, receipt.ReceiptError):
+        return receipt.open((directory / files.WITHDRAWAL_RECEIPT).read_bytes(), operator).issued_ms
     return 0
 
 
@@ -93,11 +92,11 @@ class WithdrawalDelivery:
         question = msgspec.json.encode(WithdrawalRequest(line=line))
         answer = await connection.request(f"q.{self._key.id}", question, timeout_s=self._config.ack_timeout_s)
         try:
-            receipt = receipts.open(answer.data, self._config.operator)
-        except receipts.ReceiptError as e:
+            opened = receipt.open(answer.data, self._config.operator)
+        except receipt.ReceiptError as e:
             raise ConnectionError(f"the withdrawal was not confirmed: {e}") from e
-        kept = any(isinstance(e, KeptWithdrawal) and e.subject == id_of(line) for e in receipt.entries)
-        if receipt.probe != self._key.id or not kept:
+        kept = any(isinstance(e, KeptWithdrawal) and e.subject == id_of(line) for e in opened.entries)
+        if opened.probe != self._key.id or not kept:
             raise ConnectionError("the withdrawal was not confirmed: the collector has not stored it")
         private_file.write(self._directory / files.WITHDRAWAL_RECEIPT, answer.data)
         log.info("the operator has confirmed the withdrawal")

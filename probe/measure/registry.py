@@ -7,7 +7,7 @@ import importlib
 import pkgutil
 from typing import TYPE_CHECKING, NamedTuple
 
-from probe.measure import checks as folder
+import probe.measure.checks
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -33,7 +33,10 @@ class Check(NamedTuple):
 @functools.cache
 def checks() -> tuple[Check, ...]:
     """Every check in the folder, in the order of their names."""
-    modules = [importlib.import_module(f"{folder.__name__}.{m.name}") for m in pkgutil.iter_modules(folder.__path__)]
+    modules = [
+        importlib.import_module(f"{probe.measure.checks.__name__}.{m.name}")
+        for m in pkgutil.iter_modules(probe.measure.checks.__path__)
+    ]
     return tuple(sorted((_declared(m) for m in modules), key=lambda c: c.name))
 
 

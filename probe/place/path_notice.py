@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 if TYPE_CHECKING:
-    from probe.protocol.measurement import Path, Vantage
+    from probe.protocol.measurement import PathKind, Vantage
 
 log = structlog.get_logger()
 
@@ -26,11 +26,11 @@ class PathNotice:
     """
 
     def __init__(self) -> None:
-        self._reported: Path = "direct"
+        self._reported: PathKind = "direct"
 
     def report(self, vantage: Vantage) -> None:
         """Log how a run's path differs from the last one that was reported."""
-        path: Path = "changed" if vantage.changed else vantage.path
+        path: PathKind = "changed" if vantage.changed else vantage.path
         if path in {self._reported, "unknown"}:
             return
         self._reported = path

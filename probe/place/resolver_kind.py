@@ -14,7 +14,7 @@ from probe.protocol.addresses import is_bogon
 
 if TYPE_CHECKING:
     from probe.net.dialer import Dialer
-    from probe.protocol.measurement import Resolver
+    from probe.protocol.measurement import ResolverKind
     from probe.protocol.prefix_table import OriginTable
 
 _STUB_OF = Path("/run/systemd/resolve/resolv.conf")
@@ -46,7 +46,7 @@ _OPEN = frozenset(
 )
 
 
-def kind(address: str, line_asn: int, table: OriginTable | None = None) -> Resolver:
+def kind(address: str, line_asn: int, table: OriginTable | None = None) -> ResolverKind:
     """Who runs the resolver at an address, for a line in AS `line_asn` (0: not known)."""
     try:
         ip = ipaddress.ip_address(_upstream(address).partition("%")[0])
@@ -66,7 +66,7 @@ def kind(address: str, line_asn: int, table: OriginTable | None = None) -> Resol
     return "provider" if origin.asn == line_asn else "other"
 
 
-def line_kind(dialer: Dialer, line_asn: int, table: OriginTable | None = None) -> Resolver:
+def line_kind(dialer: Dialer, line_asn: int, table: OriginTable | None = None) -> ResolverKind:
     """Who runs the resolver that this line uses now."""
     try:
         return kind(dialer.system_resolver()[0], line_asn, table)

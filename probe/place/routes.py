@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from probe.net.dialer import Dialer
-    from probe.protocol.measurement import Path as PathWord
+    from probe.protocol.measurement import PathKind
     from probe.protocol.watch import Watch
 
 ELSEWHERE, ELSEWHERE6 = "192.0.2.1", "2001:db8::1"
@@ -44,7 +44,7 @@ class RouteCheck(NamedTuple):
 
     routes: tuple[Route | None, ...]
     """One for each destination; None where there is no route or the destination is this machine itself."""
-    path: PathWord
+    path: PathKind
 
 
 def of_run(watch: Watch, dialer: Dialer) -> RouteCheck:
@@ -74,7 +74,7 @@ def check_routes(to: Iterable[str], environment: Mapping[str, str] = os.environ)
     return RouteCheck(routes, _path({r for r in routes if r}, environment))
 
 
-def between(before: RouteCheck, after: RouteCheck) -> PathWord:
+def between(before: RouteCheck, after: RouteCheck) -> PathKind:
     """The path of a run with these checks at its beginning and end."""
     return after.path if before == after else "changed"
 
@@ -103,7 +103,7 @@ def source_address(destination: str) -> str:
         return ""
 
 
-def _path(routes: set[Route], environment: Mapping[str, str]) -> PathWord:
+def _path(routes: set[Route], environment: Mapping[str, str]) -> PathKind:
     if not routes or not all(r.interface for r in routes):
         return "unknown"
     tunnelled = {is_tunnel(r.interface) for r in routes}

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from probe.net.dialer import Dialer
     from probe.place.known_networks import KnownNetworks
     from probe.place.rtnetlink import Route
-    from probe.protocol.measurement import Measurement, Path, Resolver, Vantage
+    from probe.protocol.measurement import Measurement, PathKind, ResolverKind, Vantage
     from probe.protocol.prefix_table import OriginTable
     from probe.protocol.watch import Watch
 
@@ -100,7 +100,7 @@ class VantageSource:
             log.error("the file of known networks can't be used", error=error)
         self._logged_error = error
 
-    def _path(self, vantage: Vantage) -> Path:
+    def _path(self, vantage: Vantage) -> PathKind:
         """`split` unless target, control, resolvers and whoami endpoint are reached over one network."""
         if vantage.role == "reference":
             return "unknown"  # a reference counts for no provider, and a cloud has many AS numbers
@@ -178,7 +178,7 @@ def of_run(
     after: Vantage,
     routes_before: routes.RouteCheck,
     routes_after: routes.RouteCheck,
-    resolver: Resolver,
+    resolver: ResolverKind,
 ) -> Vantage:
     """The vantage of a run, from the vantages and routes before and after it."""
     path = routes.between(routes_before, routes_after)

@@ -45,11 +45,11 @@ offers HTTP/3 (over UDP, without a connect before it)."""
 MARKS = 8
 """The number of equal parts that the time of a transfer is divided into."""
 
-Path = Literal["direct", "vpn", "proxy", "split", "changed", "unknown"]
+PathKind = Literal["direct", "vpn", "proxy", "split", "changed", "unknown"]
 """How a run's traffic left its machine: directly over the line, through a tunnel or a proxy, over two networks
 (`split`), or differently at its end than at its beginning (`changed`). `unknown` where the system does not tell."""
 
-Resolver = Literal["provider", "other", "router", "filter", "unknown"]
+ResolverKind = Literal["provider", "other", "router", "filter", "unknown"]
 """Whose resolver the line uses: one in its provider's network, one in another network, the home's router (whose own
 resolver is not known), one that is known to filter for its users, or not known."""
 
@@ -139,9 +139,9 @@ class Vantage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, for
     line_how: Word = "unknown"
     line_kind: Literal["home", "hotspot", "work", "campus", "server", "unknown"] = "unknown"
     line_kind_how: Word = "unknown"
-    path: Path = "unknown"
+    path: PathKind = "unknown"
     """Only rows with `direct` or `unknown` count for a provider."""
-    resolver: Resolver = "unknown"
+    resolver: ResolverKind = "unknown"
     changed: bool = False
     """The network changed during the run: the row counts for no provider."""
 

@@ -13,9 +13,11 @@ import pytest
 
 from aggregator.store.store import Store
 from infra.nats import nats_server
+from probe.base.clock import now_ms
 from probe.protocol.keys import Key
-from tests.support.aggregators import WATCH, AggregatorProcess, agree, dc, handshake, measurement
-from tests.support.fake_collector import eventually, now_ms
+from tests.support.aggregator_process import AggregatorProcess
+from tests.support.factory import WATCH, agree, dc, handshake, measurement
+from tests.support.fake_collector import eventually
 from tests.support.fake_probe import Sender
 
 WITHIN_S = 40

@@ -15,7 +15,7 @@ from probe.net.network import Network
 from probe.place import this_network
 from probe.protocol import invite, watch_file
 from tests.support.authority import Authority
-from tests.support.fake_collector import WATCH
+from tests.support.factory import APP_WATCH
 from tests.support.honest_internet import HonestInternet
 from tests.support.owned_probe import HOME, OPERATOR
 from tests.support.servers import MappedDialer
@@ -98,7 +98,7 @@ def own_home(tmp_path, monkeypatch, default_logs):
 @pytest.fixture
 def invite_line(own_home):
     """An invite whose watch is a file."""
-    raw = WATCH.format(cadence_s=600).replace("fictional = true", "").encode()
+    raw = APP_WATCH.format(cadence_s=600).replace("fictional = true", "").encode()
     (own_home / "watch.signed").write_bytes(watch_file.sign(raw, OPERATOR))
     return invite.write(
         invite.Invite(nats=("wss://c.example", "tls://c.example:443"), watch=str(own_home / "watch.signed")), OPERATOR

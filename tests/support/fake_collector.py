@@ -1,76 +1,19 @@
-"""What the tests of delivery share: a watch, measurements, and a collector that signs receipts."""
+"""A collector without a store that signs receipts, for the tests of delivery."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import secrets
 import time
 
 import msgspec
 
+from probe.base.clock import now_ms
 from probe.nats.link import connect
-from probe.protocol import receipt as receipts
-from probe.protocol import segment
+from probe.protocol import receipt, segment
 from probe.protocol.keys import Key
-from probe.protocol.measurement import Measurement, Step, Vantage
 from probe.protocol.questions import FatesRequest
 from probe.protocol.receipt import Receipt, SegmentFate
-
-WATCH = """
-id = "test"
-title = "A watch of the tests"
-service = "telegram"
-country = "XX"
-timezone = "UTC"
-expires = "2099-01-01"
-cadence_s = {cadence_s}
-timeout_s = 0.2
-fictional = true
-control = {{ host = "control.example", addresses = ["203.0.113.9"] }}
-second_resolver = {{ address = "203.0.113.53" }}
-[directive]
-authority = "nobody"
-summary = "nothing"
-[surfaces.app]
-endpoints = [{{ id = "dc1", address = "203.0.113.1", ports = [443] }}]
-[[providers]]
-id = "test-fixed"
-name = "Test"
-access = "fixed"
-networks = [{{ asn = 64500 }}]
-"""
-
-
-def now_ms():
-    """Milliseconds since the epoch."""
-    return time.time_ns() // 1_000_000
-
-
-def measurement(run_id=None, **changes):
-    """A valid measurement."""
-    step = Step(op="connect", target="dc1", address="203.0.113.1:443", start_ms=0.5, end_ms=12.25)
-    return msgspec.structs.replace(
-        Measurement(
-            watch="test",
-            watch_digest="0" * 64,
-            run_id=run_id or secrets.token_hex(16),
-            surface="app",
-            check="telegram",
-            target="telegram",
-            at_ms=now_ms(),
-            duration_ms=12.5,
-            steps=(step,),
-            vantage=Vantage(asn=64500),
-        ),
-        **changes,
-    )
-
-
-def run_of(count):
-    """The measurements of one run."""
-    run_id = secrets.token_hex(16)
-    return tuple(measurement(run_id) for _ in range(count))
 
 
 class FakeCollector:
@@ -136,7 +79,7 @@ class FakeCollector:
     def receipt(self, probe, states, reason=""):
         """A signed receipt."""
         entries = tuple(SegmentFate(subject=i, state=s, reason=reason) for i, s in states.items())
-        return receipts.sign(Receipt(probe=probe, issued_ms=now_ms(), entries=entries), self.operator)
+        return receipt.sign(Receipt(probe=probe, issued_ms=now_ms(), entries=entries), self.operator)
 
 
 async def eventually(condition, within_s=10.0):

@@ -7,10 +7,10 @@ import json
 
 import msgspec
 
+from probe.base.clock import now_ms
 from probe.nats.link import connect
 from probe.protocol import receipt, segment
 from probe.protocol.questions import FatesRequest
-from tests.support.fake_collector import now_ms
 
 
 class Sender:

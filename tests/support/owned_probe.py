@@ -17,7 +17,7 @@ from probe.place.rtnetlink import Route
 from probe.place.this_network import NetworkState
 from probe.protocol import watch_file
 from probe.protocol.keys import Key
-from tests.support.fake_collector import WATCH
+from tests.support.factory import APP_WATCH
 
 ROOT = Path(__file__).parents[2]
 OPERATOR = Key.create("operator")
@@ -35,7 +35,7 @@ PHONE = network_state("wlan0", "172.20.10.1", "02:00:5e:10:20:31")
 def probe_config(tmp_path, **settings):
     """A probe's configuration, with its key and its signed watch in place."""
     tmp_path.mkdir(exist_ok=True)
-    (tmp_path / "watch.signed").write_bytes(watch_file.sign(WATCH.format(cadence_s=600).encode(), OPERATOR))
+    (tmp_path / "watch.signed").write_bytes(watch_file.sign(APP_WATCH.format(cadence_s=600).encode(), OPERATOR))
     made = Config(
         data=str(tmp_path / "probe"), watch=str(tmp_path / "watch.signed"), operator=OPERATOR.id,
         **({"nats": ("nats://127.0.0.1:1",), "flush_s": 0.2, "vantage": VantageConfig(asn=64500)} | settings),

@@ -2,7 +2,7 @@
 
 In reading order: `counts` (the sufficient statistics), `likelihood` (of one line), `priors`, `grid` (candidate times),
 `posterior` (over pairs of onset and lift), `locate` (fine grids, quantiles), `alternatives` and `episodes` (more than
-one block), `sequential_test` (the online score, independent of the others).
+one block), `sequential_detector` (the online score, independent of the others).
 
 Symbols, here and in docs/method.md:
 

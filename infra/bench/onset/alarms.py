@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from aggregator.inference.model.sequential_test import trace
+from aggregator.inference.model.sequential_detector import trace
 from aggregator.inference.rows.rows import Rows
 from infra.bench.onset.accuracy import is_detectable
 from infra.bench.onset.baselines import conclusive, failed

@@ -31,11 +31,10 @@ from infra.nats import nats_server
 from probe.home import files
 from probe.measure import bytes_on_wire
 from probe.nats.link import connect
-from probe.protocol import segment, watch_file
+from probe.protocol import receipt, segment, watch_file
 from probe.protocol.keys import Key
 from probe.protocol.measurement import Measurement, Segment
 from probe.protocol.receipt import Receipt, SegmentFate
-from probe.protocol.receipt import sign as sign_receipt
 
 SCENARIO = "staggered"
 RUNS = 24
@@ -65,8 +64,8 @@ class RecordingCollector:
             self.sizes.append(len(message.data))
             await message.respond(b'{"stream":"MEASUREMENTS","seq":%d}' % len(self.segments))
             entry = SegmentFate(subject=opened.id, state="stored")
-            receipt = Receipt(probe=opened.segment.probe, issued_ms=time.time_ns() // 1_000_000, entries=(entry,))
-            await client.publish(f"r.{opened.segment.probe}", sign_receipt(receipt, self._operator))
+            stored = Receipt(probe=opened.segment.probe, issued_ms=time.time_ns() // 1_000_000, entries=(entry,))
+            await client.publish(f"r.{opened.segment.probe}", receipt.sign(stored, self._operator))
 
         await connection.subscribe("m.*", take)
         try:

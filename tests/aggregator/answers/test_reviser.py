@@ -18,7 +18,7 @@ from aggregator.judging import judge, rule_set
 from aggregator.store.store import StoreError
 from probe.protocol import segment
 from probe.protocol.keys import Key
-from tests.support.aggregators import AT_MS, TEST_WATCH, agree, control, dc, handshake, measurement, transfer
+from tests.support.factory import AT_MS, TEST_WATCH, agree, control, dc, handshake, measurement, transfer
 
 RULES = rule_set.load(rule_set.newest())
 CADENCE_MS = 2000

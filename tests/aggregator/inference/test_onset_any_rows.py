@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from aggregator.inference.model.sequential_test import trace
+from aggregator.inference.model.sequential_detector import trace
 from aggregator.inference.onset import infer
 from aggregator.inference.rows.parameters import Parameters
 from aggregator.inference.rows.rows import Rows

@@ -21,7 +21,7 @@ HASH_ANSWERS = """
 import hashlib, msgspec
 from aggregator.inference.rows.parameters import Parameters
 from aggregator.inference.onset import infer
-from aggregator.inference.model.sequential_test import trace
+from aggregator.inference.model.sequential_detector import trace
 from tests.support.measured_fleet import FleetSpec, make
 h = hashlib.sha256()
 for seed in range(2):

@@ -13,11 +13,12 @@ from aggregator.intake.questions import QuestionHandler
 from aggregator.judging import rule_set
 from aggregator.store.store import StoreError
 from infra.nats import nats_server
+from probe.base.clock import now_ms
 from probe.nats.link import connect
 from probe.protocol import receipt, segment
 from probe.protocol.keys import Key
-from tests.support.aggregators import TEST_WATCH, dc, measurement
-from tests.support.fake_collector import eventually, now_ms
+from tests.support.factory import TEST_WATCH, dc, measurement
+from tests.support.fake_collector import eventually
 from tests.support.fake_probe import Sender
 
 OPERATOR = Key.create("operator")

@@ -10,12 +10,11 @@ from aggregator.intake.ingest import IncomingSegment, Ingest
 from aggregator.intake.questions import QuestionHandler
 from aggregator.judging import rule_set
 from aggregator.store.store import Store, StoreError
-from probe.protocol import envelope, segment
-from probe.protocol import receipt as receipts
+from probe.protocol import envelope, receipt, segment
 from probe.protocol.keys import Key
 from probe.protocol.measurement import Segment
 from probe.protocol.questions import FatesRequest
-from tests.support.aggregators import AT_MS, TEST_WATCH, agree, dc, handshake, measurement
+from tests.support.factory import AT_MS, TEST_WATCH, agree, dc, handshake, measurement
 
 OPERATOR = Key.create("operator")
 RULES = rule_set.load(rule_set.newest())
@@ -57,9 +56,9 @@ def sealed(probe, *measurements, sequence=1):
 
 def fates(result, probe):
     """The receipt for a probe in the result of a batch, as `{segment id: (state, reason)}`."""
-    receipt = receipts.open(result.receipts[probe.id], OPERATOR.id)
-    assert receipt.probe == probe.id
-    return {e.subject: (e.state, e.reason) for e in receipt.entries}
+    opened = receipt.open(result.receipts[probe.id], OPERATOR.id)
+    assert opened.probe == probe.id
+    return {e.subject: (e.state, e.reason) for e in opened.entries}
 
 
 def stored_rows(store, segment_id):
@@ -233,7 +232,7 @@ def test_a_probe_learns_what_became_of_its_segments(any_store, ingest, probe):
     question = msgspec.json.encode(FatesRequest(segments=(mine.id, refused.id, "0" * 32)))
 
     def entries(asker, *, is_caught_up=True):
-        return receipts.open(handler.answer(asker.id, question, is_caught_up=is_caught_up), OPERATOR.id).entries
+        return receipt.open(handler.answer(asker.id, question, is_caught_up=is_caught_up), OPERATOR.id).entries
 
     assert [(e.subject, e.state, e.reason) for e in entries(probe)] == [
         (mine.id, "stored", ""),

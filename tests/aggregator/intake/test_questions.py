@@ -14,6 +14,7 @@ from aggregator.intake.questions import QuestionError, QuestionHandler
 from aggregator.judging import rule_set
 from aggregator.watches.served import serve
 from infra.nats import nats_server
+from probe.base.clock import now_ms
 from probe.custody import watch_renewal, withdrawal_delivery
 from probe.custody.delivery import Delivery
 from probe.custody.spool import Spool
@@ -24,8 +25,8 @@ from probe.nats.link import connect
 from probe.protocol import envelope, segment, watch_file
 from probe.protocol.keys import Key
 from probe.protocol.questions import WatchRequest, WithdrawalRequest
-from tests.support.aggregators import WATCH, dc, measurement
-from tests.support.fake_collector import eventually, now_ms
+from tests.support.factory import WATCH, dc, measurement
+from tests.support.fake_collector import eventually
 
 OPERATOR, AGGREGATOR = Key.create("operator"), Key.create("user")
 OLD = WATCH.replace(b"2099", b"2098")

@@ -8,7 +8,7 @@ from aggregator.intake.ingest import IncomingSegment, Ingest
 from probe.protocol import segment
 from probe.protocol.keys import Key
 from tests.aggregator.judging.test_rule_set import FINE, RULES, TABLE
-from tests.support.aggregators import TEST_WATCH, X, measurement, step
+from tests.support.factory import TEST_WATCH, X, measurement, step
 
 TIMEOUT = "generic_timeout_error"
 CONTROL = {"part": "control", "target": "control.example"}

@@ -13,7 +13,7 @@ from probe.base.errors import UserError
 from probe.protocol import addresses, segment
 from probe.protocol.keys import Key
 from probe.protocol.measurement import DnsReply
-from tests.support.aggregators import (
+from tests.support.factory import (  # fmt: skip
     BOGON,
     TEST_WATCH,
     X,
@@ -27,7 +27,7 @@ from tests.support.aggregators import (
     resolve,
     step,
     transfer,
-)  # fmt: skip
+)
 
 RULES = rule_set.load(rule_set.newest())
 RESET, REFUSED, TIMEOUT, EOF = "connection_reset", "connection_refused", "generic_timeout_error", "eof_error"

@@ -10,7 +10,7 @@ from aggregator.watches.served import serve
 from probe.base.errors import UserError
 from probe.protocol import watch_file
 from probe.protocol.keys import Key
-from tests.support.aggregators import WATCH
+from tests.support.factory import WATCH
 
 OPERATOR = Key.create("operator")
 

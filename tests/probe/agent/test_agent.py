@@ -13,13 +13,15 @@ import pytest
 
 from infra.nats import nats_server
 from probe.agent import agent
+from probe.base.clock import now_ms
 from probe.custody.spool import Spool, read_ledger
 from probe.custody.spool_database import SpoolError
 from probe.home.config import Config, VantageConfig
 from probe.net.network import Network
 from probe.protocol import watch_file
 from probe.protocol.keys import Key
-from tests.support.fake_collector import WATCH, FakeCollector, eventually, now_ms
+from tests.support.factory import APP_WATCH
+from tests.support.fake_collector import FakeCollector, eventually
 from tests.support.servers import MappedDialer, refusing
 
 CORE, OPERATOR = Key.create("user"), Key.create("operator")
@@ -66,7 +68,7 @@ async def running(probe):
 
 def watch(cadence_s=CADENCE_S):
     """The tests' watch."""
-    return watch_file.read(WATCH.format(cadence_s=cadence_s).encode(), "test")
+    return watch_file.read(APP_WATCH.format(cadence_s=cadence_s).encode(), "test")
 
 
 def at(config, server):
@@ -185,7 +187,7 @@ with refusing() as port:
 @contextlib.contextmanager
 def start(tmp_path, config, server, authority):
     """A probe in a process of its own, as `blockonset probe run` runs it, over a network that reaches nothing."""
-    Path(config.watch).write_bytes(watch_file.sign(WATCH.format(cadence_s=CADENCE_S).encode(), OPERATOR))
+    Path(config.watch).write_bytes(watch_file.sign(APP_WATCH.format(cadence_s=CADENCE_S).encode(), OPERATOR))
     file = tmp_path / "probe.toml"
     file.write_text(
         f'data = "{config.data}"\nwatch = "{config.watch}"\nnats = ["{server.url}"]\noperator = "{OPERATOR.id}"\n'

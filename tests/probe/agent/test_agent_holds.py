@@ -10,10 +10,12 @@ import msgspec
 import pytest
 
 from probe.agent import agent
+from probe.base.clock import now_ms
 from probe.custody.spool import Spool, read_ledger
 from probe.home import files, notebook
 from probe.protocol.keys import Key
-from tests.support.fake_collector import eventually, now_ms, run_of
+from tests.support.factory import app_run
+from tests.support.fake_collector import eventually
 from tests.support.owned_probe import probe_config, watch_of
 from tests.support.servers import MappedDialer, refusing
 
@@ -44,7 +46,7 @@ async def test_it_does_not_measure_on_metered_lines_with_old_spools_or_at_the_ca
 
     def old(days):
         def prepare(spool):
-            spool.add(run_of(1))
+            spool.add(app_run(1))
             spool.seal_due(Key.create("user"), now_ms() - days * DAY_MS, 0)
 
         return prepare

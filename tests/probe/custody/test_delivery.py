@@ -6,12 +6,14 @@ import contextlib
 import pytest
 
 from infra.nats import nats_server
+from probe.base.clock import now_ms
 from probe.custody.delivery import Delivery
 from probe.custody.spool import Spool
 from probe.home.config import Config
 from probe.home.notebook import Notebook
 from probe.protocol.keys import Key
-from tests.support.fake_collector import FakeCollector, eventually, now_ms, run_of
+from tests.support.factory import app_run
+from tests.support.fake_collector import FakeCollector, eventually
 
 CORE, PROBE, OPERATOR = Key.create("user"), Key.create("user"), Key.create("operator")
 
@@ -65,7 +67,7 @@ def states(spool):
 
 async def test_what_is_spooled_is_delivered_once_and_freed(server, collector, spool):
     """Added, sealed, published, receipted."""
-    run = run_of(3)
+    run = app_run(3)
     async with collector.at(server.url, CORE), publishing(server.url, spool):
         spool.add(run)
         await eventually(lambda: states(spool) == ["stored"])
@@ -77,7 +79,7 @@ async def test_a_lost_receipt_is_asked_for(server, collector, spool):
     """The collector sends no receipt by itself: the probe asks for it, and nothing is sent twice."""
     collector.mute = True
     async with collector.at(server.url, CORE), publishing(server.url, spool):
-        spool.add(run_of(1))
+        spool.add(app_run(1))
         await eventually(lambda: states(spool) == ["stored"])
     assert len(collector.deliveries) == 1
     assert set(collector.asked) == set(collector.seen)
@@ -87,7 +89,7 @@ async def test_a_segment_that_the_store_does_not_know_is_sent_again(server, coll
     """It passes JetStream's duplicate check, with the same id and bytes."""
     collector.mute = collector.forgetful = True
     async with collector.at(server.url, CORE), publishing(server.url, spool):
-        spool.add(run_of(1))
+        spool.add(app_run(1))
         await eventually(lambda: len(collector.deliveries) >= 2)
         assert states(spool) == ["spooled"]
         collector.forgetful = False
@@ -99,7 +101,7 @@ async def test_a_rejected_segment_is_freed_and_says_why(server, collector, spool
     """The ledger keeps its id and the reason."""
     collector.mute = collector.forgetful = True
     async with collector.at(server.url, CORE), publishing(server.url, spool, receipt_timeout_s=60):
-        spool.add(run_of(1))
+        spool.add(app_run(1))
         (segment_id,) = await eventually(lambda: collector.deliveries)
         client = await collector.connection.ready()
         await client.publish(f"r.{PROBE.id}", collector.receipt(PROBE.id, {segment_id: "rejected"}, "shape"))
@@ -111,7 +113,7 @@ async def test_no_other_message_frees_anything(server, collector, spool):
     """Another operator's signature, another probe's receipt, and noise."""
     collector.mute = True
     async with collector.at(server.url, CORE), publishing(server.url, spool, receipt_timeout_s=60, flush_s=0.1):
-        spool.add(run_of(1))
+        spool.add(app_run(1))
         (segment_id,) = await eventually(lambda: collector.deliveries)
         client = await collector.connection.ready()
         forger = FakeCollector(Key.create("operator"))
@@ -133,7 +135,7 @@ async def test_a_backlog_waits_for_nats_and_is_delivered_whole(tmp_path, collect
     server = nats_server.Server(config)
     server.start()  # picks the port
     server.stop()
-    runs = [run_of(10) for _ in range(40)]
+    runs = [app_run(10) for _ in range(40)]
     with contextlib.ExitStack() as cleanup:
         cleanup.callback(server.stop)
         async with publishing(server.url, spool, ack_timeout_s=0.5):
@@ -154,10 +156,10 @@ async def test_a_killed_server_loses_nothing(server, collector, spool):
     async with collector.at(server.url, CORE), publishing(server.url, spool, flush_s=10):
         for _ in range(3):
             for _ in range(5):
-                spool.add(run_of(2))
+                spool.add(app_run(2))
                 await asyncio.sleep(0.05)
             server.kill()
-            spool.add(run_of(2))
+            spool.add(app_run(2))
             await asyncio.sleep(0.1)
             server.start()
         await eventually(lambda: spool.pending() == 0 and set(states(spool)) == {"stored"}, 20)
@@ -169,6 +171,6 @@ async def test_stopping_without_a_server_ends_in_time(spool):
     """What could not be delivered is sealed and stays."""
     before = now_ms()
     async with publishing("nats://127.0.0.1:1", spool, seal_s=60, flush_s=0.5):
-        spool.add(run_of(1))
+        spool.add(app_run(1))
     assert now_ms() - before < 3000
     assert states(spool) == ["spooled"]

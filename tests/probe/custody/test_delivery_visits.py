@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from infra.nats import nats_server
+from probe.base.clock import now_ms
 from probe.base.errors import UserError
 from probe.custody.delivery import Delivery
 from probe.custody.spool import Spool
@@ -19,7 +20,8 @@ from probe.nats import link
 from probe.nats.link import connect
 from probe.protocol.keys import Key
 from tests.support import servers
-from tests.support.fake_collector import FakeCollector, eventually, now_ms, run_of
+from tests.support.factory import app_run
+from tests.support.fake_collector import FakeCollector, eventually
 
 CORE, PROBE, OPERATOR = Key.create("user"), Key.create("user"), Key.create("operator")
 SECURE = """
@@ -145,11 +147,11 @@ async def test_it_connects_delivers_and_disconnects(secure, authority, spool):
     async with collector.at(secure.core, CORE), delivering(config([secure.tls], authority), spool) as delivery:
         await asyncio.sleep(0.5)
         assert connections(secure) == {"collector"}
-        spool.add(run_of(3))
+        spool.add(app_run(3))
         delivery.measured()
         await eventually(lambda: states(spool) == ["stored"])
         await eventually(lambda: connections(secure) == {"collector"})
-        spool.add(run_of(1))
+        spool.add(app_run(1))
         delivery.measured()
         await eventually(lambda: states(spool) == ["stored", "stored"])
     assert len(collector.deliveries) == 2
@@ -173,7 +175,7 @@ async def test_when_tls_is_blocked_it_uses_wss_and_begins_with_it_next_time(secu
         urls = ["tls://localhost:1", f"tls://localhost:{port}", secure.wss]
         async with delivering(config(urls, authority), spool) as delivery:
             for count in (1, 2):
-                spool.add(run_of(1))
+                spool.add(app_run(1))
                 delivery.measured()
                 await eventually(lambda n=count: states(spool) == ["stored"] * n, 20)
     assert len(silent) == 1
@@ -185,7 +187,7 @@ async def test_a_receipt_that_was_missed_is_asked_for_at_the_next_visit(secure, 
     collector.mute = True
     settings = config([secure.tls], authority, receipt_wait_s=0.2)
     async with collector.at(secure.core, CORE), delivering(settings, spool) as delivery:
-        spool.add(run_of(1))
+        spool.add(app_run(1))
         delivery.measured()
         await eventually(lambda: states(spool) == ["stored"])
     assert len(collector.deliveries) == 1
@@ -195,7 +197,7 @@ async def test_a_receipt_that_was_missed_is_asked_for_at_the_next_visit(secure, 
 async def test_without_a_collector_it_tries_again_for_ever(authority, spool):
     """The error is noted for `status`, and nothing is dropped."""
     async with delivering(config(["tls://localhost:1"], authority, flush_s=0.2), spool) as delivery:
-        spool.add(run_of(1))
+        spool.add(app_run(1))
         delivery.measured()
         await eventually(lambda: Notebook(spool.path.parent).state.delivery_error)
     assert states(spool) == ["spooled"]
@@ -209,7 +211,7 @@ async def test_while_paused_or_withdrawn_nothing_leaves(secure, authority, spool
     seen = set()
     settings = config([secure.tls], authority)
     async with FakeCollector(OPERATOR).at(secure.core, CORE), delivering(settings, spool) as delivery:
-        spool.add(run_of(1))
+        spool.add(app_run(1))
         delivery.measured()
         until = time.monotonic() + 1.0
         while time.monotonic() < until:
@@ -221,15 +223,14 @@ async def test_while_paused_or_withdrawn_nothing_leaves(secure, authority, spool
 
 async def test_a_wrong_clock_is_noted_and_measurements_keep_its_time(secure, authority, spool):
     """The collector's receipts are two hours older than this clock."""
-    collector, run = FakeCollector(OPERATOR), run_of(1)
+    collector, run = FakeCollector(OPERATOR), app_run(1)
     honest = collector.receipt
 
     def old(probe, states, reason=""):
-        from probe.protocol import envelope
-        from probe.protocol import receipt as receipts
+        from probe.protocol import envelope, receipt
 
-        receipt = receipts.open(honest(probe, states, reason), OPERATOR.id)
-        late = msgspec.structs.replace(receipt, issued_ms=receipt.issued_ms - 7_200_000)
+        opened = receipt.open(honest(probe, states, reason), OPERATOR.id)
+        late = msgspec.structs.replace(opened, issued_ms=opened.issued_ms - 7_200_000)
         return envelope.seal("R", msgspec.json.encode(late), OPERATOR)
 
     collector.receipt = old

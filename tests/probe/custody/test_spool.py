@@ -11,13 +11,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from probe.base.clock import now_ms
 from probe.custody.spool import Spool, read_ledger
 from probe.custody.spool_database import SpoolError
 from probe.measure.bytes_on_wire import OPEN_AND_CLOSE
 from probe.protocol import segment
 from probe.protocol.keys import Key
 from probe.protocol.receipt import KeptWithdrawal, Receipt, SegmentFate
-from tests.support.fake_collector import measurement, now_ms, run_of
+from tests.support.factory import app_measurement, app_run
 
 KEY = Key.create("user")
 NOW = now_ms()
@@ -50,7 +51,7 @@ def runs_in(sealed):
 
 def test_what_was_added_is_sealed_in_time_and_in_order(spool):
     """Nothing is sealed before its time, everything after it, in the order in which it was added."""
-    first, second = run_of(3), run_of(2)
+    first, second = app_run(3), app_run(2)
     spool.add(first, NOW)
     spool.add(second, NOW + 500)
     assert spool.seal_due(KEY, NOW + 999, 1000) == []
@@ -62,13 +63,13 @@ def test_what_was_added_is_sealed_in_time_and_in_order(spool):
 
 def test_a_clock_that_is_set_back_delays_nothing(spool):
     """A run that seems to lie in the future is due, too."""
-    spool.add(run_of(1), NOW)
+    spool.add(app_run(1), NOW)
     assert len(spool.seal_due(KEY, NOW - 3_600_000, 1000)) == 1
 
 
 def test_runs_are_kept_whole(spool):
     """Full segments are sealed before their time."""
-    runs = [run_of(30) for _ in range(5)]
+    runs = [app_run(30) for _ in range(5)]
     for run in runs:
         spool.add(run, NOW)
     full = spool.seal_due(KEY, NOW, 60_000)
@@ -81,8 +82,10 @@ def test_runs_are_kept_whole(spool):
 def test_a_run_too_large_for_a_segment_is_split(spool):
     """Nothing is lost: incompressible runs of more than 64 KB are sealed in several segments."""
     run_id = os.urandom(16).hex()
-    steps = tuple(msgspec.structs.replace(measurement().steps[0], certificate=os.urandom(32).hex()) for _ in range(500))
-    run = tuple(measurement(run_id, steps=steps) for _ in range(6))
+    steps = tuple(
+        msgspec.structs.replace(app_measurement().steps[0], certificate=os.urandom(32).hex()) for _ in range(500)
+    )
+    run = tuple(app_measurement(run_id, steps=steps) for _ in range(6))
     spool.add(run, NOW)
     sealed = spool.seal_due(KEY, NOW, 0)
     assert len(sealed) > 1
@@ -93,11 +96,11 @@ def test_a_run_too_large_for_a_segment_is_split(spool):
 
 def test_a_measurement_too_large_for_a_segment_is_kept_without_its_steps(spool):
     """It can't be sent, but it is not lost silently."""
-    step = measurement().steps[0]
+    step = app_measurement().steps[0]
     steps = tuple(
         msgspec.structs.replace(step, names=tuple(os.urandom(256).hex() for _ in range(8))) for _ in range(40)
     )
-    spool.add([measurement(steps=steps)], NOW)
+    spool.add([app_measurement(steps=steps)], NOW)
     (sealed,) = spool.seal_due(KEY, NOW, 0)
     (sent,) = segment.open(sealed.raw).segment.measurements
     assert sent.internal.startswith("too large to send")
@@ -106,7 +109,7 @@ def test_a_measurement_too_large_for_a_segment_is_kept_without_its_steps(spool):
 
 def test_only_a_receipt_frees(spool):
     """NATS' acknowledgement keeps the payload; a receipt frees it and leaves the line in the ledger."""
-    spool.add(run_of(1), NOW)
+    spool.add(app_run(1), NOW)
     (sealed,) = spool.seal_due(KEY, NOW, 0)
     assert [(u.id, u.raw) for u in spool.unsent()] == [(sealed.id, sealed.raw)]
     spool.mark_sent(sealed.id, NOW)
@@ -120,7 +123,7 @@ def test_only_a_receipt_frees(spool):
 
 def test_a_withdrawals_entry_frees_no_segment(spool):
     """Even if it has a segment's id: only an entry about a segment settles one."""
-    spool.add(run_of(1), NOW)
+    spool.add(app_run(1), NOW)
     (sealed,) = spool.seal_due(KEY, NOW, 0)
     kept = Receipt(probe=KEY.id, issued_ms=NOW, entries=(KeptWithdrawal(subject=sealed.id),))
     assert spool.settle(kept, NOW) == []
@@ -130,7 +133,7 @@ def test_a_withdrawals_entry_frees_no_segment(spool):
 
 def test_the_first_receipt_of_a_segment_is_final(spool):
     """A repeated or a contradicting receipt changes nothing."""
-    spool.add(run_of(1), NOW)
+    spool.add(app_run(1), NOW)
     (sealed,) = spool.seal_due(KEY, NOW, 0)
     spool.settle(receipt(**{sealed.id: "rejected"}), NOW)
     assert spool.settle(receipt(**{sealed.id: "stored", "f" * 32: "stored"}), NOW) == []
@@ -139,7 +142,7 @@ def test_the_first_receipt_of_a_segment_is_final(spool):
 
 def test_an_overdue_receipt_is_asked_for_and_unknown_means_send_again(spool):
     """Each time the store says unknown, the segment is sent under another attempt and asked for later."""
-    spool.add(run_of(1), NOW)
+    spool.add(app_run(1), NOW)
     (sealed,) = spool.seal_due(KEY, NOW, 0)
     spool.mark_sent(sealed.id, NOW)
     assert spool.overdue(NOW + 999, 1000) == []
@@ -153,7 +156,7 @@ def test_an_overdue_receipt_is_asked_for_and_unknown_means_send_again(spool):
 
 def test_a_receipt_may_arrive_before_the_acknowledgement(spool):
     """A segment that is freed already isn't marked as sent."""
-    spool.add(run_of(1), NOW)
+    spool.add(app_run(1), NOW)
     (sealed,) = spool.seal_due(KEY, NOW, 0)
     spool.settle(receipt(**{sealed.id: "stored"}), NOW)
     spool.mark_sent(sealed.id, NOW)
@@ -163,10 +166,10 @@ def test_a_receipt_may_arrive_before_the_acknowledgement(spool):
 def test_a_new_process_sends_again_what_no_receipt_freed(path):
     """An acknowledgement is forgotten with the process; segments, sequence and pending runs are not."""
     first = Spool(path)
-    first.add(run_of(1), NOW)
+    first.add(app_run(1), NOW)
     (sealed,) = first.seal_due(KEY, NOW, 0)
     first.mark_sent(sealed.id, NOW)
-    first.add(run_of(2), NOW)
+    first.add(app_run(2), NOW)
     first.close()
     second = Spool(path)
     assert [u.raw for u in second.unsent()] == [sealed.raw]
@@ -178,7 +181,7 @@ def test_a_new_process_sends_again_what_no_receipt_freed(path):
 
 def test_the_files_are_readable_by_their_owner_alone(spool, path):
     """Other users of the machine can't read them."""
-    spool.add(run_of(1), NOW)
+    spool.add(app_run(1), NOW)
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     assert {stat.S_IMODE(f.stat().st_mode) for f in path.parent.iterdir()} == {0o600}
 
@@ -187,7 +190,7 @@ def test_a_second_probe_on_the_same_spool_is_refused(spool, path):
     """Two writers would seal the same sequence numbers. Reading is allowed."""
     with pytest.raises(SpoolError, match="another probe is using it"):
         Spool(path)
-    spool.add(run_of(1), NOW)
+    spool.add(app_run(1), NOW)
     spool.seal_due(KEY, NOW, 0)
     assert read_ledger(path) == spool.ledger()
 
@@ -199,7 +202,7 @@ def test_a_full_spool_refuses_runs_and_keeps_what_it_has(tmp_path):
 
     def fill():
         for _ in range(1000):
-            spool.add([measurement(steps=measurement().steps * 100)], NOW)
+            spool.add([app_measurement(steps=app_measurement().steps * 100)], NOW)
 
     with pytest.raises(SpoolError, match=r"spool.db.*full"):
         fill()
@@ -208,7 +211,7 @@ def test_a_full_spool_refuses_runs_and_keeps_what_it_has(tmp_path):
     sealed = spool.seal_due(KEY, NOW, 0)
     assert sum(s.count for s in sealed) == kept
     spool.settle(receipt(**{s.id: "stored" for s in sealed}), NOW)
-    spool.add(run_of(1), NOW)
+    spool.add(app_run(1), NOW)
     spool.close()
 
 
@@ -241,8 +244,8 @@ def test_a_directory_that_cannot_be_made_is_named(tmp_path):
 
 def test_bytes_are_counted_by_month(spool):
     """Each step's bytes on the wire, in the month of the probe's clock; deliveries are added."""
-    steps = (msgspec.structs.replace(measurement().steps[0], sent=100, received=1000),)
-    spool.add([measurement(steps=steps)] * 2, NOW)
+    steps = (msgspec.structs.replace(app_measurement().steps[0], sent=100, received=1000),)
+    spool.add([app_measurement(steps=steps)] * 2, NOW)
     assert spool.traffic(NOW) == 2 * (1100 + OPEN_AND_CLOSE)
     spool.add_traffic(5000, NOW)
     assert spool.traffic(NOW) == 2 * (1100 + OPEN_AND_CLOSE) + 5000
@@ -254,10 +257,11 @@ import sys
 from pathlib import Path
 from probe.protocol.keys import Key
 from probe.custody.spool import Spool
-from tests.support.fake_collector import run_of, now_ms
+from probe.base.clock import now_ms
+from tests.support.factory import app_run
 spool, key = Spool(Path(sys.argv[1])), Key.create("user")
 while True:
-    run = run_of(7)
+    run = app_run(7)
     spool.add(run)
     print("added", run[0].run_id, flush=True)
     for sealed in spool.seal_due(key, now_ms(), 0):

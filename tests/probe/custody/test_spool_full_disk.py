@@ -8,15 +8,16 @@ import subprocess
 
 import pytest
 
+from probe.base.clock import now_ms
 from probe.custody.spool import Spool
 from probe.custody.spool_database import SpoolError
 from probe.protocol.keys import Key
-from tests.support.fake_collector import now_ms, run_of
+from tests.support.factory import app_run
 
 
 def _until_refused(spool):
     for _ in range(400):
-        spool.add(run_of(40))
+        spool.add(app_run(40))
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0 or not shutil.which("mount"), reason="needs root to mount")
@@ -30,14 +31,14 @@ def test_a_full_disk_refuses_a_run_and_keeps_unsent_segments(tmp_path):
         spool, key = Spool(disk / "spool.db"), Key.create("user")
         ballast = disk / "ballast"
         for _ in range(5):
-            spool.add(run_of(40))
+            spool.add(app_run(40))
             spool.seal_due(key, now_ms(), 0)
         ballast.write_bytes(b"x" * (shutil.disk_usage(disk).free - 60_000))
         with pytest.raises(SpoolError, match="make room"):
             _until_refused(spool)
         assert len(spool.unsent()) >= 5
         ballast.unlink()
-        spool.add(run_of(1))
+        spool.add(app_run(1))
         spool.close()
     finally:
         subprocess.run(["umount", str(disk)], check=True)

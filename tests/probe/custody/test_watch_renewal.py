@@ -14,10 +14,10 @@ from probe.home.config import Config
 from probe.protocol import watch_file
 from probe.protocol.keys import Key
 from probe.protocol.watch_file import WatchError
-from tests.support.fake_collector import WATCH
+from tests.support.factory import APP_WATCH
 
 OPERATOR = Key.create("operator")
-TEXT = WATCH.format(cadence_s=600)
+TEXT = APP_WATCH.format(cadence_s=600)
 HAVE = watch_file.read(TEXT.encode(), "test")
 LATER = ("2099-01-01", "2099-06-01")
 
@@ -140,9 +140,9 @@ def test_a_watch_that_may_not_be_used_is_named(tmp_path):
     path = tmp_path / "watch.signed"
     with pytest.raises(UserError, match=r"watch.signed: can't be read"):
         watch_renewal.signed_watch(path, OPERATOR.id)
-    path.write_bytes(WATCH.format(cadence_s=1).encode())
+    path.write_bytes(APP_WATCH.format(cadence_s=1).encode())
     with pytest.raises(UserError, match=r"watch.signed: not a signed watch"):
         watch_renewal.signed_watch(path, OPERATOR.id)
-    path.write_bytes(watch_file.sign(WATCH.format(cadence_s=1).encode(), Key.create("operator")))
+    path.write_bytes(watch_file.sign(APP_WATCH.format(cadence_s=1).encode(), Key.create("operator")))
     with pytest.raises(UserError, match=r"watch.signed: .*not by the operator"):
         watch_renewal.signed_watch(path, OPERATOR.id)

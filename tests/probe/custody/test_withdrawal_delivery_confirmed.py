@@ -6,14 +6,14 @@ from types import SimpleNamespace
 
 import pytest
 
+from probe.base.clock import now_ms
 from probe.custody import withdrawal_delivery
 from probe.custody.withdrawal_delivery import WithdrawalDelivery
 from probe.home.config import Config
-from probe.protocol import receipt as receipts
+from probe.protocol import receipt
 from probe.protocol.keys import Key
 from probe.protocol.receipt import KeptWithdrawal, Receipt, SegmentFate
 from probe.protocol.withdrawal import id_of
-from tests.support.fake_collector import now_ms
 
 OPERATOR = Key.create("operator")
 
@@ -22,7 +22,7 @@ class StubCollector:
     """Replies to every request with one receipt."""
 
     def __init__(self, probe, *entries):
-        self.data = receipts.sign(Receipt(probe=probe, issued_ms=now_ms(), entries=entries), OPERATOR)
+        self.data = receipt.sign(Receipt(probe=probe, issued_ms=now_ms(), entries=entries), OPERATOR)
 
     async def request(self, subject, payload, *, timeout_s):
         """The reply."""

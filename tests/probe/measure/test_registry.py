@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from probe.measure import checks, data_use, registry
-from tests.support.aggregators import TEST_WATCH
+from tests.support.factory import TEST_WATCH
 
 
 @pytest.fixture

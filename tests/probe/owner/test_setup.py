@@ -12,7 +12,7 @@ from probe.place import this_network
 from probe.place.this_network import NetworkState
 from probe.protocol import watch_file
 from probe.protocol.keys import Key
-from tests.support.fake_collector import WATCH
+from tests.support.factory import APP_WATCH
 from tests.support.owned_probe import HOME, run_command
 
 EN, VI = texts.load("en"), texts.load("vi")
@@ -80,7 +80,7 @@ def test_run_refuses_without_consent(capsys, own_home, invite_line):
 
 def test_a_watch_of_another_operator_is_refused(capsys, own_home, invite_line):
     """Only the operator whose key signed the invite is trusted."""
-    raw = WATCH.format(cadence_s=600).encode()
+    raw = APP_WATCH.format(cadence_s=600).encode()
     (own_home / "watch.signed").write_bytes(watch_file.sign(raw, Key.create("operator")))
     code, _, err = run_command(capsys, "setup", invite_line, "--accept-risk", EN.version)
     assert (code, "not by the operator" in err) == (2, True)

@@ -8,13 +8,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from probe.base.clock import now_ms
 from probe.base.errors import UserError
 from probe.custody.spool import Spool
 from probe.home import files
 from probe.owner import show
 from probe.protocol import envelope
 from probe.protocol.keys import Key
-from tests.support.fake_collector import now_ms, run_of
+from tests.support.factory import app_run
 from tests.support.owned_probe import probe_config
 
 
@@ -23,7 +24,7 @@ async def test_show_decodes_every_byte_of_what_was_sent(tmp_path):
     settings = probe_config(tmp_path)
     with pytest.raises(UserError, match="nothing was sent"):
         show.raw(settings)
-    spool, run = Spool(settings.spool_file), run_of(2)
+    spool, run = Spool(settings.spool_file), app_run(2)
     spool.add(run)
     (sealed,) = spool.seal_due(Key.load(settings.key_file, "user"), now_ms(), 0)
     spool.close()

@@ -13,7 +13,7 @@ from probe.owner import status
 from probe.owner.doctor import questions
 from probe.protocol import watch_file
 from probe.protocol.keys import Key
-from tests.support.fake_collector import WATCH
+from tests.support.factory import APP_WATCH
 from tests.support.owned_probe import OPERATOR, probe_config, public_api, watch_of
 
 EN = texts.load("en")
@@ -42,7 +42,7 @@ def test_status_says_how_many_lines_are_behind_the_answer(tmp_path, capsys):
 def test_doctor_and_status_report_an_expired_or_renewed_watch(tmp_path):
     """An expired one requires action; after a renewal the newer one counts."""
     settings = probe_config(tmp_path)
-    text = WATCH.format(cadence_s=600)
+    text = APP_WATCH.format(cadence_s=600)
     Path(settings.watch).write_bytes(watch_file.sign(text.replace("2099-01-01", "2025-01-01").encode(), OPERATOR))
     watch, found = questions.watch(settings)
     assert (watch, found.mark, found.values["expires"]) == (None, "bad", "2025-01-01")

@@ -18,7 +18,7 @@ from probe.place.rtnetlink import Route
 from probe.place.this_network import NetworkState
 from probe.protocol import watch_file
 from probe.protocol.keys import Key
-from tests.support.fake_collector import WATCH
+from tests.support.factory import APP_WATCH
 
 ROOT = Path(__file__).parents[3]
 HOME = NetworkState((Route(4, "wlan0", "192.168.1.1", "192.168.1.7"),), "02:00:5e:10:20:30")
@@ -130,7 +130,7 @@ def test_a_laptop_in_another_network_measures_there_at_once(tmp_path):
             pytest.fail("network namespaces are needed, and CI may not skip this test")
         pytest.skip("network namespaces need Linux with unshare and ip")
     operator, home = Key.create("operator"), tmp_path / "probe"
-    (tmp_path / "watch.signed").write_bytes(watch_file.sign(WATCH.format(cadence_s=3000).encode(), operator))
+    (tmp_path / "watch.signed").write_bytes(watch_file.sign(APP_WATCH.format(cadence_s=3000).encode(), operator))
     file = tmp_path / "probe.toml"
     file.write_text(
         f'data = "{home}"\nwatch = "watch.signed"\nnats = ["nats://127.0.0.1:1"]\noperator = "{operator.id}"\n'

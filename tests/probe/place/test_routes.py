@@ -10,7 +10,7 @@ from probe.net.dialer import RealDialer
 from probe.place import routes, rtnetlink
 from probe.place.routes import RouteCheck
 from probe.place.rtnetlink import Route
-from tests.support.aggregators import TEST_WATCH
+from tests.support.factory import TEST_WATCH
 from tests.support.servers import MappedDialer
 
 ETH = Route(4, "eth0", "192.168.1.1", "192.168.1.7")

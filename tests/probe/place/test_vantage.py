@@ -17,7 +17,7 @@ from probe.protocol import prefix_table
 from probe.protocol.keys import Key
 from probe.protocol.measurement import Vantage
 from tests.support import servers
-from tests.support.aggregators import TEST_WATCH
+from tests.support.factory import TEST_WATCH
 from tests.support.servers import MappedDialer
 
 TABLE = "# date: 2026-05-01\nprefix,asn,country\n203.0.113.0/24,64500,ZZ\n2001:db8:1::/48,64500,ZZ\n"
@@ -31,7 +31,7 @@ SPLIT = LINE._replace(interface="eth1")
 CONTROL, RESOLVER, ENDPOINT = "203.0.113.9", "203.0.113.53", "203.0.113.1"
 
 
-class Dialer(RealDialer):
+class RouterDialer(RealDialer):
     """This machine, whose resolver is the router."""
 
     def system_resolver(self):
@@ -66,7 +66,7 @@ def table(tmp_path):
 def at(tmp_path, key, base, table=None, dialer=None):
     """A probe's source of vantages."""
     file = KnownNetworks(tmp_path / "networks.json", key)
-    return VantageSource(base, lambda: TEST_WATCH, dialer or Dialer(), file, table)
+    return VantageSource(base, lambda: TEST_WATCH, dialer or RouterDialer(), file, table)
 
 
 @pytest.mark.parametrize(

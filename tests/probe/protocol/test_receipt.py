@@ -2,16 +2,15 @@
 
 import pytest
 
-from probe.protocol import envelope
-from probe.protocol import receipt as receipts
+from probe.base.clock import now_ms
+from probe.protocol import envelope, receipt
 from probe.protocol.keys import Key
 from probe.protocol.receipt import Receipt, ReceiptError, SegmentFate
-from tests.support.fake_collector import now_ms
 
 OPERATOR, PROBE = Key.create("operator"), Key.create("user")
 
 
-def receipt():
+def stored_and_rejected():
     """A receipt about one segment."""
     entry = SegmentFate(subject="a" * 32, state="rejected", reason="shape")
     return Receipt(probe=PROBE.id, issued_ms=now_ms(), entries=(entry,))
@@ -19,25 +18,25 @@ def receipt():
 
 def test_a_receipt_opens_as_it_was_signed():
     """States and reasons survive the way."""
-    wanted = receipt()
-    assert receipts.open(receipts.sign(wanted, OPERATOR), OPERATOR.id) == wanted
+    wanted = stored_and_rejected()
+    assert receipt.open(receipt.sign(wanted, OPERATOR), OPERATOR.id) == wanted
 
 
 def test_another_operators_receipt_is_refused():
     """A valid signature of the wrong key frees nothing."""
     with pytest.raises(ReceiptError, match="not by the operator"):
-        receipts.open(receipts.sign(receipt(), Key.create("operator")), OPERATOR.id)
+        receipt.open(receipt.sign(stored_and_rejected(), Key.create("operator")), OPERATOR.id)
 
 
 def test_a_changed_receipt_is_refused():
     """Nobody on the way can turn one word into another."""
-    raw = receipts.sign(receipt(), OPERATOR)
+    raw = receipt.sign(stored_and_rejected(), OPERATOR)
     with pytest.raises(ReceiptError, match="signature"):
-        receipts.open(raw.replace(b'"rejected"', b'"stored"'), OPERATOR.id)
+        receipt.open(raw.replace(b'"rejected"', b'"stored"'), OPERATOR.id)
 
 
 @pytest.mark.parametrize("body", [b"{}", b"[", b"[" * 100_000, b"\xff"])
 def test_a_signed_body_of_another_shape_is_refused(body):
     """Even the operator's own mistake is an error with a name."""
     with pytest.raises(ReceiptError):
-        receipts.open(envelope.seal("R", body, OPERATOR), OPERATOR.id)
+        receipt.open(envelope.seal("R", body, OPERATOR), OPERATOR.id)

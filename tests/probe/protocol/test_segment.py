@@ -6,11 +6,12 @@ import zlib
 import msgspec
 import pytest
 
+from probe.base.clock import now_ms
 from probe.protocol import envelope, segment
 from probe.protocol.keys import Key
 from probe.protocol.measurement import Segment
 from probe.protocol.segment import SegmentError
-from tests.support.fake_collector import measurement, now_ms, run_of
+from tests.support.factory import app_measurement, app_run
 
 KEY = Key.create("user")
 
@@ -19,7 +20,7 @@ def body(**changes):
     """A segment's body as a table that a test can change."""
     table = {
         "format": 1, "probe": KEY.id, "sequence": 1, "nonce": "0" * 32, "sealed_ms": now_ms(),
-        "measurements": [msgspec.to_builtins(measurement())],
+        "measurements": [msgspec.to_builtins(app_measurement())],
     }  # fmt: skip
     return table | changes
 
@@ -32,7 +33,7 @@ def packed(table, key=KEY):
 
 def with_measurement(**changes):
     """A body whose one measurement has these fields."""
-    return body(measurements=[msgspec.to_builtins(measurement()) | changes])
+    return body(measurements=[msgspec.to_builtins(app_measurement()) | changes])
 
 
 def with_step(**changes):
@@ -50,7 +51,7 @@ def reason(raw):
 
 def test_what_is_sealed_opens_as_it_was():
     """Measurements, probe, sequence and id are unchanged."""
-    measurements = run_of(5)
+    measurements = app_run(5)
     sealed = segment.seal(measurements, KEY, 7, now_ms())
     opened = segment.open(sealed.raw)
     assert opened.id == sealed.id
@@ -60,13 +61,13 @@ def test_what_is_sealed_opens_as_it_was():
 
 def test_the_same_measurements_sealed_twice_have_two_ids():
     """The nonce makes an id unguessable before it is published."""
-    run, now = run_of(1), now_ms()
+    run, now = app_run(1), now_ms()
     assert segment.seal(run, KEY, 1, now).id != segment.seal(run, KEY, 1, now).id
 
 
 def test_no_byte_can_be_changed():
     """Every change is noticed, before anything is parsed."""
-    raw = segment.seal(run_of(1), KEY, 1, now_ms()).raw
+    raw = segment.seal(app_run(1), KEY, 1, now_ms()).raw
     for position in range(0, len(raw), 7):
         changed = bytearray(raw)
         changed[position] ^= 1
@@ -111,7 +112,7 @@ def test_bytes_that_are_no_segment_are_refused_with_a_reason(raw, expected):
     "table",
     [
         body(measurements=[]),
-        body(measurements=[msgspec.to_builtins(measurement())] * 65),
+        body(measurements=[msgspec.to_builtins(app_measurement())] * 65),
         body(nonce="0" * 32 + "\n"),
         body(sequence=0),
         body(sequence=10**30),
@@ -150,24 +151,24 @@ def test_nan_and_infinity_are_refused(number):
 
 def test_the_limit_itself_opens():
     """64 measurements are a segment."""
-    sealed = segment.seal(run_of(64), KEY, 1, now_ms())
+    sealed = segment.seal(app_run(64), KEY, 1, now_ms())
     assert len(segment.open(sealed.raw).segment.measurements) == 64
     with pytest.raises(SegmentError, match="size"):
-        segment.seal(run_of(65), KEY, 1, now_ms())
+        segment.seal(app_run(65), KEY, 1, now_ms())
 
 
 def test_a_segment_that_unpacks_to_too_much_is_not_sealed():
     """The sender refuses it, since it would not open."""
-    steps = (msgspec.structs.replace(measurement().steps[0], via="x" * 500),) * 512
+    steps = (msgspec.structs.replace(app_measurement().steps[0], via="x" * 500),) * 512
     with pytest.raises(SegmentError, match="size"):
-        segment.seal([measurement(steps=steps)] * 20, KEY, 1, now_ms())
+        segment.seal([app_measurement(steps=steps)] * 20, KEY, 1, now_ms())
 
 
 def test_a_hostile_network_can_spoil_only_one_measurement():
     """Text beyond the format's limits is recorded as a failure of ours, and the rest still opens."""
-    step = msgspec.structs.replace(measurement().steps[0], names=("x" * 600,), status=99_999)
-    spoiled = segment.fit(measurement(steps=(step,)))
-    fine = measurement()
+    step = msgspec.structs.replace(app_measurement().steps[0], names=("x" * 600,), status=99_999)
+    spoiled = segment.fit(app_measurement(steps=(step,)))
+    fine = app_measurement()
     assert segment.fit(fine) is fine
     assert spoiled.internal.startswith("outside the format")
     opened = segment.open(segment.seal([spoiled, fine], KEY, 1, now_ms()).raw)
@@ -183,6 +184,6 @@ def test_measurement_ids_differ_by_segment_and_place():
 
 def test_the_id_does_not_depend_on_the_signature():
     """It covers the signed bytes only, so that a second signature doesn't make a second segment."""
-    sealed = segment.seal(run_of(1), KEY, 1, now_ms())
+    sealed = segment.seal(app_run(1), KEY, 1, now_ms())
     assert segment.segment_id(sealed.raw[:36] + bytes(64) + sealed.raw[100:]) == sealed.id
     assert isinstance(segment.open(sealed.raw).segment, Segment)

@@ -15,7 +15,7 @@ from probe.measure.checks import http3
 from probe.measure.context import Context, NotAllowedError
 from probe.measure.plan import RunPlanner, outcome
 from probe.net import quic_process
-from probe.owner.doctor.questions import http3 as diagnosed
+from probe.owner.doctor import questions
 from probe.place.vantage import configured
 from probe.protocol.measurement import Measurement, Step, Vantage
 from tests.support import quic_server
@@ -89,12 +89,12 @@ async def test_a_watch_without_a_contrast_has_none_tested(spoken, network, clock
 
 async def test_without_the_extra_nothing_is_tested(spoken, network, monkeypatch):
     """`doctor` reports it in both languages, as a note without anything to fix."""
-    assert (diagnosed().mark, diagnosed().says) == ("ok", "http3_ok")
+    assert (questions.http3().mark, questions.http3().says) == ("ok", "http3_ok")
     monkeypatch.setitem(sys.modules, "aioquic.quic.connection", None)
     monkeypatch.setitem(sys.modules, "aioquic", None)
     assert not http3.is_available()
     assert "http3" not in [m.check for m in await run.measure(spoken.watch, network, configured(Vantage()))]
-    assert (diagnosed().mark, diagnosed().says, diagnosed().fix) == ("note", "http3_none", "")
+    assert (questions.http3().mark, questions.http3().says, questions.http3().fix) == ("note", "http3_none", "")
     for language in ("en", "vi"):
         assert "blockonset[http3]" in texts.load(language).text("doctor", "http3_none")
 

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import msgspec
 
+from probe.base.clock import now_ms
 from probe.home import notebook, texts
 from probe.home.config import VantageConfig
 from probe.owner import ask_network
 from probe.owner.doctor import questions, report
 from probe.place import this_network
 from probe.place.this_network import NetworkState
-from tests.support.fake_collector import now_ms
 from tests.support.owned_probe import HOME, probe_config, public_api, watch_of
 
 EN = texts.load("en")

@@ -61,7 +61,7 @@ FLOOR = -30.0
 """The least score; also the score without candidates."""
 
 
-class SequentialTest:
+class SequentialDetector:
     """The running score of one provider. Times in ms. Arrays are (lines, candidates) or (candidates,)."""
 
     def __init__(self, lines: int, rows: int) -> None:
@@ -206,7 +206,7 @@ def trace(rows: Rows) -> tuple[Ints, Ints, Texts, Floats]:
     usable = (rows.outcome != INCONCLUSIVE) & ~control_failed
     control_passed = rows.control == OK
     clocks = [_ProbeClock() for _ in probes]
-    test = SequentialTest(int(line.max(initial=0)) + 1, rows.at.size)
+    test = SequentialDetector(int(line.max(initial=0)) + 1, rows.at.size)
     scores = np.empty(order.size)
     for position, i in enumerate(order.tolist()):
         scores[position] = test.add(

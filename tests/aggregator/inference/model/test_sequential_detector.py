@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from aggregator.inference.model.sequential_test import trace
+from aggregator.inference.model.sequential_detector import trace
 from aggregator.inference.rows.rows import OK, UNKNOWN, Rows
 from tests.support.measured_fleet import BASE, FleetSpec, make
 

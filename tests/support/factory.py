@@ -1,16 +1,12 @@
-"""For the tests of the aggregator: runs with steps, and a real aggregator process."""
+"""Watches, steps and measurements for tests, made in one place."""
 
 from __future__ import annotations
 
-import json
-import os
 import secrets
-import signal
-import subprocess
-import sys
-import threading
-import urllib.request
 
+import msgspec
+
+from probe.base.clock import now_ms
 from probe.protocol import watch_file
 from probe.protocol.addresses import endpoint
 from probe.protocol.measurement import Measurement, Step, Vantage
@@ -128,46 +124,52 @@ def measurement(surface, steps, *, check=None, run_id=None, control_steps=None, 
     return Measurement(**(fields | changes))
 
 
-class AggregatorProcess:
-    """A running `blockonset aggregator` on a free port."""
+APP_WATCH = """
+id = "test"
+title = "A watch of the tests"
+service = "telegram"
+country = "XX"
+timezone = "UTC"
+expires = "2099-01-01"
+cadence_s = {cadence_s}
+timeout_s = 0.2
+fictional = true
+control = {{ host = "control.example", addresses = ["203.0.113.9"] }}
+second_resolver = {{ address = "203.0.113.53" }}
+[directive]
+authority = "nobody"
+summary = "nothing"
+[surfaces.app]
+endpoints = [{{ id = "dc1", address = "203.0.113.1", ports = [443] }}]
+[[providers]]
+id = "test-fixed"
+name = "Test"
+access = "fixed"
+networks = [{{ asn = 64500 }}]
+"""
 
-    def __init__(self, directory, nats_url, *options):
-        self.directory = directory
-        self.log = directory / "aggregator.log"
-        (directory / "watch.toml").write_bytes(WATCH)
-        files = ["--watch", directory / "watch.toml", "--key", directory / "aggregator.key"]
-        files += ["--operator-key", directory / "operator.key", "--store", f"chdb://{directory / 'store'}"]
-        command = [sys.executable, "-m", "probe", "aggregator", "run", "--nats", nats_url, "--api-port", "0"]
-        with self.log.open("ab") as err:
-            self.process = subprocess.Popen(
-                [*command, *map(str, files), *options], stdout=subprocess.PIPE, stderr=err, text=True
-            )
 
-    def url(self):
-        """Wait until its API answers, and give its URL."""
-        timer = threading.Timer(30, self.process.kill)
-        timer.start()
-        line = self.process.stdout.readline()
-        timer.cancel()
-        assert line, self.log.read_text()
-        return json.loads(line)["api"]
+def app_measurement(run_id=None, **changes):
+    """A valid measurement."""
+    step = Step(op="connect", target="dc1", address="203.0.113.1:443", start_ms=0.5, end_ms=12.25)
+    return msgspec.structs.replace(
+        Measurement(
+            watch="test",
+            watch_digest="0" * 64,
+            run_id=run_id or secrets.token_hex(16),
+            surface="app",
+            check="telegram",
+            target="telegram",
+            at_ms=now_ms(),
+            duration_ms=12.5,
+            steps=(step,),
+            vantage=Vantage(asn=64500),
+        ),
+        **changes,
+    )
 
-    def get(self, url):
-        """The JSON at a URL."""
-        with urllib.request.urlopen(url, timeout=10) as response:
-            return json.load(response)
 
-    def kill(self):
-        """Kill it, as a power cut would."""
-        self.process.send_signal(signal.SIGKILL)
-        self._reap()
-
-    def stop(self):
-        """End it as its operator would. Returns the exit code."""
-        if self.process.poll() is None:
-            os.kill(self.process.pid, signal.SIGTERM)
-        self._reap()
-        return self.process.returncode
-
-    def _reap(self):
-        self.process.communicate(timeout=30)
+def app_run(count):
+    """The measurements of one run."""
+    run_id = secrets.token_hex(16)
+    return tuple(app_measurement(run_id) for _ in range(count))
