@@ -118,9 +118,7 @@ class NatsLink:
 
     async def close(self) -> None:
         """Send what is pending and disconnect for good. Calling it again does nothing."""
-        while not self._task.done():  # nats-py swallows a cancellation that reaches it while it closes: cancel again
-            self._task.cancel()
-            await asyncio.wait({self._task}, timeout=_CANCEL_AGAIN_S)
+        await _cancel(self._task, again_s=2 * _CANCEL_AGAIN_S)
         await self._drop()
 
     async def _keep(self) -> None:
@@ -176,25 +174,30 @@ class NatsLink:
             self._down.set()
 
         self._down.clear()
+        connecting = asyncio.create_task(
+            client.connect(
+                url,
+                name=self._name,
+                signature_cb=lambda nonce: base64.b64encode(self._key.sign(nonce.encode())),
+                inbox_prefix=self._inbox_prefix,
+                allow_reconnect=False,
+                max_reconnect_attempts=1,
+                reconnect_time_wait=0,
+                connect_timeout=_CONNECT_S,
+                ping_interval=_PING_S,
+                max_outstanding_pings=2,
+                error_cb=on_error,
+                closed_cb=on_closed,
+                tls_handshake_first=url.startswith("tls://"),
+                tls=self._tls,
+            )
+        )
         try:
+            # In a task of its own: a timeout or a cancellation that nats-py swallows would be lost otherwise.
             async with asyncio.timeout(_CONNECT_S):
-                await client.connect(
-                    url,
-                    name=self._name,
-                    signature_cb=lambda nonce: base64.b64encode(self._key.sign(nonce.encode())),
-                    inbox_prefix=self._inbox_prefix,
-                    allow_reconnect=False,
-                    max_reconnect_attempts=1,
-                    reconnect_time_wait=0,
-                    connect_timeout=_CONNECT_S,
-                    ping_interval=_PING_S,
-                    max_outstanding_pings=2,
-                    error_cb=on_error,
-                    closed_cb=on_closed,
-                    tls_handshake_first=url.startswith("tls://"),
-                    tls=self._tls,
-                )
+                await asyncio.shield(connecting)
         except BaseException as e:
+            await _cancel(connecting)
             await _abandon(client)
             if errors and isinstance(e, Exception):
                 raise errors[-1] from e  # it says more than the error of `connect`
@@ -218,6 +221,15 @@ class NatsLink:
                     await client.flush()
                 self.bytes += client.stats["in_bytes"] + client.stats["out_bytes"]
                 await client.close()
+
+
+async def _cancel(task: asyncio.Task[None], *, again_s: float = _CANCEL_AGAIN_S) -> None:
+    """Cancel a task and wait until it has ended. nats-py swallows some cancellations, so it is cancelled repeatedly."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait({task}, timeout=again_s)
+    if not task.cancelled():
+        task.exception()  # seen: asyncio reports it otherwise
 
 
 async def _abandon(client: Client) -> None:
