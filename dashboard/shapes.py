@@ -86,12 +86,6 @@ class AnswerView(msgspec.Struct, frozen=True, kw_only=True):
     reasons: tuple[str, ...]
 
 
-class LagView(msgspec.Struct, frozen=True, kw_only=True):
-    """How long after the order an onset was, in words."""
-
-    words: str
-
-
 class DeadlineView(msgspec.Struct, frozen=True, kw_only=True):
     """Whether an onset was before the deadline; None where the interval includes the deadline."""
 
@@ -107,7 +101,8 @@ class EntryView(msgspec.Struct, frozen=True, kw_only=True):
     surface: str | None
     answer: AnswerView | None
     surfaces: dict[str, AnswerView]
-    lag: LagView | None
+    lag_words: str
+    """How long after the order the onset was; "" where that is not known."""
     deadline: DeadlineView | None
     sentence: str
 

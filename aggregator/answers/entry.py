@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 
 from aggregator.inference.answer import compliance
-from aggregator.inference.answer.answer import Answer, Interval
+from aggregator.inference.answer.answer import Answer, Interval, LagRange
 from aggregator.inference.watch_parameters import date_span
 from probe.base import times
 from probe.protocol.watch import Directive, DirectiveDate, Provider, Watch
@@ -19,19 +19,6 @@ from probe.protocol.watch import Directive, DirectiveDate, Provider, Watch
 STOPPED = ("blocked", "lifted")
 """The states in which the service stopped working after measuring began."""
 _BLOCKS = (*STOPPED, "blocked_since_before_start")
-
-
-class OrderLag(msgspec.Struct, frozen=True, kw_only=True):
-    """Seconds from the order to the onset, over all that the order's date and the onset's interval can mean.
-
-    `earliest_s` is null where measuring began after the onset, `estimate_s` where the order is known to the day only.
-    """
-
-    earliest_s: float | None
-    latest_s: float
-    estimate_s: float | None
-    words: str = ""
-    """The same in words, to be followed by "the order": `14 s after`."""
 
 
 class Deadline(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,8 +41,11 @@ class ProviderEntry(msgspec.Struct, frozen=True, kw_only=True):
     """The surface of `answer`."""
     answer: Answer | None
     surfaces: dict[str, Answer]
-    lag: OrderLag | None
+    lag: LagRange | None
+    """From the order to the onset of `answer`."""
     deadline: Deadline | None
+    lag_words: str = ""
+    """The lag in words, to be followed by "the order": `14 s after`."""
     sentence: str = ""
 
 
@@ -138,24 +128,9 @@ def _entry(watch: Watch, provider: Provider, surfaces: dict[str, Answer]) -> Pro
         surface=answer.surface if answer else None,
         answer=answer,
         surfaces=surfaces,
-        lag=_lag(onset, issued) if onset and issued else None,
+        lag=compliance.lag(onset, date_span(issued)) if onset and issued else None,
         deadline=_deadline(onset, limit) if onset and limit else None,
     )
-
-
-def _lag(onset: Interval, issued: DirectiveDate) -> OrderLag:
-    earliest, estimate, latest = (_milliseconds(t) for t in (onset.earliest, onset.estimate, onset.latest))
-    lag = compliance.lag(earliest, estimate, latest, date_span(issued))
-    assert lag.latest is not None  # as an interval always has its latest time
-    return OrderLag(
-        earliest_s=lag.earliest,
-        latest_s=lag.latest,
-        estimate_s=lag.estimate[1] if lag.estimate and issued.precision != "day" else None,
-    )
-
-
-def _milliseconds(rfc3339: str | None) -> int | None:
-    return None if rfc3339 is None else times.milliseconds(times.moment(rfc3339))
 
 
 def _deadline(onset: Interval, date: DirectiveDate) -> Deadline:

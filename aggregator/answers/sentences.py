@@ -11,13 +11,14 @@ from collections.abc import Sequence
 
 import msgspec
 
-from aggregator.answers.entry import STOPPED, OrderLag, ProviderEntry, counts, due
-from aggregator.inference.answer.answer import Answer, Interval
+from aggregator.answers.entry import STOPPED, ProviderEntry, counts, due
+from aggregator.inference.answer.answer import Answer, Interval, LagRange
 from probe.base import times
 from probe.protocol.watch import Watch
 
 _DATES = {"block_by": "deadline", "report_by": "reporting date"}
 _NAMED_AT_MOST = 4
+_PRECISE_S = 3600.0
 
 
 def headline(watch: Watch, entries: Sequence[ProviderEntry]) -> str:
@@ -39,9 +40,9 @@ def headline(watch: Watch, entries: Sequence[ProviderEntry]) -> str:
 
 
 def with_sentences(watch: Watch, entry: ProviderEntry) -> ProviderEntry:
-    """An entry with its `sentence` and the `words` of its lag filled in."""
-    lag_with_words = msgspec.structs.replace(entry.lag, words=lag(entry.lag)) if entry.lag else None
-    return msgspec.structs.replace(entry, sentence=sentence(watch, entry), lag=lag_with_words)
+    """An entry with its `sentence` and `lag_words` filled in."""
+    lag_words = lag(entry.lag) if entry.lag else ""
+    return msgspec.structs.replace(entry, sentence=sentence(watch, entry), lag_words=lag_words)
 
 
 def sentence(watch: Watch, entry: ProviderEntry) -> str:
@@ -79,16 +80,20 @@ def duration(seconds: float) -> str:
     return _two(minutes // 60, 24, "d", "h")
 
 
-def lag(order_lag: OrderLag) -> str:
-    """A lag in words, to be followed by "the order": `14 s after`, `4 d 4 h to 5 d 5 h after`."""
-    if order_lag.estimate_s is not None:
-        return f"{duration(order_lag.estimate_s)} {'after' if order_lag.estimate_s >= 0 else 'before'}"
-    if order_lag.earliest_s is None:
-        return f"at most {duration(order_lag.latest_s)} after" if order_lag.latest_s >= 0 else "before"
-    if order_lag.earliest_s < 0 <= order_lag.latest_s:
+def lag(order_lag: LagRange) -> str:
+    """A lag in words, to be followed by "the order": `14 s after`, `4 d 4 h to 5 d 5 h after`.
+
+    The estimate alone where the order's date is known to less than an hour, a range where it is known to the day.
+    """
+    earliest, estimate, latest = order_lag.earliest, order_lag.estimate, order_lag.latest
+    if estimate is not None and estimate[1] - estimate[0] < _PRECISE_S:
+        return f"{duration(estimate[1])} {'after' if estimate[1] >= 0 else 'before'}"
+    if earliest is None:
+        return f"at most {duration(latest)} after" if latest >= 0 else "before"
+    if earliest < 0 <= latest:
         return "at about the time of"
-    near, far = (duration(s) for s in sorted((order_lag.earliest_s, order_lag.latest_s), key=abs))
-    side = "after" if order_lag.earliest_s >= 0 else "before"
+    near, far = (duration(s) for s in sorted((earliest, latest), key=abs))
+    side = "after" if earliest >= 0 else "before"
     return f"{near} {side}" if near == far else f"{near} to {far} {side}"
 
 

@@ -124,7 +124,7 @@ def _marks(entry: EntryView, answer: AnswerView, onset: IntervalView, known_unti
 
 def _label(entry: EntryView, state: str) -> str:
     """The label of an onset: how long after the order it was; short enough for a narrow screen."""
-    name, lag = text("state", state), entry.lag.words if entry.lag else ""
+    name, lag = text("state", state), entry.lag_words
     if not lag or state == "blocked_since_before_start":
         return name
     return (

@@ -75,7 +75,7 @@ def _onset(entry: EntryView, onset: IntervalView, watch: WatchView) -> dict[str,
     return {
         "since": TableCell(text=f"{sign}{times.clock(at, width)}", below=local),
         "interval": TableCell(text=text("general", "interval", start=start, end=end) if start else f"≤ {end}"),
-        "order": TableCell(text=entry.lag.words if entry.lag else none),
+        "order": TableCell(text=entry.lag_words or none),
         "due": TableCell(text=text("deadline", _DEADLINE[entry.deadline.before]) if entry.deadline else none),
     }
 

@@ -57,14 +57,14 @@ class DateCompliance(msgspec.Struct, frozen=True, kw_only=True):
 class LagRange(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds from the order to the onset, over all that the order's date and the onset's interval can mean.
 
-    Negative where the onset came first. A null end is not known.
+    Negative where the onset came first.
     """
 
     earliest: float | None
-    """From the order's latest instant to the interval's earliest."""
+    """From the order's latest instant to the interval's earliest; null where measuring began after the onset."""
     estimate: tuple[float, float] | None
     """To the interval's estimate: from the order's latest instant, and from its earliest."""
-    latest: float | None
+    latest: float
     """From the order's earliest instant to the interval's latest."""
 
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from aggregator.inference.answer.answer import Compliance, DateCompliance, DateReading, LagRange, State
+from aggregator.inference.answer.answer import Compliance, DateCompliance, DateReading, Interval, LagRange, State
 from aggregator.inference.model.locate import Located
 from aggregator.inference.rows.parameters import DateSpan, Parameters
 from probe.base import times
 
 
-def assess(found: Located | None, p_block: float, state: State, parameters: Parameters) -> Compliance | None:
-    """The compliance of an answer whose first block is `found`; None without dates, or where nothing can be said."""
+def assess(
+    found: Located | None, onset: Interval | None, p_block: float, state: State, parameters: Parameters
+) -> Compliance | None:
+    """The compliance of an answer whose first block is `found`, published as `onset`.
+
+    None without dates, or where nothing can be said.
+    """
     dates = parameters.dates
     if not dates and parameters.order_ms is not None:
         dates = (DateSpan("issued", "", *parameters.order_ms),)
@@ -18,7 +23,7 @@ def assess(found: Located | None, p_block: float, state: State, parameters: Para
     order = next((d for d in dates if d.kind == "issued"), None)
     return Compliance(
         dates=tuple(_date(d, found, p_block) for d in dates),
-        lag_s=_posterior_lag(found, order, parameters.level) if found and order else None,
+        lag_s=lag(onset, order) if onset and order else None,
         p_never=round(1 - p_block, 4),
     )
 
@@ -34,24 +39,19 @@ def probability_by(found: Located | None, p_block: float, by_ms: int) -> tuple[f
     return p_block * low, p_block * high
 
 
-def lag(earliest_ms: int | None, estimate_ms: int | None, latest_ms: int | None, order: DateSpan) -> LagRange:
-    """The lag from an order to an onset with this interval, each end against the far end of the order's date."""
+def lag(onset: Interval, order: DateSpan) -> LagRange:
+    """The lag from an order to a published onset, each end against the far end of the order's date."""
 
-    def seconds(start_ms: int, end_ms: int | None) -> float | None:
-        return None if end_ms is None else (end_ms - start_ms) / 1000
+    def seconds(start_ms: int, end: str) -> float:
+        return (times.milliseconds(times.moment(end)) - start_ms) / 1000
 
-    late, early = seconds(order.latest_ms, estimate_ms), seconds(order.earliest_ms, estimate_ms)
     return LagRange(
-        earliest=seconds(order.latest_ms, earliest_ms),
-        estimate=None if late is None or early is None else (late, early),
-        latest=seconds(order.earliest_ms, latest_ms),
+        earliest=None if onset.earliest is None else seconds(order.latest_ms, onset.earliest),
+        estimate=None
+        if onset.estimate is None
+        else (seconds(order.latest_ms, onset.estimate), seconds(order.earliest_ms, onset.estimate)),
+        latest=seconds(order.earliest_ms, onset.latest),
     )
-
-
-def _posterior_lag(found: Located, order: DateSpan, level: float) -> LagRange:
-    """The lag to the posterior's own interval, which is not widened for wrong clocks as `Answer.onset` is."""
-    low, middle, high = (found.onset.quantile(q) for q in ((1 - level) / 2, 0.5, (1 + level) / 2))
-    return lag(low, middle, high, order)
 
 
 def _date(date: DateSpan, found: Located | None, p_block: float) -> DateCompliance:

@@ -228,14 +228,15 @@ def describe(
         if supporting < 2:
             reasons.append("seen on one independent line only" if supporting else "seen clearly on no single line")
     reasons += silence.silences(rows, cleaned.cadence_ms, parameters.end_ms)
+    onset = episodes[0].onset if episodes else None
     return Answer(
         watch=rows.watch, provider=rows.provider, surface=rows.surface, state=state, pattern=pattern,
-        p_block=round(p, 4), onset=episodes[0].onset if episodes else None,
+        p_block=round(p, 4), onset=onset,
         lift=episodes[0].lift if episodes else None, episodes=episodes,
         last_ok=None if last_ok is None else times.text(last_ok),
         first_fail=None if first_fail is None else times.text(first_fail),
         share_affected=share, method=method, measurements=int(rows.at.size), used=int(cleaned.at.size),
         probes=len(np.unique(cleaned.probe)), lines=counts.line_count, model=MODEL,
         input_digest=digest(rows, parameters), reasons=tuple(reasons),
-        compliance=compliance.assess(located[0] if located else None, p, state, parameters), schedule=windows,
+        compliance=compliance.assess(located[0] if located else None, onset, p, state, parameters), schedule=windows,
     )  # fmt: skip

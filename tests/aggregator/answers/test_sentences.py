@@ -3,8 +3,8 @@
 import pytest
 
 from aggregator.answers import sentences
-from aggregator.answers.entry import OrderLag, entries
-from aggregator.inference.answer.answer import Interval
+from aggregator.answers.entry import entries
+from aggregator.inference.answer.answer import Interval, LagRange
 from tests.support import lab_country
 
 WATCH = lab_country.watch()
@@ -172,9 +172,9 @@ def test_durations_have_two_units(seconds, expected):
 @pytest.mark.parametrize(
     ("lag", "expected"),
     [
-        ((12, 16, 14), "14 s after"),
-        ((-20, -10, -15), "15 s before"),
-        ((360_000, 464_700, None), "4 d 4 h to 5 d 9 h after"),
+        ((12, 16, (13, 14)), "14 s after"),
+        ((-20, -10, (-16, -15)), "15 s before"),
+        ((360_000, 464_700, (362_400, 448_800)), "4 d 4 h to 5 d 9 h after"),
         ((-7200, -3600, None), "60 min to 2 h before"),
         ((-3600, 3600, None), "at about the time of"),
         ((30, 31, None), "30 s to 31 s after"),
@@ -185,7 +185,7 @@ def test_durations_have_two_units(seconds, expected):
 )
 def test_a_lag_uses_what_is_known(lag, expected):
     """An estimate where there is one, a range where the date is a day, and the right side of the order."""
-    assert sentences.lag(OrderLag(earliest_s=lag[0], latest_s=lag[1], estimate_s=lag[2])) == expected
+    assert sentences.lag(LagRange(earliest=lag[0], latest=lag[1], estimate=lag[2])) == expected
 
 
 @pytest.mark.parametrize(("p", "expected"), [(0.9999, "p > 0.99"), (0.97, "p = 0.97"), (0.001, "p < 0.01")])

@@ -99,7 +99,8 @@ def test_onsets_give_every_provider_its_last_answer(api):
     assert body["as_of"] == times.text(lab_country.ZERO_MS + 150_000)
     one = entry(body, "brindlewick-fixed")
     assert msgspec.convert(one["answer"], Answer) == lab_country.answer("brindlewick-fixed")
-    assert one["lag"] == {"earliest_s": 12.3, "latest_s": 15.9, "estimate_s": 14.4, "words": "14 s after"}
+    assert one["lag"] == {"earliest": 12.3, "estimate": [13.4, 14.4], "latest": 15.9}
+    assert one["lag_words"] == "14 s after"
     assert one["deadline"] == {"kind": "block_by", "limit": "2026-05-01T10:01:15.000Z", "before": True}
     assert entry(body, "mossend-fixed")["answer"] is None
 
