@@ -21,8 +21,7 @@ check: $(INSTALLED)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Most tests wait for something: two processes share them out by files, which keep their servers to themselves. JOBS=0
-# runs them in this process alone.
+# Most tests wait for something, so two processes run them, whole files at a time. JOBS=0 runs them in one process.
 JOBS ?= 2
 pytest: $(INSTALLED)
 	$(BIN)/pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)

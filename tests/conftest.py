@@ -1,4 +1,4 @@
-"""What holds for all tests: their names, what may be skipped, and how several processes share them out."""
+"""Rules for all tests: their ids, what may be skipped, and the order in which several processes run them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 import pytest
 
 KEY = re.compile(r"[UO][A-Z2-7]{54,}", re.IGNORECASE)
-TOGETHER = (
+RUN_ORDER = (
     "tests/e2e/test_staggered.py",
     "tests/e2e/test_real_watch.py",
     "tests/infra/bench/",
@@ -18,25 +18,25 @@ TOGETHER = (
     "tests/dashboard/pages/",
     "tests/aggregator/test_service.py",
 )
-"""The order for several processes. The first lasts for minutes by the clock and is held to the clock: beside it come
-tests that wait more than they compute. Then what takes long; what is quick at the end, so that all end together."""
+"""The order for several processes. The first takes minutes and is sensitive to timing, so tests that mostly wait run
+beside it. Long tests come next and quick ones last, so that the processes finish together."""
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:
-    """A key is another one in every process; the name of a test isn't."""
+    """Replace random keys in test ids: every process must give a test the same id."""
     if isinstance(val, str) and KEY.search(val):
         return KEY.sub("KEY", val)
     return None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Several processes (pytest-xdist) take the files in an order of their own; one alone in the folders'."""
+    """With pytest-xdist, run the files in RUN_ORDER; in one process, in the order of the folders."""
     if "PYTEST_XDIST_WORKER" in os.environ:
         items.sort(key=_place)
 
 
 def _place(item: pytest.Item) -> int:
-    return next((n for n, start in enumerate(TOGETHER) if item.nodeid.startswith(start)), len(TOGETHER))
+    return next((n for n, start in enumerate(RUN_ORDER) if item.nodeid.startswith(start)), len(RUN_ORDER))
 
 
 @pytest.hookimpl(wrapper=True)

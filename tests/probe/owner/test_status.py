@@ -29,7 +29,7 @@ def test_status_says_how_many_lines_are_behind_the_answer(tmp_path, capsys):
         settings = probe_config(tmp_path, api=url)
         found = status.status(settings, watch_of(settings))
         silent = status.status(settings, watch_of(settings), ask_api=False)
-    assert "Test: your line is one of the 3 lines that this answer is based on: blocked." in status.in_words(found, EN)
+    assert "Test: blocked. Lines that this answer is based on, yours among them: 3." in status.in_words(found, EN)
     assert asked[0][0] == "/v1/watches/test/onsets"
     assert Key.load(settings.key_file, "user").id not in str(asked)
     assert silent.behind == ()
