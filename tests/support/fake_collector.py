@@ -12,7 +12,7 @@ from probe.base.clock import now_ms
 from probe.nats.link import connect
 from probe.protocol import receipt, segment
 from probe.protocol.keys import Key
-from probe.protocol.questions import FatesRequest
+from probe.protocol.questions import FatesRequest, Question
 from probe.protocol.receipt import Receipt, SegmentFate
 
 
@@ -70,7 +70,11 @@ class FakeCollector:
             await client.publish(f"r.{opened.segment.probe}", self.receipt(opened.segment.probe, {opened.id: "stored"}))
 
     async def _answer(self, message):
-        ids = msgspec.json.decode(message.data, type=FatesRequest).segments
+        question = msgspec.json.decode(message.data, type=Question)
+        if not isinstance(question, FatesRequest):
+            await message.respond(b"")  # it serves no newer watch, and keeps no withdrawal
+            return
+        ids = question.segments
         self.asked += ids
         known = {} if self.forgetful else self.seen
         states = {i: "stored" if i in known else "unknown" for i in ids}
