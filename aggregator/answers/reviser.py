@@ -20,6 +20,7 @@ from aggregator.inference.rows.parameters import Parameters
 from aggregator.inference.rows.rows import Rows
 from aggregator.store.store import StoreError
 from probe.base import times
+from probe.base.stopping import stops_within
 
 if TYPE_CHECKING:
     from aggregator.judging.rule_set import RuleSet
@@ -93,10 +94,7 @@ class Reviser:
             if key is not None:
                 await asyncio.to_thread(self._revise_safely, key)
             pause = _POLL_S if key is None else min(time.monotonic() - started, 1.0)
-            try:
-                await asyncio.wait_for(stop.wait(), pause)
-            except TimeoutError:
-                continue
+            await stops_within(stop, pause)
 
     def revise(self, key: AnswerKey) -> Answer | None:
         """Infer one answer from all rows, and append it if it changed. Returns it, or None where nothing was measured.

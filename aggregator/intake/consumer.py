@@ -10,7 +10,7 @@ import math
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import structlog
 from nats.errors import Error as NatsError
@@ -21,9 +21,10 @@ from aggregator.intake.ingest import BatchResult, IncomingSegment
 from aggregator.store.store import StoreError
 from probe.base.errors import UserError
 from probe.base.retry import waits
+from probe.base.stopping import stops_within, unless_stopped
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Callable, Sequence
 
     from nats.aio.client import Client
     from nats.aio.msg import Msg
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-T = TypeVar("T")
 
 BATCH = 256
 """Messages fetched at once, at most: 16,384 measurements, one block of the store."""
@@ -80,7 +80,7 @@ class Consumer:
         await self._connection.subscribe("q.*", self._answer)
         pauses = waits(0.2, 10.0)
         while not stop.is_set():
-            client = await _unless_stopped(stop, self._connection.ready())
+            client = await unless_stopped(stop, self._connection.ready())
             if client is None:
                 return
             try:
@@ -91,7 +91,7 @@ class Consumer:
             except (NatsError, ConnectionError, TimeoutError) as e:
                 metrics.NATS_FAILURES.inc()
                 log.warning("the connection to NATS failed; trying again", error=f"{type(e).__name__}: {e}")
-                await _unless_stopped(stop, asyncio.sleep(next(pauses)))
+                await stops_within(stop, next(pauses))
 
     def close(self) -> None:
         """End the threads. Waits for the calls that are running."""
@@ -128,7 +128,7 @@ class Consumer:
         if messages[-1].metadata.num_pending == 0:
             self._caught_up_at = fetched
             # A fetch returns at once with what there is, and a batch of one costs nearly as much as one of a hundred.
-            await _unless_stopped(stop, asyncio.sleep(fetched + self._wait_s - time.monotonic()))
+            await stops_within(stop, fetched + self._wait_s - time.monotonic())
 
     async def _take(self, client: Client, messages: Sequence[Msg], stop: asyncio.Event) -> None:
         """Take a batch in, send the receipts, acknowledge.
@@ -169,7 +169,7 @@ class Consumer:
                 metrics.STORE_FAILURES.inc()
                 # The store's message is enough: a traceback would add nothing.
                 log.error("the store failed; trying again", error=str(e), segments=len(batch))  # noqa: TRY400
-                await _unless_stopped(stop, asyncio.sleep(next(pauses)))
+                await stops_within(stop, next(pauses))
                 if stop.is_set():
                     return None
             else:
@@ -200,14 +200,3 @@ class Consumer:
             log.warning("a question got no reply; the probe will ask again", error=str(e))
         else:
             metrics.QUESTIONS.inc()
-
-
-async def _unless_stopped(stop: asyncio.Event, work: Awaitable[T]) -> T | None:
-    """The result of `work`, or None when `stop` is set first: then the work is cancelled."""
-    working, stopping = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
-    try:
-        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        return working.result() if working.done() else None
-    finally:
-        stopping.cancel()
-        working.cancel()

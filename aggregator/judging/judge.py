@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from probe.base.clock import now_ms
 from probe.base.errors import UserError
 
 if TYPE_CHECKING:
@@ -37,8 +38,7 @@ def rejudge(store: Store, rules: RuleSet) -> int:
     for day in days:
         judge(store, rules, day, day + _DAY_MS - 1)
     if not is_judged(store, rules):
-        now = int(time.time() * 1000)
-        row = {"rule_set": rules.version, "digest": rules.digest, "judged": now, "text": rules.text}
+        row = {"rule_set": rules.version, "digest": rules.digest, "judged": now_ms(), "text": rules.text}
         store.insert_row("rule_sets", row)
     return len(days)
 

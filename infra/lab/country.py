@@ -15,10 +15,11 @@ import msgspec
 import structlog
 
 from infra.lab.gateway import CountrySetup, Gateway, zone_of
-from infra.lab.runtime import allow_many_files, report_ready, sleep, stop_on_signals, warn_of_stalls
+from infra.lab.runtime import allow_many_files, report_ready, stop_on_signals, warn_of_stalls
 from infra.lab.servers.certificates import AUTHORITY, Certificates
 from probe.base import private_file
 from probe.base.errors import UserError
+from probe.base.stopping import stops_within
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -124,7 +125,7 @@ async def _follow_clock(gateways: list[Gateway], zero_ms: int, stop: asyncio.Eve
             swept_s = time.monotonic()
             for gateway in gateways:
                 gateway.sweep()
-        await sleep(stop, TICK_S)
+        await stops_within(stop, TICK_S)
 
 
 def _since(zero_ms: int) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import resource
 import signal
@@ -11,6 +10,8 @@ import sys
 import time
 
 import structlog
+
+from probe.base.stopping import stops_within
 
 log = structlog.get_logger()
 
@@ -38,12 +39,6 @@ def report_ready(message: dict[str, object]) -> None:
     sys.stdout.flush()
 
 
-async def sleep(stop: asyncio.Event, seconds: float) -> None:
-    """Wait for that long, or until `stop` is set."""
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(stop.wait(), seconds)
-
-
 async def warn_of_stalls(process: str, timeout_s: float, stop: asyncio.Event) -> None:
     """Log a warning whenever the event loop is late by more than a tenth of a step's timeout.
 
@@ -52,7 +47,7 @@ async def warn_of_stalls(process: str, timeout_s: float, stop: asyncio.Event) ->
     tolerated_s = timeout_s / 10
     while not stop.is_set():
         start_s = time.monotonic()
-        await sleep(stop, tolerated_s / 2)
+        await stops_within(stop, tolerated_s / 2)
         late_s = time.monotonic() - start_s - tolerated_s / 2
         if late_s > tolerated_s:
             log.warning(

@@ -6,16 +6,17 @@ import asyncio
 import contextlib
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import structlog
 
-from probe.agent.early_runs import stops_within, wait_for_run, watch_network
+from probe.agent.early_runs import wait_for_run, watch_network
 from probe.agent.schedule import Schedule
 from probe.base.clock import now_ms
 from probe.base.disk_thread import call
 from probe.base.errors import UserError
 from probe.base.retry import waits
+from probe.base.stopping import stops_within, unless_stopped
 from probe.custody import watch_renewal
 from probe.custody.delivery import Delivery
 from probe.custody.spool import Spool
@@ -32,7 +33,7 @@ from probe.protocol.keys import Key
 from probe.protocol.measurement import EARLIEST_MS
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Coroutine
+    from collections.abc import AsyncIterator
 
     from probe.home.config import Config
     from probe.net.network import Network
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 DAY_MS = 86_400_000
-T = TypeVar("T")
 
 
 class Probe:
@@ -140,7 +140,7 @@ class Probe:
                 await call(self._notebook.note, why_not=why_not)
                 return
             work = measure(self._watch, self._network, self._vantage, table=self._table, planner=self._planner)
-            run = await _unless_stopped(stop, work)
+            run = await unless_stopped(stop, work)
             if used := self._vantage.used_bytes():
                 await call(spool.add_traffic, used, now_ms())
             if run is not None:
@@ -197,15 +197,3 @@ def _for_status(run: tuple[Measurement, ...]) -> dict[str, object]:
     vantage = run[0].vantage
     notice = "" if vantage.path in ("direct", "unknown") else f"path-{vantage.path}"
     return {"asn": vantage.asn, "access": vantage.access, "notice": notice}
-
-
-async def _unless_stopped(stop: asyncio.Event, work: Coroutine[None, None, T]) -> T | None:
-    """The work's result, or None when it was cancelled because `stop` was set."""
-    task, stopping = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
-    try:
-        await asyncio.wait({task, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        return await task if task.done() else None
-    finally:
-        task.cancel()
-        stopping.cancel()
-        await asyncio.gather(task, stopping, return_exceptions=True)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections import deque
 
 import structlog
 
+from probe.base.stopping import stops_within
 from probe.place.network_changes import NetworkChanges
 
 log = structlog.get_logger()
@@ -52,10 +52,3 @@ async def wait_for_run(stop: asyncio.Event, wait_s: float, network_changed: asyn
     is_early = network_changed.is_set()
     network_changed.clear()
     return is_early
-
-
-async def stops_within(stop: asyncio.Event, seconds: float) -> bool:
-    """Wait this long or until `stop` is set; whether it is set."""
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(stop.wait(), seconds)
-    return stop.is_set()

@@ -22,6 +22,7 @@ from probe.base.clock import now_ms
 from probe.base.disk_thread import call
 from probe.base.errors import UserError
 from probe.base.retry import waits
+from probe.base.stopping import stops_within
 from probe.custody.publisher import Publisher
 from probe.custody.withdrawal_delivery import WithdrawalDelivery
 from probe.home.notebook import held
@@ -193,8 +194,7 @@ class Delivery:
                     not_before = time.monotonic() + next(pauses) if self._failing else 0.0
                     if not self._failing:
                         pauses = waits(_FIRST_PAUSE_S, self._config.reconnect_most_s)
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(stop.wait(), tick_s)
+                await stops_within(stop, tick_s)
             await self._flush(connection, tick_s / 4)
         finally:
             await connection.close()

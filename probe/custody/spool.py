@@ -8,13 +8,13 @@ together and sealed together. Every call may block until the disk has flushed: c
 from __future__ import annotations
 
 import os
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
 import structlog
 
+from probe.base import clock
 from probe.base.lock import FileLock, LockHeldError
 from probe.custody import spool_statements
 from probe.custody.spool_database import SpoolError, errors, month, open_database, reading, transaction
@@ -96,7 +96,7 @@ class Spool:
 
         A measurement that the wire format would refuse is kept without its steps, and with the reason as `internal`.
         """
-        now_ms = now_ms if now_ms is not None else round(time.time() * 1000)
+        now_ms = clock.now_ms() if now_ms is None else now_ms
         fit = [segment.fit(m) for m in measurements]
         rows = [(m.run_id, now_ms, msgspec.json.encode(m)) for m in fit]
         used = wire_bytes(fit)

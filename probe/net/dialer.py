@@ -34,13 +34,7 @@ class RealDialer:
 
     def has_route(self, address: str) -> bool:
         """Whether the routing table has a route to an address."""
-        family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        try:
-            with socket.socket(family, socket.SOCK_DGRAM) as sock:
-                sock.connect((address, 9))  # on a datagram socket this only looks the route up
-        except OSError:
-            return False
-        return True
+        return bool(source_address(address))
 
     def tcp(self, address: str, port: int) -> tuple[str, int]:
         """The service's own address."""
@@ -59,3 +53,14 @@ class RealDialer:
         except dns.resolver.NoResolverConfiguration as e:
             raise OSError(errno.ENETUNREACH, "this machine has no resolver") from e
         return str(servers[0]), 53
+
+
+def source_address(destination: str) -> str:
+    """This machine's own address on the route to an IP address; "" without a route. Nothing is sent."""
+    family = socket.AF_INET6 if ":" in destination else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as sock:
+            sock.connect((destination, 9))  # connecting a datagram socket only looks the route up
+            return str(sock.getsockname()[0]).partition("%")[0]
+    except OSError:
+        return ""

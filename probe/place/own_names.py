@@ -8,7 +8,8 @@ import re
 import socket
 from typing import TYPE_CHECKING
 
-from probe.place.routes import ELSEWHERE, ELSEWHERE6, source_address
+from probe.net.dialer import source_address
+from probe.place.routes import ELSEWHERE, ELSEWHERE6
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,11 +10,11 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import os
-import socket
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from probe.net.dialer import source_address
 from probe.place.rtnetlink import Route, query_route
 
 if TYPE_CHECKING:
@@ -90,17 +90,6 @@ def is_tunnel(interface: str) -> bool:
     if "DEVTYPE=wireguard" in kind or (device / "tun_flags").exists() or _number(device / "type") in _TUNNEL_TYPES:
         return True
     return interface.startswith(_TUNNEL_NAMES) or interface in _overriding(_text(_ROUTES))
-
-
-def source_address(destination: str) -> str:
-    """This machine's own address on the route to an IP address; "" without a route. Nothing is sent."""
-    family = socket.AF_INET6 if ":" in destination else socket.AF_INET
-    try:
-        with socket.socket(family, socket.SOCK_DGRAM) as sock:
-            sock.connect((destination, 9))  # connecting a datagram socket only looks the route up
-            return str(sock.getsockname()[0]).partition("%")[0]
-    except OSError:
-        return ""
 
 
 def _path(routes: set[Route], environment: Mapping[str, str]) -> PathKind:

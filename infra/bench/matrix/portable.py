@@ -11,7 +11,6 @@ import contextlib
 import json
 import subprocess
 import sys
-import time
 from typing import TYPE_CHECKING
 
 from infra.bench.matrix import near_side
@@ -20,6 +19,7 @@ from infra.lab.country import BLOCK_PAGES, authority_file, map_file
 from infra.lab.dialer import CurrentMap, LabDialer
 from infra.lab.interference import methods
 from infra.lab.watch import watch_toml
+from probe.base.clock import now_ms
 from probe.base.errors import UserError
 from probe.net.network import Network
 from probe.protocol import watch_file
@@ -63,7 +63,7 @@ def measure(folder: Path, count: int, only: Collection[str] = ()) -> tuple[Watch
 
     Returns the watch, and the runs by provider.
     """
-    file, zero_ms = folder / "methods.toml", time.time_ns() // 1_000_000 - _STARTED_MS_AGO
+    file, zero_ms = folder / "methods.toml", now_ms() - _STARTED_MS_AGO
     file.write_text(_scenario(only), encoding="utf-8")
     with _country(file, folder, zero_ms):
         watch = watch_file.read(watch_toml(scenario.load(str(file)), zero_ms), "the lab's watch")

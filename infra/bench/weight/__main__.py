@@ -28,6 +28,7 @@ from infra.lab.scenario import load
 from infra.lab.servers.certificates import Issuer
 from infra.lab.watch import watch_toml
 from infra.nats import nats_server
+from probe.base.clock import now_ms
 from probe.home import files
 from probe.measure import bytes_on_wire
 from probe.nats.link import connect
@@ -64,7 +65,7 @@ class RecordingCollector:
             self.sizes.append(len(message.data))
             await message.respond(b'{"stream":"MEASUREMENTS","seq":%d}' % len(self.segments))
             entry = SegmentFate(subject=opened.id, state="stored")
-            stored = Receipt(probe=opened.segment.probe, issued_ms=time.time_ns() // 1_000_000, entries=(entry,))
+            stored = Receipt(probe=opened.segment.probe, issued_ms=now_ms(), entries=(entry,))
             await client.publish(f"r.{opened.segment.probe}", receipt.sign(stored, self._operator))
 
         await connection.subscribe("m.*", take)
@@ -139,7 +140,7 @@ def cpu_s(pid: int) -> float:
 
 async def weigh(folder: Path) -> ProbeWeight:
     """Start everything, let the probe work, then let it idle. Takes about a minute and a half."""
-    scenario, zero_ms = load(SCENARIO), time.time_ns() // 1_000_000 + LATER_MS
+    scenario, zero_ms = load(SCENARIO), now_ms() + LATER_MS
     operator, core, probe = Key.create("operator"), Key.create("user"), folder / "probe"
     own = Key.load_or_create(probe / files.KEY, "user")
     raw = watch_toml(scenario, zero_ms)

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from probe.net.dialer import RealDialer
+from probe.net.dialer import RealDialer, source_address
 from probe.place import routes, rtnetlink
 from probe.place.routes import RouteCheck
 from probe.place.rtnetlink import Route
@@ -98,5 +98,5 @@ def test_the_kernels_answer_agrees_with_a_connected_socket():
     """Two ways to find this machine's own address, and neither sends a packet."""
     address = routes.ipaddress.ip_address(routes.ELSEWHERE)
     queried = rtnetlink.query_route(address)
-    assert (queried.source if queried else "") == routes.source_address(routes.ELSEWHERE)
+    assert (queried.source if queried else "") == source_address(routes.ELSEWHERE)
     assert queried is None or queried.interface
