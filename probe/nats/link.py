@@ -156,10 +156,6 @@ class NatsLink:
         from nats.aio.client import Client  # noqa: PLC0415 - takes 5 MB: loaded when needed
 
         client = Client()
-        if url.startswith(("ws://", "wss://")):
-            from probe.nats.websocket import WebSocket  # noqa: PLC0415 - rarely needed
-
-            client._transport = WebSocket()  # noqa: SLF001 - by default nats-py makes one that needs aiohttp
         # With a signature callback, nats-py has no public way to set the user's public key. Its public way needs the
         # `nkeys` package and the seed's text; with this attribute our own Key signs.
         client._public_nkey = self._key.id  # noqa: SLF001

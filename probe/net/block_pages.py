@@ -16,9 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from probe.base.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from probe.net.http1 import HttpResponse
+    from collections.abc import Callable, Mapping
 
 SHIPPED = Path(__file__).with_name("block_pages.csv")
 _NEEDED = frozenset({"name", "scope", "location_found", "pattern_type", "pattern"})
@@ -40,9 +38,9 @@ class Fingerprint(NamedTuple):
     kind: str
     pattern: str
 
-    def matches(self, response: HttpResponse, body: str) -> bool:
-        """Whether an answer has the pattern in its body (given decoded, as `body`) or in the header that it is for."""
-        value = body if self.location == "body" else response.headers.get(self.location.removeprefix("header."), "")
+    def matches(self, headers: Mapping[str, str], body: str) -> bool:
+        """Whether an answer has the pattern in its body or in the header that the row is for."""
+        value = body if self.location == "body" else headers.get(self.location.removeprefix("header."), "")
         return _MATCHERS[self.kind](self.pattern, value)
 
 
@@ -61,10 +59,13 @@ def read(path: Path = SHIPPED) -> tuple[Fingerprint, ...]:
     return tuple(f for f in fingerprints if f is not None)
 
 
-def match(response: HttpResponse, fingerprints: tuple[Fingerprint, ...]) -> str:
-    """The name of the first fingerprint that matches an answer; "" when none does, or when a harmless one does too."""
-    body = response.body.decode("utf-8", "replace")
-    matching = [f for f in fingerprints if f.matches(response, body)]
+def match(headers: Mapping[str, str], body: bytes, fingerprints: tuple[Fingerprint, ...]) -> str:
+    """The name of the first fingerprint that matches an answer; "" when none does, or when a harmless one does too.
+
+    The names of `headers` are in lower case.
+    """
+    text = body.decode("utf-8", "replace")
+    matching = [f for f in fingerprints if f.matches(headers, text)]
     if not matching or any(f.scope == "fp" for f in matching):
         return ""
     return matching[0].name

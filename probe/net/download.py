@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from probe.net import http1
+from probe.net import http_client
+from probe.net.page import WebPage
 from probe.protocol.measurement import MARKS
 
 if TYPE_CHECKING:
@@ -13,56 +14,40 @@ if TYPE_CHECKING:
 
     from probe.base.clock import Clock
     from probe.net.counted_socket import CountedSocket
+    from probe.net.http_client import Channel
     from probe.net.step import StepFacts
 
-LARGEST = 64 * 1024
-"""Bytes of an answer, head and body, after which a transfer ends. At 130 kbit/s these take four seconds."""
 _STALL = 0.5
 """Share of the allowed time without any bytes after which the connection counts as dead, not as slow."""
 
 
-class Channel(Protocol):
-    """Something that bytes can be read from: a socket, or TLS over one."""
+async def download(
+    channel: Channel, host: str, path: str, sock: CountedSocket, clock: Clock, limit_s: float, facts: StepFacts
+) -> None:
+    """Ask for a path and read the answer, up to its end, `http_client.LARGEST` bytes or `limit_s` seconds.
 
-    async def receive(self) -> bytes:
-        """The next bytes. Raises EOFError at the end, OSError."""
-
-
-async def download(channel: Channel, sock: CountedSocket, clock: Clock, limit_s: float, facts: StepFacts) -> None:
-    """Read an answer up to its end, LARGEST bytes or `limit_s` seconds; fills the facts `status`, `length`, `curve`.
-
-    `channel` may be TLS over `sock`: a TLS record can be read only when all of it is there, so the times are taken
-    at the socket. Raises TimeoutError when nothing came at all, or nothing any more for half the time; OSError;
-    EOFError before the answer's end; ProtocolFailure for what is not HTTP.
+    Fills the facts `status`, `length` and `curve`. `channel` may be TLS over `sock`: a TLS record can be read only when
+    all of it is there, so the times are taken at the socket. Raises TimeoutError when nothing came at all, or nothing
+    any more for half the time; OSError; EOFError before the answer's end; ProtocolFailure for what is not HTTP.
     """
-    raw = bytearray()
+    page = WebPage()
     start, before = clock(), sock.received
     arrivals: list[tuple[float, int]] = []
     sock.on_received = lambda: arrivals.append((clock(), sock.received - before))
     try:
         async with asyncio.timeout(limit_s):
-            while not _is_done(raw):
-                raw += await channel.receive()
+            await http_client.get(channel, host, path, page)
     except TimeoutError:
         if not arrivals or clock() - arrivals[-1][0] >= _STALL * limit_s * 1000:
             raise
-    except EOFError:
-        response = http1.parse(bytes(raw))
-        if response is None or response.headers.keys() & {"content-length", "transfer-encoding"}:
-            raise  # the answer announced more than came
     finally:
         sock.on_received = None
         facts["curve"] = curve(arrivals, start, clock())
-        facts["length"] = len(raw)
-    if response := http1.parse(bytes(raw)):
-        facts["status"] = response.status
-
-
-def _is_done(raw: bytearray) -> bool:
-    if len(raw) >= LARGEST:
-        return True
-    response = http1.parse(bytes(raw))
-    return response is not None and response.complete
+        facts["length"] = page.received
+    if page.is_cut:
+        raise EOFError
+    if page.status is not None:
+        facts["status"] = page.status
 
 
 def curve(arrivals: Sequence[tuple[float, int]], start: float, end: float) -> tuple[int, ...]:

@@ -6,9 +6,10 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Protocol, Self
 
-from probe.net import block_pages, certificates, failures, http1, mtproto
+from probe.net import certificates, http_client, mtproto
 from probe.net.counted_socket import CountedSocket
 from probe.net.download import download
+from probe.net.page import WebPage
 from probe.net.step import StepFacts, count_bytes, run_step
 from probe.net.tls import TlsConnection
 from probe.protocol.measurement import Op, Part, Step
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from probe.base.clock import Clock
+    from probe.net.block_pages import Fingerprint
     from probe.net.dialer import Dialer
+    from probe.net.http_client import Channel
     from probe.net.tls import TlsSession
 
 _TICKET_S = 0.2
@@ -31,7 +34,7 @@ class ConnectionDefaults(Protocol):
 
     tls: ssl.SSLContext
     ca_file: Path | None
-    fingerprints: tuple[block_pages.Fingerprint, ...]
+    fingerprints: tuple[Fingerprint, ...]
     sessions: dict[tuple[str, str], TlsSession]
 
 
@@ -109,19 +112,23 @@ class TcpConnection:
             if session:
                 self._shared.sessions[name, self._address] = session
 
-    async def request(self, host: str, method_and_path: str = "GET /", fields: tuple[str, ...] = http1.CLOSE) -> None:
+    async def request(self, host: str, path: str = "/") -> None:
         """Ask for a page, over TLS after a handshake, and record facts about it: never the page."""
+        await self._ask(http_client.get, host, path)
 
-        async def ask(sock: CountedSocket, facts: StepFacts) -> None:
-            channel = self._tls or sock
-            await channel.send(http1.request(method_and_path, host, fields))
-            raw = bytearray()
+    async def open_web_socket(self, host: str, path: str) -> None:
+        """Ask for a web socket, over TLS after a handshake: status 101 means that it opens."""
+        await self._ask(http_client.open_web_socket, host, path)
+
+    async def _ask(self, ask: Callable[[Channel, str, str, WebPage], Awaitable[None]], host: str, path: str) -> None:
+        async def recorded(sock: CountedSocket, facts: StepFacts) -> None:
+            page = WebPage()
             try:
-                await _read_answer(channel, raw)
+                await ask(self._tls or sock, host, path, page)
             finally:  # also when the connection was cut: some censors send their page and then reset
-                facts.update(self._page_facts(bytes(raw)))
+                facts.update(page.facts(self._shared.fingerprints))
 
-        await self._run_counted("request", method_and_path, ask)
+        await self._run_counted("request", f"GET {path}", recorded)
 
     async def exchange(self, transport: str = "intermediate") -> None:
         """Ask a Telegram datacentre for resPQ over an MTProto transport (a key of `mtproto.TRANSPORTS`)."""
@@ -141,10 +148,9 @@ class TcpConnection:
         """Download for a bounded time and size, and record how it went. A slow download is not a failure."""
 
         async def fetch(sock: CountedSocket, facts: StepFacts) -> None:
-            channel = self._tls or sock
-            await channel.send(http1.request(f"GET {path}", host))
             # It must end before the step's own time limit, which would make it a failure.
-            await download(channel, sock, self._clock, 0.9 * self._clock.within(self._limit), facts)
+            limit_s = 0.9 * self._clock.within(self._limit)
+            await download(self._tls or sock, host, path, sock, self._clock, limit_s, facts)
 
         await self._run_counted("transfer", f"GET {path}", fetch)
 
@@ -157,16 +163,6 @@ class TcpConnection:
         """Close the socket. Calling it again does nothing."""
         if self._socket is not None:
             self._socket.close()
-
-    def _page_facts(self, raw: bytes) -> StepFacts:
-        """The facts of an answer, or of as much of it as came."""
-        facts: StepFacts = {}
-        with contextlib.suppress(failures.ProtocolFailure):
-            response = http1.parse(raw)
-            if response is not None:
-                facts = http1.facts(response)
-                facts["fingerprint"] = block_pages.match(response, self._shared.fingerprints)
-        return facts
 
     async def _run_counted(
         self, op: Op, via: str, operation: Callable[[CountedSocket, StepFacts], Awaitable[None]]
@@ -201,20 +197,3 @@ class TcpConnection:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-async def _read_answer(channel: CountedSocket | TlsConnection, raw: bytearray) -> None:
-    """Read one HTTP answer into `raw`, up to its end, the stream's end or the largest size.
-
-    Raises EOFError when the stream ends within the answer's head.
-    """
-    while True:
-        try:
-            raw += await channel.receive()
-        except EOFError:
-            if http1.parse(bytes(raw)) is None:
-                raise
-            return
-        response = http1.parse(bytes(raw))
-        if response is not None and (response.complete or len(raw) >= http1.LARGEST):
-            return

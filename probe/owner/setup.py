@@ -6,16 +6,15 @@ Nothing is written before consent is given, and only the source of the watch tha
 from __future__ import annotations
 
 import json
-import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.error import URLError
 
 from probe.base import private_file, times
 from probe.base.errors import UserError
 from probe.home import consent, files
 from probe.home.config import DELIVER_EVERY_S, load
 from probe.measure import data_use
+from probe.net import fetch
 from probe.owner import ask_network
 from probe.owner.service import install
 from probe.place import this_network
@@ -71,7 +70,7 @@ def prepare(
     if (request.directory / files.WITHDRAWN).exists():
         raise UserError(texts.text("setup", "withdrawn"))
     invited = invite.read(request.line)
-    raw = fetch(str(request.watch) if request.watch else invited.watch)
+    raw = watch_from(str(request.watch) if request.watch else invited.watch)
     watch = watch_file.open_signed(raw, invited.operator, "the watch", times.today())
     projected = data_use.of(watch, DELIVER_EVERY_S)
     say(texts.text("setup", "invited", operator=invited.operator))
@@ -122,20 +121,16 @@ def usage(texts: Texts, watch: Watch, projected: ProjectedUse) -> str:
     )
 
 
-def fetch(source: str) -> bytes:
+def watch_from(source: str) -> bytes:
     """The bytes of a signed watch from a file or an http(s) URL, not verified yet. Raises UserError."""
     try:
-        if not source.startswith(("https://", "http://")):
-            return Path(source).read_bytes()
-        with urllib.request.urlopen(source, timeout=_WAIT_S) as answer:  # noqa: S310 - http and https only
-            raw: bytes = answer.read(LARGEST_WATCH + 1)
-    except (OSError, URLError, ValueError) as e:
+        if source.startswith(fetch.SCHEMES):
+            return fetch.fetch_now(source, timeout_s=_WAIT_S, largest=LARGEST_WATCH).body
+        return Path(source).read_bytes()
+    except (OSError, fetch.FetchError) as e:
         raise UserError(
             f"watch {source}: can't be fetched: {e}; ask the operator for the file and give it with --watch"
         ) from e
-    if len(raw) > LARGEST_WATCH:
-        raise UserError(f"watch {source}: larger than {LARGEST_WATCH} bytes: this is no watch")
-    return raw
 
 
 def configuration(invited: Invite, request: SetupRequest, everywhere: KnownNetwork, language: str) -> str:

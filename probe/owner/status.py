@@ -7,11 +7,9 @@ nor its provider.
 from __future__ import annotations
 
 import datetime as dt
-import urllib.request
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
-from urllib.error import URLError
 
 import msgspec
 
@@ -23,6 +21,7 @@ from probe.custody import withdrawal_delivery
 from probe.custody.spool_view import view
 from probe.home import notebook
 from probe.home.notebook import CLOCK_TOLERANCE_MS
+from probe.net.fetch import FetchError, fetch_now
 
 if TYPE_CHECKING:
     from probe.home.config import Config
@@ -192,7 +191,7 @@ def _behind(
     if not config.api or not ask_api:
         return (), "no api"
     try:
-        published, _ = fetch(f"{config.api.rstrip('/')}/v1/watches/{watch.id}/onsets")
+        published, _ = published_answers(f"{config.api.rstrip('/')}/v1/watches/{watch.id}/onsets")
     except UserError as e:
         return (), e.message
     entries = [e for e in published.providers if e.provider == provider]
@@ -207,16 +206,14 @@ def _behind(
     ), ""
 
 
-def fetch(url: str) -> tuple[_PublicOnsets, int]:
+def published_answers(url: str) -> tuple[_PublicOnsets, int]:
     """A watch's published answers, and the server's time in ms since the epoch (0 if not known). Raises UserError."""
-    if not url.startswith(("https://", "http://")):
-        raise UserError(f"api {url}: must begin with https:// or http://")
     try:
-        with urllib.request.urlopen(url, timeout=_WAIT_S) as answer:  # noqa: S310 - http and https only
-            server_ms = _date_ms(answer.headers.get("Date", ""))
-            return msgspec.json.decode(answer.read(_LARGEST), type=_PublicOnsets), server_ms
-    except (OSError, URLError, ValueError) as e:
-        raise UserError(f"{url}: {e}") from e
+        document = fetch_now(url, timeout_s=_WAIT_S, largest=_LARGEST)
+        published = msgspec.json.decode(document.body, type=_PublicOnsets)
+    except (FetchError, msgspec.DecodeError) as e:
+        raise UserError(f"api {url}: {e}") from e
+    return published, _date_ms(document.headers.get("Date", ""))
 
 
 def _date_ms(header: str) -> int:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import http.client
-import ssl
 import time
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
@@ -12,6 +9,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from probe.base.errors import UserError
+from probe.net.fetch import FetchError, fetch
 from probe.place.this_network import current_network
 from probe.protocol.measurement import Vantage
 
@@ -57,10 +55,8 @@ class Whoami:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise UserError(f"whoami address {url!r}: must begin with http:// or https:// and name a host")
-        self._host = parts.hostname
-        self._port = parts.port or (443 if parts.scheme == "https" else 80)
-        self._path = parts.path or "/v1/whoami"
-        self._tls = ssl.create_default_context() if parts.scheme == "https" else None
+        self._url = parts._replace(path=parts.path or "/v1/whoami").geturl()
+        self._request_bytes = _HTTPS_BYTES if parts.scheme == "https" else _HTTP_BYTES
         self._base = base
         self._timeout = timeout
         self._fresh_s = fresh_s
@@ -95,7 +91,7 @@ class Whoami:
         An answer during which the network changed is dropped: it may be about the other one. That the gateway's
         hardware address was not known before the request made the kernel look it up is no change.
         """
-        answer = await asyncio.to_thread(self._ask)
+        answer = await self._ask()
         now_s, network = time.monotonic(), current_network()
         if network.routes != before.routes or before.gateway_mac not in ("", network.gateway_mac):
             return network
@@ -117,23 +113,13 @@ class Whoami:
             self._silence is not None and self._silence[0] == network and time.monotonic() - self._silence[1] < _RETRY_S
         )
 
-    def _ask(self) -> WhoamiAnswer | None:
+    async def _ask(self) -> WhoamiAnswer | None:
         """The endpoint's answer; None when it fails or does not know the network."""
-        if self._tls:
-            connection: http.client.HTTPConnection = http.client.HTTPSConnection(
-                self._host, self._port, timeout=self._timeout, context=self._tls
-            )
-        else:
-            connection = http.client.HTTPConnection(self._host, self._port, timeout=self._timeout)
-        self.used_bytes += _HTTPS_BYTES if self._tls else _HTTP_BYTES
+        self.used_bytes += self._request_bytes
         try:
-            connection.request("GET", self._path, headers={"Accept": "application/json"})
-            self.peer = str(connection.sock.getpeername()[0])
-            response = connection.getresponse()
-            raw = response.read(_LARGEST_ANSWER)
-            answer = msgspec.json.decode(raw, type=WhoamiAnswer) if response.status == 200 else None
-        except (OSError, http.client.HTTPException, msgspec.DecodeError):
+            document = await fetch(self._url, timeout_s=self._timeout, largest=_LARGEST_ANSWER, direct=True)
+            answer = msgspec.json.decode(document.body, type=WhoamiAnswer)
+        except (FetchError, msgspec.DecodeError):
             return None
-        finally:
-            connection.close()
-        return answer if answer and answer.asn else None  # 0: not in the operator's prefix table
+        self.peer = document.peer
+        return answer if answer.asn else None  # 0: not in the operator's prefix table

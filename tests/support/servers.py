@@ -6,7 +6,9 @@ The context managers give the port that they listen on; the handlers are for `tc
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
+import hashlib
 import socket
 import struct
 from typing import TYPE_CHECKING
@@ -152,6 +154,22 @@ def says(*parts: bytes, pause: float = 0.0) -> Handler:
             await asyncio.sleep(pause)
         writer.write_eof()
         await reader.read(1)
+
+    return handle
+
+
+def opens_web_socket(requests: list[bytes], *, proof: bytes = b"", then: bytes = b"") -> Handler:
+    """Open a web socket, with the right proof or with `proof`, send `then`, and note what is received."""
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        requests.append(await reader.readuntil(b"\r\n\r\n"))
+        key = next(line for line in requests[-1].split(b"\r\n") if line.lower().startswith(b"sec-websocket-key"))
+        right = base64.b64encode(hashlib.sha1(key.split()[1] + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())
+        writer.write(
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Accept: " + (proof or right) + b"\r\n\r\n" + then
+        )
+        requests.append(await reader.read(100))
 
     return handle
 

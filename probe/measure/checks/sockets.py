@@ -6,7 +6,6 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from probe.measure import bytes_on_wire
-from probe.net import http1
 from probe.protocol.addresses import is_bogon
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ SURFACE = "web"
 SWEEPS_ONLY = True
 TRIGGERS_SWEEP = False
 
-_PATH = "GET /apiws"
+_PATH = "/apiws"
 """Where Telegram's web client opens its sockets (core.telegram.org/mtproto/transports)."""
 
 
@@ -42,5 +41,5 @@ async def _host(context: Context, host: str) -> list[Step]:
         return [resolved]
     with await context.connect(host, address, 443) as connection:
         await connection.handshake(host)
-        await connection.request(host, _PATH, http1.upgrade())
+        await connection.open_web_socket(host, _PATH)
     return [resolved, *connection.steps]

@@ -1,14 +1,19 @@
 """Connecting to NATS, and reconnecting after the connection was lost."""
 
 import asyncio
+import gc
+import json
+from pathlib import Path
 
 import pytest
 
 from infra.nats import nats_server
 from probe.base.errors import UserError
 from probe.base.retry import waits
+from probe.nats import link
 from probe.nats.link import connect
 from probe.protocol.keys import Key
+from tests.support import servers
 from tests.support.fake_collector import eventually
 
 KEY = Key.create("user")
@@ -19,6 +24,65 @@ def server(tmp_path):
     """A running server that accepts KEY."""
     with nats_server.running(tmp_path, core_users=[KEY.id]) as running:
         yield running
+
+
+@pytest.fixture
+def web_socket_url(tmp_path):
+    """The ws:// URL of a running server that accepts KEY."""
+    server = nats_server.Server(nats_server.write_config(tmp_path / "ws", core_users=[KEY.id], probes=[]))
+    with server.config.open("a") as config:
+        config.write('websocket { listen: "127.0.0.1:-1", no_tls: true }\n')
+    server.start()
+    ports = json.loads(next((tmp_path / "ws").glob(f"*_{server.pid}.ports")).read_text())
+    yield f"ws://127.0.0.1:{ports['websocket'][0].rsplit(':', 1)[1]}"
+    server.stop()
+
+
+async def test_many_large_messages_arrive_over_a_web_socket(web_socket_url):
+    """The server joins them into frames of any size: here 5 MB are on their way at once."""
+    received = []
+
+    async def keep(message):
+        received.append(message.data)
+
+    sender = await connect([web_socket_url], KEY, "sender", within_s=10)
+    receiver = await connect([web_socket_url], KEY, "receiver", within_s=10)
+    await receiver.subscribe("big", keep)
+    await (await receiver.ready()).flush()
+    sending = [bytes([n]) * 20_000 for n in range(256)]
+    client = await sender.ready()
+    for data in sending:
+        await client.publish("big", data)
+    await eventually(lambda: len(received) == 256)
+    assert received == sending
+    assert receiver.is_up
+    await sender.close()
+    await receiver.close()
+
+
+def open_files():
+    """How many files this process has open; 0 where /proc does not tell."""
+    return len(list(Path("/proc/self/fd").glob("*")))
+
+
+async def test_web_sockets_that_never_open_are_closed(monkeypatch):
+    """One that is silent, one that answers something else, one that sends us away: none leaves a socket open."""
+    monkeypatch.setattr(link, "_CONNECT_S", 0.3)
+    away = servers.says(b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n")
+    async with (
+        servers.tcp(servers.silent) as silent,
+        servers.tcp(servers.says(b"HTTP/1.1 403 Forbidden\r\n\r\n")) as refusing,
+        servers.tcp(away) as redirecting,
+    ):
+        before = open_files()
+        urls = [f"ws://127.0.0.1:{port}" for port in (silent, refusing, redirecting)]
+        connection = await connect(urls, KEY, "test", most_wait_s=0.1)
+        await asyncio.sleep(2.5)
+        assert not connection.is_up
+        await connection.close()
+        await asyncio.sleep(0.2)
+        gc.collect()
+        assert open_files() <= before + 1
 
 
 async def test_a_url_that_does_not_answer_is_named():

@@ -6,7 +6,6 @@ import pytest
 
 from probe.base.errors import UserError
 from probe.net import block_pages
-from probe.net.http1 import HttpResponse
 
 HEAD = "name,scope,location_found,pattern_type,pattern,other\n"
 
@@ -25,12 +24,12 @@ def read(tmp_path):
 
 
 def page(body=b"", **headers):
-    """An HTTP answer."""
-    return HttpResponse(200, {k.replace("_", "-"): v for k, v in headers.items()}, body, complete=True)
+    """The headers and the body of an answer."""
+    return headers, body
 
 
 @pytest.mark.parametrize(
-    ("row", "response", "matches"),
+    ("row", "answer", "matches"),
     [
         ("a,nat,body,contains,blocked here", page(b"is blocked here."), True),
         ("a,nat,body,contains,blocked here", page(b"is blocked there."), False),
@@ -49,16 +48,16 @@ def page(body=b"", **headers):
         ),
     ],
 )
-def test_a_pattern_is_searched_in_its_location(read, row, response, matches):
+def test_a_pattern_is_searched_in_its_location(read, row, answer, matches):
     """In the body or in one header, in one of four ways."""
-    assert block_pages.match(response, read(row)) == ("a" if matches else "")
+    assert block_pages.match(*answer, read(row)) == ("a" if matches else "")
 
 
 def test_no_row_counts_when_a_harmless_one_matches(read):
     """Harmless rows have scope `fp`."""
     rows = read("a,nat,body,contains,blocked", "ok,fp,body,contains,this is a blog about blocking")
-    assert block_pages.match(page(b"blocked"), rows) == "a"
-    assert block_pages.match(page(b"blocked? this is a blog about blocking"), rows) == ""
+    assert block_pages.match(*page(b"blocked"), rows) == "a"
+    assert block_pages.match(*page(b"blocked? this is a blog about blocking"), rows) == ""
 
 
 def test_rows_for_dns_are_ignored(read):

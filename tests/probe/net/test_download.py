@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from probe.net.download import LARGEST, curve
+from probe.net.download import curve
+from probe.net.http_client import LARGEST
 from tests.support import servers
 
 ADDRESS, HOST = "198.51.100.80", "service.example"

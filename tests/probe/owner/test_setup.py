@@ -113,6 +113,6 @@ def test_where_networks_cannot_be_identified_setup_writes_the_answer_to_the_conf
 def test_a_watch_that_cannot_be_fetched_is_named(own_home):
     """From the operator's site or from a file."""
     with pytest.raises(UserError, match="can't be fetched"):
-        setup.fetch("http://127.0.0.1:1/watch.signed")
+        setup.watch_from("http://127.0.0.1:1/watch.signed")
     with pytest.raises(UserError, match="can't be fetched"):
-        setup.fetch(str(own_home / "nowhere"))
+        setup.watch_from(str(own_home / "nowhere"))

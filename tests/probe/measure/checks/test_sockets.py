@@ -8,24 +8,16 @@ from probe.measure.checks import sockets
 from probe.measure.context import Context
 from tests.support import servers
 
-OPENS = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
-
 SOCKETS = {"one.socket.example": "198.51.100.91", "two.socket.example": "198.51.100.92"}
 
 
 async def test_each_host_is_resolved_and_asked(town, network, clock, authority):
     """One opens a web socket, one is reset; nothing but what they resolved to is contacted."""
-
-    async def opens(reader, writer):
-        asked.append(await reader.readuntil(b"\r\n\r\n"))
-        writer.write(OPENS)
-        await reader.read(1)
-
     asked = []
     for host, address in SOCKETS.items():
         town.names[host] = (address,)
     (one, two), (here, there) = SOCKETS, SOCKETS.values()
-    await town.put(here, 443, opens, authority.issue(one))
+    await town.put(here, 443, servers.opens_web_socket(asked), authority.issue(one))
     await town.put(there, 443, servers.resets_after_reading)
     web = msgspec.structs.replace(town.watch.surfaces.web, sockets=(one, two, "three.socket.example"))
     watch = msgspec.structs.replace(town.watch, surfaces=msgspec.structs.replace(town.watch.surfaces, web=web))
