@@ -15,6 +15,7 @@ import structlog
 import uvicorn
 
 from aggregator.answers.reviser import Reviser
+from aggregator.api import server
 from aggregator.api.app import create_app
 from aggregator.api.shapes import Health
 from aggregator.inference.onset import infer
@@ -37,8 +38,6 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 _NATS_WITHIN_S = 5.0
-_API_SHUTDOWN_S = 3
-"""How long the API's open requests may take to finish once the aggregator stops."""
 
 
 class Aggregator:
@@ -121,20 +120,12 @@ def run(settings: Settings) -> None:
 class _ApiServer(uvicorn.Server):
     """uvicorn without its own signal handlers: `Aggregator.run` ends all of its tasks together.
 
-    There is no access log, since it would hold callers' addresses. Prints {"api": URL} on stdout once it answers.
+    Prints {"api": URL} on stdout once it answers.
     """
 
     def __init__(self, app: Litestar, url: str) -> None:
         self._url = url
-        super().__init__(
-            uvicorn.Config(
-                app,
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                timeout_graceful_shutdown=_API_SHUTDOWN_S,
-            )
-        )
+        super().__init__(server.config(app))
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)

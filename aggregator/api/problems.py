@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 import structlog
-from litestar import MediaType, Request, Response
-from litestar.exceptions import HTTPException
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException
 from litestar.openapi.datastructures import ResponseSpec
 
 from aggregator.store.store import StoreError
@@ -28,6 +28,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     status: int
     detail: str
     instance: str
+    """The path of the request; "" where the request could not be parsed."""
 
 
 def respond(request: ApiRequest, status: int, detail: str) -> Response[Problem]:
@@ -39,10 +40,30 @@ def respond(request: ApiRequest, status: int, detail: str) -> Response[Problem]:
 def from_http(request: ApiRequest, error: HTTPException) -> Response[Problem]:
     """The problem for an error that a route or Litestar raised. Wrong parameters are named."""
     parameters = error.extra if isinstance(error.extra, list) else []
-    wrong = "; ".join(f"{p.get('key', '?')}: {p.get('message', '')}" for p in parameters if isinstance(p, dict))
+    wrong = "; ".join(_parameter(**p) for p in parameters if isinstance(p, dict))
     response = respond(request, error.status_code, wrong or error.detail or HTTPStatus(error.status_code).phrase)
     if error.headers:
         response.headers.update(error.headers)
+    return response
+
+
+def _parameter(*, key: str = "?", message: str = "", **_: object) -> str:
+    """What is wrong with a parameter, by what Litestar found."""
+    hint = " (as 2025-05-25T21:40:00Z; in a URL, + is written %2B)" if "RFC3339" in message else ""
+    return f"{key}: {message}{hint}"
+
+
+def from_path(request: ApiRequest, error: NotFoundException) -> Response[Problem]:
+    """The problem for a path that does not exist, or that names something that does not exist."""
+    is_route = "route_handler" in request.scope
+    return from_http(request, error) if is_route else respond(request, 404, "no such path; /docs lists all paths")
+
+
+def from_method(request: ApiRequest, error: MethodNotAllowedException) -> Response[Problem]:
+    """The problem for a method that no route has. The header Allow names those that the path has."""
+    detail = f"{request.method[:20]} is not supported here: this API is only read, with GET or HEAD"
+    response = respond(request, error.status_code, detail)
+    response.headers.update(error.headers or {})
     return response
 
 
@@ -62,10 +83,16 @@ def documented(**codes: str) -> dict[int, ResponseSpec]:
     """The problems that a route may answer with, for the OpenAPI document. Keywords: `s404="no such watch"`."""
     return {
         int(code.removeprefix("s")): ResponseSpec(
-            Problem, description=why, generate_examples=False, media_type=cast("MediaType", MEDIA_TYPE)
+            Problem, description=why, generate_examples=False, media_type=MEDIA_TYPE
         )
         for code, why in codes.items()
     }
 
 
-HANDLERS: dict[int | type[Exception], Any] = {HTTPException: from_http, StoreError: from_store, Exception: from_bug}
+HANDLERS: dict[int | type[Exception], Any] = {
+    HTTPException: from_http,
+    NotFoundException: from_path,
+    MethodNotAllowedException: from_method,
+    StoreError: from_store,
+    Exception: from_bug,
+}

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import random
 import secrets
 import socket
@@ -170,3 +171,31 @@ def test_a_missing_nats_server_and_a_taken_port_are_named(tmp_path):
         taken.listen()
         port = taken.getsockname()[1]
         assert f"--api-port {port}: " in refusal(*keys, *store, *watch, "--api-port", port)
+
+
+async def test_the_log_is_json_and_names_no_caller(server):
+    """Each line, those of the HTTP server and of other libraries too: also while requests are odd and NATS is gone."""
+    with running(server) as (aggregator, url):
+        host, _, port = url.removeprefix("http://").partition(":")
+        ports = []
+        for sent in (
+            b"\x16\x03\x01no HTTP\r\n\r\n",
+            b"OPTIONS /v1/watches HTTP/1.0\r\n\r\n",
+            b"GET /nothing HTTP/1.0\r\n\r\n",
+        ):
+            with socket.create_connection((host, int(port)), timeout=10) as caller:
+                ports.append(caller.getsockname()[1])
+                caller.sendall(sent)
+                assert caller.recv(65536).startswith(b"HTTP/1.1 ")
+        server.kill()
+        await eventually(lambda: not healthy(aggregator, url), within_s=WITHIN_S)
+    text = aggregator.log.read_text()
+    assert "Invalid HTTP request" in text
+    assert [line for line in text.splitlines() if not isinstance(decoded(line), dict)] == []
+    assert [port for port in ports if f":{port}" in text or f" {port})" in text] == []
+
+
+def decoded(line):
+    """A line's JSON; None if it is none."""
+    with contextlib.suppress(json.JSONDecodeError):
+        return json.loads(line)

@@ -6,11 +6,13 @@ from contextlib import contextmanager
 
 import uvicorn
 
+from aggregator.api.server import config
+
 
 @contextmanager
 def serving(app):
     """Gives the URL at which the application answers."""
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, access_log=False))
+    server = uvicorn.Server(config(app))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:

@@ -12,7 +12,9 @@ from aggregator.answers.entry import ProviderEntry, counts, entries
 from aggregator.answers.sentences import headline, with_sentences
 from aggregator.api.problems import ApiRequest
 from aggregator.api.requests import (
+    ETAG,
     PROBLEMS,
+    UNCHANGED,
     ApiData,
     AsOf,
     Cursor,
@@ -20,6 +22,7 @@ from aggregator.api.requests import (
     ProviderId,
     WatchId,
     from_cursor,
+    hashed,
     moment,
     to_cursor,
     versioned,
@@ -33,29 +36,51 @@ _BEFORE_ALL_REVISIONS = (times.FOREVER, times.FOREVER, "~")
 """A sorting key before those of all revisions."""
 
 
-@get("/watches", opt={"shows": "directives"}, sync_to_thread=False)
-def watches(source: InjectedApiData) -> WatchList:
+@get(
+    "/watches",
+    operation_id="listWatches",
+    summary="All watches",
+    tags=["watches"],
+    opt={"shows": "directives"},
+    sync_to_thread=False,
+    responses=UNCHANGED,
+    response_headers=ETAG,
+)
+def watches(request: ApiRequest, source: InjectedApiData) -> Response[WatchList]:
     """All watches: service, country and order, with the order's dates as they were written and what they can mean."""
-    return WatchList(items=tuple(watch_shape(w) for w in source.watches.values()))
+    return hashed(request, WatchList(items=tuple(watch_shape(w) for w in source.watches.values())))
 
 
-@get("/watches/{watch:str}/onsets", opt={"shows": "answers"}, sync_to_thread=True, responses=PROBLEMS)
+@get(
+    "/watches/{watch:str}/onsets",
+    operation_id="getOnsets",
+    summary="The answers of a watch",
+    tags=["answers"],
+    opt={"shows": "answers"},
+    sync_to_thread=True,
+    responses=PROBLEMS | UNCHANGED,
+    response_headers=ETAG,
+)
 def onsets(request: ApiRequest, source: InjectedApiData, watch: WatchId, as_of: AsOf = None) -> Response[Onsets]:
     """When the service stopped working on each provider of a watch, a headline in words, and the counts in it.
 
     All providers of the watch are listed. Where nothing was measured `answer` is null.
     """
-    found = source.watch(watch)
+    its_watch = source.watch(watch)
     until = moment("as_of", as_of, times.FOREVER)
-    version = source.store.read("watch_version", watch=found.id, as_of=until)[0]
-    return versioned(request, (found.digest, *version.values()), lambda: _onsets(source, found, until, version))
+    version = source.store.read("watch_version", watch=its_watch.id, as_of=until)[0]
+    return versioned(request, (its_watch.digest, *version.values()), lambda: _onsets(source, its_watch, until, version))
 
 
 @get(
     "/watches/{watch:str}/providers/{provider:str}",
+    operation_id="getProvider",
+    summary="One provider and its revisions",
+    tags=["answers"],
     opt={"shows": "answers"},
     sync_to_thread=True,
-    responses=PROBLEMS,
+    responses=PROBLEMS | UNCHANGED,
+    response_headers=ETAG,
 )
 def provider_page(
     request: ApiRequest,
@@ -63,18 +88,18 @@ def provider_page(
     watch: WatchId,
     provider: ProviderId,
     as_of: AsOf = None,
-    page: Cursor = None,
+    cursor: Cursor = None,
     limit: Annotated[int, QueryParameter(ge=1, le=500, description="Revisions on a page.")] = 50,
 ) -> Response[ProviderPage]:
     """One provider: its entry as among the onsets of its watch, and the revisions of its answers, newest first."""
-    its_watch, found = source.provider(watch, provider)
+    its_watch, its_provider = source.provider(watch, provider)
     until = moment("as_of", as_of, times.FOREVER)
-    after = from_cursor(page, _BEFORE_ALL_REVISIONS)
+    after = from_cursor(cursor, _BEFORE_ALL_REVISIONS)
     version = source.store.read("watch_version", watch=its_watch.id, as_of=until)[0]
 
     def build() -> ProviderPage:
-        entry = next(e for e in current(source, its_watch, until)[0] if e.provider == found.id)
-        revisions = _revisions(source, its_watch, found.id, until, after, limit)
+        entry = next(e for e in current(source, its_watch, until)[0] if e.provider == its_provider.id)
+        revisions = _revisions(source, its_watch, its_provider.id, until, after, limit)
         last = revisions[-1] if len(revisions) == limit else None
         return ProviderPage(watch=its_watch.id, entry=entry, revisions=revisions, next=_next(last))
 
@@ -85,8 +110,8 @@ def current(source: ApiData, watch: Watch, until: int) -> tuple[tuple[ProviderEn
     """A watch's entries as of `until` (ms), and the rule sets and models that made their answers. Raises StoreError."""
     rows = source.store.read("watch_answers", watch=watch.id, as_of=until)
     answers = {(r["provider"], r["surface"]): msgspec.json.decode(r["answer"], type=Answer) for r in rows}
-    found = tuple(with_sentences(watch, e) for e in entries(watch, answers))
-    return found, {r["rule_set"] for r in rows}, {r["model"] for r in rows}
+    worded = tuple(with_sentences(watch, e) for e in entries(watch, answers))
+    return worded, {r["rule_set"] for r in rows}, {r["model"] for r in rows}
 
 
 def _onsets(source: ApiData, watch: Watch, until: int, version: dict[str, int]) -> Onsets:

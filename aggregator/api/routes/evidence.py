@@ -10,7 +10,17 @@ from litestar.exceptions import NotFoundException
 from litestar.params import PathParameter
 
 from aggregator.api.problems import ApiRequest
-from aggregator.api.requests import PROBLEMS, ApiData, AsOf, InjectedApiData, WatchId, hashed, moment
+from aggregator.api.requests import (
+    ETAG,
+    PROBLEMS,
+    UNCHANGED,
+    ApiData,
+    AsOf,
+    InjectedApiData,
+    WatchId,
+    hashed,
+    moment,
+)
 from aggregator.api.shapes import Measurements, StoredMeasurement, StoredVerdict
 from probe.base import times
 from probe.protocol import segment
@@ -20,9 +30,13 @@ _Hex = Annotated[str, PathParameter(pattern="^[0-9a-f]{32}$", description="128 b
 
 @get(
     "/watches/{watch:str}/measurements/{measurement:str}",
+    operation_id="getMeasurements",
+    summary="A measurement or a run",
+    tags=["evidence"],
     opt={"shows": "measurements"},
     sync_to_thread=True,
-    responses=PROBLEMS,
+    responses=PROBLEMS | UNCHANGED,
+    response_headers=ETAG,
 )
 def measurements(
     request: ApiRequest, source: InjectedApiData, watch: WatchId, measurement: _Hex, as_of: AsOf = None
@@ -53,18 +67,22 @@ def measurements(
 
 @get(
     "/segments/{segment_id:str}/raw",
+    operation_id="getSegment",
+    summary="A segment's signed bytes",
+    tags=["evidence"],
     opt={"shows": "raw"},
     media_type="application/octet-stream",
     sync_to_thread=True,
-    responses=PROBLEMS,
+    responses=PROBLEMS | UNCHANGED,
+    response_headers=ETAG,
 )
-def raw_segment(source: InjectedApiData, segment_id: _Hex) -> Response[bytes]:
+def raw_segment(request: ApiRequest, source: InjectedApiData, segment_id: _Hex) -> Response[bytes]:
     """A segment's bytes as its probe signed them. Anybody can check the signature and compute the id from them."""
     headers = {
         "Content-Disposition": f'attachment; filename="{segment_id}.segment"',
         "Cache-Control": "max-age=31536000, immutable",
     }
-    return Response(_raw(source, segment_id), media_type="application/octet-stream", headers=headers)
+    return hashed(request, _raw(source, segment_id), headers)
 
 
 def _raw(source: ApiData, segment_id: str) -> bytes:
@@ -78,11 +96,11 @@ def _stored_measurements(source: ApiData, segment_id: str, rows: list[dict[str, 
     """The measurements of one segment that are among `rows`, which are those of the query `measurement_places`."""
     wanted = {p["measurement_id"]: p for p in rows}
     opened = segment.open(_raw(source, segment_id))
-    found = []
+    stored = []
     for index, one in enumerate(opened.segment.measurements):
         row = wanted.get(segment.measurement_id(segment_id, index))
         if row is not None:
-            found.append(
+            stored.append(
                 StoredMeasurement(
                     measurement_id=row["measurement_id"],
                     segment_id=segment_id,
@@ -92,4 +110,4 @@ def _stored_measurements(source: ApiData, segment_id: str, rows: list[dict[str, 
                     measurement=one,
                 )
             )
-    return found
+    return stored

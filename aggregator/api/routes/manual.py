@@ -10,6 +10,7 @@ from typing import Any
 from litestar import MediaType, Response, get
 
 from aggregator.api.problems import ApiRequest
+from aggregator.api.requests import hashed
 
 _STYLE = """
 :root { color-scheme: light dark; --line: light-dark(#d9dde3, #333a45); --soft: light-dark(#f5f6f8, #1b2028); }
@@ -26,16 +27,16 @@ _CODE = re.compile(r"`([^`]*)`")
 _HEADERS = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
 
 
-@get("/openapi.json", include_in_schema=False, sync_to_thread=False)
-def document(request: ApiRequest) -> dict[str, Any]:
+@get("/openapi.json", include_in_schema=False, opt={"shows": "manual"}, sync_to_thread=True)
+def document(request: ApiRequest) -> Response[dict[str, Any]]:
     """The OpenAPI document."""
-    return request.app.openapi_schema.to_schema()
+    return hashed(request, request.app.state.document)
 
 
-@get("/docs", include_in_schema=False, sync_to_thread=False)
+@get("/docs", include_in_schema=False, opt={"shows": "manual"}, media_type=MediaType.HTML, sync_to_thread=True)
 def page(request: ApiRequest) -> Response[str]:
     """The manual as HTML."""
-    return Response(render(request.app.openapi_schema.to_schema()), media_type=MediaType.HTML, headers=_HEADERS)
+    return hashed(request, render(request.app.state.document), _HEADERS)
 
 
 def render(document: dict[str, Any]) -> str:
@@ -47,7 +48,8 @@ def render(document: dict[str, Any]) -> str:
         '<!doctype html><html lang="en"><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(info['title'])} API</title><style>{_STYLE}</style>"
-        f"<h1>{escape(info['title'])} API <small>{escape(info['version'])}</small></h1>{_prose(info['description'])}"
+        f"<h1>{escape(info['title'])} API <small>{escape(info['version'])}</small></h1>"
+        f"{_prose(info['summary'])}{_prose(info['description'])}"
         '<p>The same in a form for programs: <a href="/openapi.json"><code>/openapi.json</code></a>.</p>'
         f"<nav><ul>{links}</ul></nav>"
         f"{''.join(_operation(p, o) for p, o in operations)}"

@@ -8,15 +8,24 @@ from litestar import Response, get
 from litestar.exceptions import NotFoundException
 from litestar.params import PathParameter
 
-from aggregator.api.problems import ApiRequest
-from aggregator.api.requests import PROBLEMS, versioned
+from aggregator.api.problems import ApiRequest, documented
+from aggregator.api.requests import ETAG, UNCHANGED, UNKNOWN_NAME, WRONG_PARAMETER, versioned
 from aggregator.api.shapes import RuleSetShape
 from aggregator.judging.rule_set import load, newest, versions
 
 _Version = Annotated[str, PathParameter(description="A rule set's version, as `rule_set` names it in other answers.")]
 
 
-@get("/rule-sets/{version:str}", opt={"shows": "rule_sets"}, sync_to_thread=True, responses=PROBLEMS)
+@get(
+    "/rule-sets/{version:str}",
+    operation_id="getRuleSet",
+    summary="The rules of one version",
+    tags=["rules"],
+    opt={"shows": "rule_sets"},
+    sync_to_thread=True,
+    responses=documented(s400=WRONG_PARAMETER, s404=UNKNOWN_NAME) | UNCHANGED,
+    response_headers=ETAG,
+)
 def rules(request: ApiRequest, version: _Version) -> Response[RuleSetShape]:
     """The rules of one version in the order in which they are tried, each with the reason for its verdict.
 

@@ -13,7 +13,9 @@ from litestar.params import QueryParameter
 from aggregator.answers.reviser import REFERENCE_CADENCES
 from aggregator.api.problems import ApiRequest
 from aggregator.api.requests import (
+    ETAG,
     PROBLEMS,
+    UNCHANGED,
     ApiData,
     AsOf,
     Cursor,
@@ -38,9 +40,13 @@ _Labels = dict[tuple[str, str], SeriesProbe]
 
 @get(
     "/watches/{watch:str}/providers/{provider:str}/series",
+    operation_id="getSeries",
+    summary="The outcomes of a provider's runs",
+    tags=["evidence"],
     opt={"shows": "series"},
     sync_to_thread=True,
-    responses=PROBLEMS,
+    responses=PROBLEMS | UNCHANGED,
+    response_headers=ETAG,
 )
 def series(
     request: ApiRequest,
@@ -52,22 +58,22 @@ def series(
     ] = None,
     start: Annotated[dt.datetime | None, QueryParameter(description="Runs from here on (RFC 3339).")] = None,
     end: Annotated[dt.datetime | None, QueryParameter(description="Runs before this (RFC 3339).")] = None,
-    bins: Annotated[
+    bin: Annotated[  # noqa: A002 - the parameter's name, which errors give
         float | None,
-        QueryParameter(name="bin", ge=1, le=31 * 86400, description="Count runs in bins of this many seconds."),
+        QueryParameter(ge=1, le=31 * 86400, description="Count runs in bins of this many seconds."),
     ] = None,
     as_of: AsOf = None,
-    page: Cursor = None,
+    cursor: Cursor = None,
     limit: Annotated[int, QueryParameter(ge=1, le=10_000, description="Rows on a page.")] = 1000,
 ) -> Response[Series]:
     """Outcomes by probe in order of time. The watch's references are included: they tell `down` from `blocked`."""
-    its_watch, found = source.provider(watch, provider)
+    its_watch, its_provider = source.provider(watch, provider)
     until = moment("as_of", as_of, times.FOREVER)
-    shown, rule_set = _surface_and_rule_set(source, its_watch, found.id, surface, until)
+    surface_shown, rule_set = _surface_and_rule_set(source, its_watch, its_provider.id, surface, until)
     query: dict[str, Any] = {
         "watch": its_watch.id,
-        "provider": found.id,
-        "surface": shown,
+        "provider": its_provider.id,
+        "surface": surface_shown,
         "rule_set": rule_set,
         "as_of": until,
         "start": moment("start", start, 0),
@@ -75,18 +81,18 @@ def series(
         "near_ms": round(REFERENCE_CADENCES * its_watch.cadence_s * 1000),
         "limit": limit,
     }
-    labels = _labels(source, its_watch.id, found.id, rule_set)
-    rows = _runs(source, query, labels, page) if bins is None else []
-    counted = _bins(source, query, labels, page, round(bins * 1000)) if bins is not None else []
+    labels = _labels(source, its_watch.id, its_provider.id, rule_set)
+    rows = _runs(source, query, labels, cursor) if bin is None else []
+    counted = _bins(source, query, labels, cursor, round(bin * 1000)) if bin is not None else []
     last = (rows or counted)[-1] if len(rows or counted) == limit else None
     answer = Series(
         watch=its_watch.id,
-        provider=found.id,
-        surface=shown,
+        provider=its_provider.id,
+        surface=surface_shown,
         rule_set=rule_set,
         probes=tuple(labels.values()),
         items=tuple(rows),
-        bin_s=bins,
+        bin_s=bin,
         bins=tuple(counted),
         next=_next(last) if last else None,
     )
@@ -114,10 +120,10 @@ def _surface_and_rule_set(
 
 def _labels(source: ApiData, watch: str, provider: str, rule_set: str) -> _Labels:
     """Every probe of a provider, and the references, by probe and line. Lines are numbered by their first run."""
-    found = source.store.read("provider_probes", watch=watch, provider=provider, rule_set=rule_set)
-    lines = list(dict.fromkeys(r["line"] for r in found if r["line"] and r["role"] == "probe"))
+    rows = source.store.read("provider_probes", watch=watch, provider=provider, rule_set=rule_set)
+    lines = list(dict.fromkeys(r["line"] for r in rows if r["line"] and r["role"] == "probe"))
     labels = {}
-    for row in found:
+    for row in rows:
         line = f"line {lines.index(row['line']) + 1}" if row["line"] in lines else "line ?"
         label = f"{'reference' if row['role'] == 'reference' else line} · …{row['probe'][-4:]}"
         labels[row["probe"], row["line"]] = SeriesProbe(
@@ -126,8 +132,8 @@ def _labels(source: ApiData, watch: str, provider: str, rule_set: str) -> _Label
     return labels
 
 
-def _runs(source: ApiData, query: dict[str, Any], labels: _Labels, page: str | None) -> list[RunOutcome]:
-    after = from_cursor(page, _BEFORE_ALL_RUNS)
+def _runs(source: ApiData, query: dict[str, Any], labels: _Labels, cursor: str | None) -> list[RunOutcome]:
+    after = from_cursor(cursor, _BEFORE_ALL_RUNS)
     rows = source.store.read("series", **query, after_at=after[0], after_run=after[1])
     return [
         RunOutcome(
@@ -149,8 +155,8 @@ def _runs(source: ApiData, query: dict[str, Any], labels: _Labels, page: str | N
     ]
 
 
-def _bins(source: ApiData, query: dict[str, Any], labels: _Labels, page: str | None, bin_ms: int) -> list[SeriesBin]:
-    after = from_cursor(page, _BEFORE_ALL_BINS)
+def _bins(source: ApiData, query: dict[str, Any], labels: _Labels, cursor: str | None, bin_ms: int) -> list[SeriesBin]:
+    after = from_cursor(cursor, _BEFORE_ALL_BINS)
     names = ("after_start", "after_probe", "after_line", "after_role")
     rows = source.store.read("series_bins", **query, bin_ms=bin_ms, **dict(zip(names, after, strict=True)))
     return [
