@@ -16,9 +16,10 @@ _LARGEST_VALUE = 4096
 """aiohttp refuses a line of more than 8,190 bytes."""
 _MOST_FIELDS = 100
 """aiohttp refuses more than 128."""
-_BEGINNING = b"HTTP/"
+_BEGINNING = b"HTTP"
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
-_STATUS_LINE = re.compile(rb"HTTP/1(?:\.(\d))?[ \t]+(\d{3})(?!\d)", re.IGNORECASE)
+_STATUS_LINE = re.compile(rb"HTTP(?:/(\d{0,4})(?:\.(\d{0,4}))?)?[ \t]+(\d{3})(?!\d)", re.IGNORECASE)
+"""As Chrome: a version of 1.1 or more is read as 1.1, anything else, and none, as 1.0."""
 _NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _WITHOUT_BODY = (101, 204, 304)
@@ -45,7 +46,7 @@ class ResponseHead:
 
         Both are empty until the head is complete, and later calls return only body.
 
-        Raises ProtocolFailure for what is not HTTP/1, as soon as that is certain, and for a head over LARGEST_HEAD.
+        Raises ProtocolFailure for what is not HTTP, as soon as that is certain, and for a head over LARGEST_HEAD.
         """
         if self.status is not None:
             return b"", data
@@ -87,7 +88,8 @@ def _parse(head: bytes) -> tuple[bytes, int, list[tuple[bytes, bytes]]]:
         name, colon, value = line.partition(b":")
         if colon and _NAME.fullmatch(name.strip()):
             fields.append((name.strip(), _cleaned(value)))
-    return (b"1.0" if status_line[1] == b"0" else b"1.1"), int(status_line[2]), fields
+    version = int(status_line[1] or 0), int(status_line[2] or 0)
+    return (b"1.1" if version >= (1, 1) else b"1.0"), int(status_line[3]), fields
 
 
 def _cleaned(value: bytes) -> bytes:
