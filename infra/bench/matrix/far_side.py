@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import datetime as dt
 import functools
 import json
 import random
@@ -20,11 +19,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import msgspec
-from cryptography.hazmat.primitives import serialization
 
 from infra.bench.matrix.addresses import APP, BLOCK_SERVER, CANARY, RESOLVERS, SITE, SITE_HOST, WATCH, zone
 from infra.lab.interference import PASS, methods
-from infra.lab.servers.certificates import AUTHORITY, Issuer
+from infra.lab.servers.authority import AUTHORITY, Authority
+from infra.lab.servers.certificates import server_context
 from infra.lab.servers.listener import RESET_ON_CLOSE
 from infra.lab.servers.pages import LARGE, block_page, redirect_to_https
 from infra.lab.servers.resolver import DnsOverTcp, Zone
@@ -34,6 +33,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from infra.lab.servers.responders import Reply
+
+_FROM_FIVE_DAYS_ON = (5, 3650)
+"""The validity, in days from now, of certificates that a slow clock sees."""
 
 
 class FarSideMode(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -171,25 +173,17 @@ class UdpResolver(asyncio.DatagramProtocol):
 
 def _contexts(data: Path) -> dict[str, ssl.SSLContext]:
     """Server contexts by the names in FarSideMode. The certificate for the probe to trust is written into `data`."""
-    trusted, foreign, in_five_days = Issuer("Lab authority"), Issuer("Filter authority"), dt.timedelta(days=5)
-    pems = {
-        "site": trusted.issue(SITE_HOST),
-        "early": trusted.issue(SITE_HOST, in_five_days),
-        "control": trusted.issue(WATCH.control.host),
-        "early-control": trusted.issue(WATCH.control.host, in_five_days),
-        "impostor": foreign.issue(SITE_HOST),
-        "notice": foreign.issue("notice.ostramere.example"),
+    trusted = Authority(data, "Lab authority")
+    foreign = Authority(data, "Filter authority", file="foreign.pem")
+    files = {
+        "site": trusted.write(SITE_HOST),
+        "early": trusted.write(SITE_HOST, days=_FROM_FIVE_DAYS_ON),
+        "control": trusted.write(WATCH.control.host),
+        "early-control": trusted.write(WATCH.control.host, days=_FROM_FIVE_DAYS_ON),
+        "impostor": foreign.write(SITE_HOST),
+        "notice": foreign.write("notice.ostramere.example"),
     }
-    (data / AUTHORITY).write_bytes(trusted.certificate.public_bytes(serialization.Encoding.PEM))
-    return {name: _context(data / f"{name}.pem", pem) for name, pem in pems.items()}
-
-
-def _context(file: Path, pem: bytes) -> ssl.SSLContext:
-    file.write_bytes(pem)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(file)
-    context.num_tickets = 0
-    return context
+    return {name: server_context(file) for name, file in files.items()}
 
 
 def _page(title: str, _host: str, path: str) -> bytes:
