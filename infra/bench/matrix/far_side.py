@@ -25,9 +25,9 @@ from infra.lab.interference import PASS, methods
 from infra.lab.servers.authority import AUTHORITY, Authority
 from infra.lab.servers.certificates import server_context
 from infra.lab.servers.listener import RESET_ON_CLOSE
-from infra.lab.servers.pages import LARGE, block_page, redirect_to_https
+from infra.lab.servers.pages import block_page, front_page, redirect_to_https
 from infra.lab.servers.resolver import DnsOverTcp, Zone
-from infra.lab.servers.responders import Http, Mtproto, NameFilter, Resets, Responder, Silent, Tls, response
+from infra.lab.servers.responders import Http, Mtproto, NameFilter, Resets, Responder, Silent, Tls
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,7 +102,7 @@ class FarSide:
         if tls in ("reset", "ignore"):
             return Resets() if tls == "reset" else Silent()
         context = self.contexts["impostor"] if tls == "impostor" else self.contexts[self.mode.certificate]
-        site = Tls(context, Http(functools.partial(_page, "Papergull")))
+        site = Tls(context, Http(_page("Papergull")))
         return NameFilter(SITE_HOST, site) if tls == "reset-name" else site
 
     def web_http(self) -> Responder:
@@ -113,10 +113,7 @@ class FarSide:
 
     def control(self) -> Responder:
         """A responder for the control on port 443."""
-        return Tls(
-            self.contexts[self.mode.control_certificate],
-            Http(functools.partial(_page, "Lighthouse")),
-        )
+        return Tls(self.contexts[self.mode.control_certificate], Http(_page("Lighthouse")))
 
     def replies(self, query: bytes) -> list[bytes]:
         """The replies of the line's resolver to a query."""
@@ -186,9 +183,8 @@ def _contexts(data: Path) -> dict[str, ssl.SSLContext]:
     return {name: server_context(file) for name, file in files.items()}
 
 
-def _page(title: str, _host: str, path: str) -> bytes:
-    """The front page, or at the path of the watch's transfers a body of 96 KB."""
-    return response("200 OK", LARGE if path == WATCH.control.transfer else f"<title>{title}</title>")
+def _page(title: str) -> Callable[[str, str], bytes]:
+    return functools.partial(front_page, f"<title>{title}</title>", WATCH.control.transfer)
 
 
 async def main(data: Path) -> None:
