@@ -14,6 +14,7 @@ from aggregator.intake.ingest import IncomingSegment, Ingest
 from aggregator.judging import rule_set
 from aggregator.store.store import Store
 from infra.lab import scenario
+from infra.lab.servers.authority import Authority
 from infra.lab.truth import truth
 from infra.lab.watch import watch_toml
 from probe.base.clock import Clock
@@ -25,7 +26,6 @@ from probe.protocol import segment, watch_file
 from probe.protocol.keys import Key
 from tests.support import doc_pages, factory, lab_country
 from tests.support.asgi_server import serving
-from tests.support.authority import Authority
 from tests.support.doc_pages import ROOT
 from tests.support.empty_api import empty_api
 from tests.support.honest_internet import WEB, HonestInternet
@@ -54,7 +54,7 @@ def added_check(tmp_path, monkeypatch):
 
 async def test_the_example_of_a_check_is_found_and_measures(added_check, tmp_path):
     """By the file alone; over an invented internet."""
-    authority, dialer = Authority(tmp_path), MappedDialer()
+    authority, dialer = Authority(tmp_path, "Test authority"), MappedDialer()
     async with contextlib.AsyncExitStack() as stack:
         town = await HonestInternet(dialer, authority, stack).build()
         (check,) = choose(town.watch, [added_check])

@@ -43,7 +43,7 @@ def connector(dsn: str, *, create: bool) -> Connect:
         return partial(_embedded, str(directory))
     parts = urlsplit(dsn)
     if parts.scheme in ("http", "https") and parts.hostname:
-        return _server(parts, create=create)
+        return _server(dsn, parts, create=create)
     raise UserError(f"store {printable(dsn)}: not chdb:///absolute/path or http(s)://host:port/database")
 
 
@@ -54,15 +54,12 @@ def _embedded(path: str, settings: dict[str, Any]) -> Client:
         raise UserError("an embedded store needs chDB: pip install 'blockonset[embedded]'") from e
 
 
-def _server(parts: SplitResult, *, create: bool) -> Connect:
+def _server(dsn: str, parts: SplitResult, *, create: bool) -> Connect:
     database = unquote(parts.path.strip("/")) or DEFAULT_DATABASE
     connect = partial(
         clickhouse_connect.get_client,
+        dsn=dsn,
         interface=parts.scheme,
-        host=parts.hostname,
-        port=parts.port or (8443 if parts.scheme == "https" else 8123),
-        username=unquote(parts.username or "") or None,
-        password=unquote(parts.password or ""),
         autogenerate_session_id=False,  # the queries of one session can't run at the same time
     )
     if create:

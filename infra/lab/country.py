@@ -15,11 +15,12 @@ import msgspec
 import structlog
 
 from infra.lab.gateway import CountrySetup, Gateway, zone_of
-from infra.lab.runtime import allow_many_files, report_ready, stop_on_signals, warn_of_stalls
-from infra.lab.servers.certificates import AUTHORITY, Certificates
+from infra.lab.runtime import allow_many_files, report_ready, warn_of_stalls
+from infra.lab.servers.authority import AUTHORITY
+from infra.lab.servers.certificates import Certificates
 from probe.base import private_file
 from probe.base.errors import UserError
-from probe.base.stopping import stops_within
+from probe.base.stopping import stop_on_signals, stops_within
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

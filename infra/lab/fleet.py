@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 from infra.lab.country import BLOCK_PAGES, authority_file, line_names, map_file
 from infra.lab.dialer import CurrentMap, LabDialer
-from infra.lab.runtime import allow_many_files, report_ready, stop_on_signals, warn_of_stalls
+from infra.lab.runtime import allow_many_files, report_ready, warn_of_stalls
 from infra.lab.scenario import ABROAD_ASN
 from probe.agent.agent import Probe
+from probe.base.stopping import stop_on_signals
 from probe.custody.watch_renewal import signed_watch
 from probe.home import files
 from probe.home.config import Config, VantageConfig

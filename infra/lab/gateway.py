@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from infra.lab.in_force import in_force
 from infra.lab.interference import PASS
 from infra.lab.servers.listener import Listener, UdpListener
-from infra.lab.servers.pages import LARGE, block_page, redirect_to_https
+from infra.lab.servers.pages import block_page, front_page, redirect_to_https
 from infra.lab.servers.resolver import DnsOverTcp, Zone
-from infra.lab.servers.responders import Http, Mtproto, NameFilter, Paced, Resets, Silent, Tls, response
+from infra.lab.servers.responders import Http, Mtproto, NameFilter, Paced, Resets, Silent, Tls
 
 if TYPE_CHECKING:
     import asyncio
@@ -101,7 +101,7 @@ class Gateway:
 
     def _build(self, loop: asyncio.AbstractEventLoop) -> None:
         s, zone, certificates = self._country
-        control_page = functools.partial(_page, _CONTROL, s.control.transfer)
+        control_page = functools.partial(front_page, _CONTROL, s.control.transfer)
 
         def listen(address: str, port: int, role: ListenerRole, make_responder: Callable[[], Responder]) -> None:
             self._listeners[address, port] = role, Listener(loop, make_responder)
@@ -131,7 +131,7 @@ class Gateway:
         if tls == "ignore":
             return Silent()
         web = self._country.scenario.surfaces.web
-        page = functools.partial(_page, _SITE, web.transfer if web else "")
+        page = functools.partial(front_page, _SITE, web.transfer if web else "")
         site = Tls(certificates.impostor if tls == "impostor" else certificates.site, Http(page))
         if tls == "reset-name":
             return NameFilter(web.host if web else "", site)
@@ -141,8 +141,3 @@ class Gateway:
         now = self._interference
         is_blocked = now.touches("web") and now.http == "page"
         return Http(block_page if is_blocked else redirect_to_https)
-
-
-def _page(front: str, transfer: str, _host: str, path: str) -> bytes:
-    """The page `front`, or at the path of the watch's transfers a body of 96 KB."""
-    return response("200 OK", LARGE if transfer and path == transfer else front)

@@ -1,11 +1,10 @@
-"""What the lab's two processes share: limits, signals, the line on stdout when ready, and a check of the event loop."""
+"""What the lab's two processes share: limits, the line on stdout when ready, and a check of the event loop."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import resource
-import signal
 import sys
 import time
 
@@ -24,13 +23,6 @@ def allow_many_files() -> None:
     wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(_OPEN_FILES, hard)
     if soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-
-
-def stop_on_signals(stop: asyncio.Event) -> None:
-    """Have SIGTERM and SIGINT set `stop`."""
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
 
 
 def report_ready(message: dict[str, object]) -> None:

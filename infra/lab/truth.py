@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from infra.lab.watch import rfc3339
+from probe.base import times
 
 if TYPE_CHECKING:
     from infra.lab.scenario import Scenario
@@ -27,8 +27,8 @@ def truth(scenario: Scenario, zero_ms: int) -> list[dict[str, Any]]:
             {
                 "provider": p.id,
                 "blocked": block is not None,
-                "onset": rfc3339(zero_ms + round(block.onset_s * 1000)) if block else None,
-                "lift": rfc3339(zero_ms + round(lift_s * 1000)) if lift_s is not None else None,
+                "onset": times.text(zero_ms + round(block.onset_s * 1000)) if block else None,
+                "lift": times.text(zero_ms + round(lift_s * 1000)) if lift_s is not None else None,
                 "method": block.method if block else "",
                 "surfaces": list(block.surfaces) if block else [],
             }

@@ -17,7 +17,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from infra.child import as_child
+from infra.child import as_child, end, last_line
 from probe.base import private_file
 from probe.base.errors import UserError
 from probe.base.percent_template import PercentTemplate
@@ -122,21 +122,15 @@ class Server:
         while (ports := read_ports(self.config, self._process.pid)) is None:
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self.stop()
-                raise UserError(f"nats-server did not start: {_last_line(log)} (log: {log})")
+                raise UserError(f"nats-server did not start: {last_line(log)} (log: {log})")
             time.sleep(0.02)
         self.url = str(ports["nats"])
 
     def stop(self) -> None:
         """End the server and wait for it. May be called twice."""
         process, self._process = self._process, None
-        if process is None:
-            return
-        process.terminate()
-        try:
-            process.wait(_START_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        if process is not None:
+            end(process, _START_S)
 
     def kill(self) -> None:
         """Kill the server without warning, as a power cut would."""
@@ -168,8 +162,3 @@ def _checked(user: str) -> str:
     if not keys.is_id(user, "user"):
         raise UserError(f"NATS user {user!r}: not a user key (U…)")
     return user
-
-
-def _last_line(log: Path) -> str:
-    lines = log.read_text(errors="replace").strip().splitlines()
-    return lines[-1] if lines else "its log is empty"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Any
 
 import msgspec
 from rich.table import Table
+
+from probe.base import times
 
 WIDE = 150
 """Width of the table in characters when it goes to a file or a pipe."""
@@ -77,7 +78,7 @@ def error_s(result: ProviderResult) -> float | None:
     onset = result.answer["onset"]
     if result.truth is None or result.truth.onset is None or onset is None or onset["estimate"] is None:
         return None
-    return (_time(onset["estimate"]) - _time(result.truth.onset)).total_seconds()
+    return (times.moment(onset["estimate"]) - times.moment(result.truth.onset)).total_seconds()
 
 
 def table(report: Report) -> Table:
@@ -117,9 +118,5 @@ def table(report: Report) -> Table:
     return t
 
 
-def _time(text: str) -> dt.datetime:
-    return dt.datetime.fromisoformat(text)
-
-
 def _clock(text: str | None) -> str:
-    return f"{_time(text):%H:%M:%S}" if text else ""
+    return f"{times.moment(text):%H:%M:%S}" if text else ""

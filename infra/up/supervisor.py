@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import time
 from collections import deque
@@ -20,7 +19,7 @@ import msgspec
 import psutil
 import structlog
 
-from infra.child import as_child
+from infra.child import as_child, end, last_line
 from probe.base import private_file
 from probe.base.errors import UserError
 
@@ -54,7 +53,6 @@ class StackProcess:
     ready: Callable[[], dict[str, object] | None] | None = None
     ready_within_s: float = 60.0
     stop_within_s: float = 15.0
-    stop_signal: int = signal.SIGTERM
     nice: int = 0
     """Added to its niceness. Probes keep 0: time that a probe waits for a processor would count as network delay."""
     popen: subprocess.Popen[bytes] | None = None
@@ -149,14 +147,8 @@ class Supervisor:
         popen, process.popen = process.popen, None
         if process in self._processes:
             self._processes.remove(process)
-        if popen is not None and popen.poll() is None:
-            popen.send_signal(process.stop_signal)
-            try:
-                popen.wait(process.stop_within_s)
-            except subprocess.TimeoutExpired:
-                log.warning("a process did not end in time and is killed", process=process.name)
-                popen.kill()
-                popen.wait()
+        if popen is not None and popen.poll() is None and not end(popen, process.stop_within_s):
+            log.warning("a process did not end in time and was killed", process=process.name)
         self._write_record()
 
     def stop_all(self) -> None:
@@ -166,11 +158,7 @@ class Supervisor:
 
     def last_log_line(self, process: StackProcess) -> str:
         """The last line of the process's log."""
-        try:
-            lines = self._log(process).read_text(errors="replace").strip().splitlines()
-        except OSError:
-            lines = []
-        return lines[-1] if lines else "its log is empty"
+        return last_line(self._log(process))
 
     def _first_line(self, process: StackProcess) -> dict[str, object] | None:
         text = self._output(process).read_text()

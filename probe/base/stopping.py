@@ -1,15 +1,23 @@
-"""Waiting that ends early when a program is told to stop."""
+"""Stopping on a signal, and waiting that ends early when a program is told to stop."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
 T = TypeVar("T")
+
+
+def stop_on_signals(stop: asyncio.Event) -> None:
+    """Have SIGTERM and SIGINT (Ctrl-C) set `stop`, in the running event loop."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
 
 
 async def stops_within(stop: asyncio.Event, seconds: float) -> bool:

@@ -5,9 +5,10 @@ Nothing is written before consent is given, and only the source of the watch tha
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
+
+import tomli_w
 
 from probe.base import private_file, times
 from probe.base.errors import UserError
@@ -35,6 +36,7 @@ LARGEST_WATCH = 1 << 20
 _WAIT_S = 20.0
 MONTHLY_MB, SPOOL_MB = 120, 256
 """The limits of a new probe: data in a month, and disk space."""
+_HEADING = "# Written by `blockonset probe setup`. Every key: docs/configuration.md.\n"
 
 
 class SetupRequest(NamedTuple):
@@ -135,28 +137,24 @@ def watch_from(source: str) -> bytes:
 
 def configuration(invited: Invite, request: SetupRequest, everywhere: KnownNetwork, language: str) -> str:
     """The probe's TOML file. `everywhere` is what holds in every network that the probe will be in."""
-    q = json.dumps  # JSON's strings are valid in TOML
-    lines = [
-        "# Written by `blockonset probe setup`. Every key: docs/volunteer.md.",
-        'data = "."',
-        f'watch = "{files.WATCH}"',
-        f"nats = {q(list(invited.nats))}",
-        f"operator = {q(invited.operator)}",
-        f"api = {q(invited.api)}",
-        f"language = {q(language)}",
-        f"monthly_mb = {MONTHLY_MB}",
-        f"spool_mb = {SPOOL_MB}",
-    ]
+    table: dict[str, object] = {
+        "data": ".",
+        "watch": files.WATCH,
+        "nats": invited.nats,
+        "operator": invited.operator,
+        "api": invited.api,
+        "language": language,
+        "monthly_mb": MONTHLY_MB,
+        "spool_mb": SPOOL_MB,
+    }
     if request.ca_file:
-        lines.append(f"nats_ca = {q(str(request.ca_file.absolute()))}")
-    lines += ["", "[vantage]"]
+        table["nats_ca"] = str(request.ca_file.absolute())
+    vantage: dict[str, str] = {}
     if everywhere != this_network.UNKNOWN:
-        lines.append(f"access = {q(everywhere.access)}")
-        lines.append(f"line_kind = {q(everywhere.line_kind)}")
-        lines.append(f"line = {q(everywhere.line)}")
+        vantage = {"access": everywhere.access, "line_kind": everywhere.line_kind, "line": everywhere.line}
     if invited.whoami:
-        lines.append(f"whoami = {q(invited.whoami)}")
-    return "\n".join(lines) + "\n"
+        vantage["whoami"] = invited.whoami
+    return _HEADING + tomli_w.dumps(table | {"vantage": vantage})
 
 
 def serve(

@@ -6,7 +6,6 @@ nor its provider.
 
 from __future__ import annotations
 
-import datetime as dt
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -224,7 +223,4 @@ def _date_ms(header: str) -> int:
 
 
 def _time(ms: int) -> str | None:
-    if not ms:
-        return None
-    at = dt.datetime.fromtimestamp(ms / 1000, dt.UTC)
-    return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{ms % 1000:03d}Z"
+    return times.text(ms) if ms else None

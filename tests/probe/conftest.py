@@ -9,12 +9,12 @@ import pytest
 import structlog
 
 from infra.lab.country import BLOCK_PAGES
+from infra.lab.servers.authority import Authority
 from probe.base.clock import Clock
 from probe.measure.context import Context
 from probe.net.network import Network
 from probe.place import this_network
 from probe.protocol import invite, watch_file
-from tests.support.authority import Authority
 from tests.support.factory import APP_WATCH
 from tests.support.honest_internet import HonestInternet
 from tests.support.owned_probe import HOME, OPERATOR
@@ -29,7 +29,7 @@ PATIENT = 5.0
 @pytest.fixture(scope="session")
 def authority(tmp_path_factory):
     """The certificate authority that the tests' networks trust."""
-    return Authority(tmp_path_factory.mktemp("authority"))
+    return Authority(tmp_path_factory.mktemp("authority"), "Test authority")
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable
 
-    from tests.support.authority import Authority
+    from infra.lab.servers.authority import Authority
     from tests.support.servers import Answer, Handler, MappedDialer
 
 HOST, CONTRAST, CONTROL = "service.example", "harmless.example", "control.example"

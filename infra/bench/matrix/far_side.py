@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import datetime as dt
 import functools
 import json
 import random
@@ -20,20 +19,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import msgspec
-from cryptography.hazmat.primitives import serialization
 
 from infra.bench.matrix.addresses import APP, BLOCK_SERVER, CANARY, RESOLVERS, SITE, SITE_HOST, WATCH, zone
 from infra.lab.interference import PASS, methods
-from infra.lab.servers.certificates import AUTHORITY, Issuer
+from infra.lab.servers.authority import AUTHORITY, Authority
+from infra.lab.servers.certificates import server_context
 from infra.lab.servers.listener import RESET_ON_CLOSE
-from infra.lab.servers.pages import LARGE, block_page, redirect_to_https
+from infra.lab.servers.pages import block_page, front_page, redirect_to_https
 from infra.lab.servers.resolver import DnsOverTcp, Zone
-from infra.lab.servers.responders import Http, Mtproto, NameFilter, Resets, Responder, Silent, Tls, response
+from infra.lab.servers.responders import Http, Mtproto, NameFilter, Resets, Responder, Silent, Tls
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from infra.lab.servers.responders import Reply
+
+_FROM_FIVE_DAYS_ON = (5, 3650)
+"""The validity, in days from now, of certificates that a slow clock sees."""
 
 
 class FarSideMode(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -100,7 +102,7 @@ class FarSide:
         if tls in ("reset", "ignore"):
             return Resets() if tls == "reset" else Silent()
         context = self.contexts["impostor"] if tls == "impostor" else self.contexts[self.mode.certificate]
-        site = Tls(context, Http(functools.partial(_page, "Papergull")))
+        site = Tls(context, Http(_page("Papergull")))
         return NameFilter(SITE_HOST, site) if tls == "reset-name" else site
 
     def web_http(self) -> Responder:
@@ -111,10 +113,7 @@ class FarSide:
 
     def control(self) -> Responder:
         """A responder for the control on port 443."""
-        return Tls(
-            self.contexts[self.mode.control_certificate],
-            Http(functools.partial(_page, "Lighthouse")),
-        )
+        return Tls(self.contexts[self.mode.control_certificate], Http(_page("Lighthouse")))
 
     def replies(self, query: bytes) -> list[bytes]:
         """The replies of the line's resolver to a query."""
@@ -171,30 +170,21 @@ class UdpResolver(asyncio.DatagramProtocol):
 
 def _contexts(data: Path) -> dict[str, ssl.SSLContext]:
     """Server contexts by the names in FarSideMode. The certificate for the probe to trust is written into `data`."""
-    trusted, foreign, in_five_days = Issuer("Lab authority"), Issuer("Filter authority"), dt.timedelta(days=5)
-    pems = {
-        "site": trusted.issue(SITE_HOST),
-        "early": trusted.issue(SITE_HOST, in_five_days),
-        "control": trusted.issue(WATCH.control.host),
-        "early-control": trusted.issue(WATCH.control.host, in_five_days),
-        "impostor": foreign.issue(SITE_HOST),
-        "notice": foreign.issue("notice.ostramere.example"),
+    trusted = Authority(data, "Lab authority")
+    foreign = Authority(data, "Filter authority", file="foreign.pem")
+    files = {
+        "site": trusted.write(SITE_HOST),
+        "early": trusted.write(SITE_HOST, days=_FROM_FIVE_DAYS_ON),
+        "control": trusted.write(WATCH.control.host),
+        "early-control": trusted.write(WATCH.control.host, days=_FROM_FIVE_DAYS_ON),
+        "impostor": foreign.write(SITE_HOST),
+        "notice": foreign.write("notice.ostramere.example"),
     }
-    (data / AUTHORITY).write_bytes(trusted.certificate.public_bytes(serialization.Encoding.PEM))
-    return {name: _context(data / f"{name}.pem", pem) for name, pem in pems.items()}
+    return {name: server_context(file) for name, file in files.items()}
 
 
-def _context(file: Path, pem: bytes) -> ssl.SSLContext:
-    file.write_bytes(pem)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(file)
-    context.num_tickets = 0
-    return context
-
-
-def _page(title: str, _host: str, path: str) -> bytes:
-    """The front page, or at the path of the watch's transfers a body of 96 KB."""
-    return response("200 OK", LARGE if path == WATCH.control.transfer else f"<title>{title}</title>")
+def _page(title: str) -> Callable[[str, str], bytes]:
+    return functools.partial(front_page, f"<title>{title}</title>", WATCH.control.transfer)
 
 
 async def main(data: Path) -> None:

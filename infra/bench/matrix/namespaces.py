@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from infra.bench.matrix.addresses import APP, BLOCK_SERVER, FAR_SIDE_ADDRESSES, RESOLVERS, SITE, SITE_HOST
+from infra.child import end
 from probe.base.errors import UserError
 
 if TYPE_CHECKING:
@@ -254,5 +255,4 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     for pipe in (process.stdin, process.stdout):
         if pipe is not None:
             pipe.close()
-    process.terminate()
-    process.wait(10)
+    end(process, 10)

@@ -10,10 +10,10 @@ import asyncio
 import contextlib
 import json
 import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 from infra.bench.matrix import near_side
+from infra.child import blockonset, end
 from infra.lab import scenario
 from infra.lab.country import BLOCK_PAGES, authority_file, map_file
 from infra.lab.dialer import CurrentMap, LabDialer
@@ -100,7 +100,7 @@ def _scenario(only: Collection[str] = ()) -> str:
 @contextlib.contextmanager
 def _country(file: Path, folder: Path, zero_ms: int) -> Iterator[None]:
     """Run the shipped command for the time of a block, which begins when the country is ready."""
-    command = [sys.executable, "-m", "probe", "lab", "country", "--scenario", str(file), "--data", str(folder)]
+    command = [*blockonset("lab", "country"), "--scenario", str(file), "--data", str(folder)]
     log = folder / "country.log"
     with log.open("wb") as err:
         process = subprocess.Popen([*command, "--zero-ms", str(zero_ms)], stdout=subprocess.PIPE, stderr=err)
@@ -110,7 +110,6 @@ def _country(file: Path, folder: Path, zero_ms: int) -> Iterator[None]:
             raise UserError(f"the lab's country didn't start: {log.read_text()}")
         yield
     finally:
-        process.terminate()
-        process.wait(10)
+        end(process, 10)
         if process.stdout:
             process.stdout.close()

@@ -25,7 +25,7 @@ from infra.bench.weight.weighed import ProbeWeight
 from infra.child import as_child, blockonset
 from infra.lab.country import authority_file, map_file
 from infra.lab.scenario import load
-from infra.lab.servers.certificates import Issuer
+from infra.lab.servers.authority import Authority
 from infra.lab.watch import watch_toml
 from infra.nats import nats_server
 from probe.base.clock import now_ms
@@ -145,10 +145,8 @@ async def weigh(folder: Path) -> ProbeWeight:
     own = Key.load_or_create(probe / files.KEY, "user")
     raw = watch_toml(scenario, zero_ms)
     (folder / "watch.signed").write_bytes(watch_file.sign(raw, operator))
-    authority = Issuer("Bench authority")
-    pem, ca = folder / "collector.pem", folder / "ca.pem"
-    pem.write_bytes(authority.issue("localhost"))
-    ca.write_bytes(_public(authority))
+    authority = Authority(folder / "tls", "Bench authority")
+    pem, ca = authority.write("localhost"), authority.file
     server = nats_server.Server(nats_server.write_config(folder / "nats", core_users=[core.id], probes=[own.id]))
     with server.config.open("a") as config:
         config.write(_TLS % {"pem": pem})
@@ -232,12 +230,6 @@ def _config(folder: Path, port: int, operator: str, ca: Path) -> str:
         f'data = "{folder}/probe"\nwatch = "{folder}/watch.signed"\noperator = "{operator}"\nnats_ca = "{ca}"\n'
         f'nats = ["tls://localhost:{port}"]\ndeliver_every_s = {DELIVER_S}\n[vantage]\nasn = 64500\nline = "a"\n'
     )
-
-
-def _public(authority: Issuer) -> bytes:
-    from cryptography.hazmat.primitives.serialization import Encoding  # noqa: PLC0415
-
-    return authority.certificate.public_bytes(Encoding.PEM)
 
 
 async def _until(is_done, within_s: float = 120.0) -> None:  # type: ignore[no-untyped-def] # noqa: ANN001

@@ -1,4 +1,4 @@
-"""Web pages that the lab and the benches share. Each takes the host and the path of a request, for `Http`."""
+"""Web pages that the lab and the benches share. The last two arguments of each are a request's host and path."""
 
 from __future__ import annotations
 
@@ -11,6 +11,11 @@ _BLOCK_PAGE = """<!doctype html>
 <body><h1>This site has been blocked by order of the Signals Office of Ostramere</h1></body></html>
 """
 """Probes recognize it by a row of `infra/lab/block_pages.csv`."""
+
+
+def front_page(body: str, transfer: str, _host: str, path: str) -> bytes:
+    """A site's page with this body, or LARGE at the path of the watch's transfers ("" for none)."""
+    return response("200 OK", LARGE if transfer and path == transfer else body)
 
 
 def block_page(_host: str, _path: str) -> bytes:

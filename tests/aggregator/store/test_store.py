@@ -1,10 +1,12 @@
 """A store opens or its error says why not, reads only named queries, and keeps what is inserted."""
 
+import base64
 import os
 import subprocess
 import sys
 import threading
 import time
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
@@ -155,6 +157,26 @@ def test_a_store_that_cannot_be_opened_says_why(dsn, message):
     with pytest.raises(UserError, match=message) as caught:
         Store.open(dsn)
     assert "secret" not in caught.value.message
+
+
+def test_a_servers_user_and_password_are_taken_from_its_address():
+    """Percent-encoded characters are decoded."""
+    credentials = []
+
+    class Refusing(BaseHTTPRequestHandler):
+        def do_POST(self):
+            credentials.append(self.headers["Authorization"])
+            self.send_error(500)
+
+        def log_message(self, *_):
+            """Log nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Refusing) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with pytest.raises(UserError, match=r"store http://127\.0\.0\.1:"):
+            Store.open(f"http://ali%40ce:se%2Fcret@127.0.0.1:{server.server_port}/data%20base", create=False)
+        server.shutdown()
+    assert base64.b64decode(credentials[0].removeprefix("Basic ")) == b"ali@ce:se/cret"
 
 
 def test_a_store_that_must_exist_is_not_made(tmp_path):

@@ -13,7 +13,7 @@ from aggregator.intake.ingest import IncomingSegment, Ingest
 from aggregator.judging import rule_set
 from aggregator.store.store import Store
 from infra.lab import scenario
-from infra.lab.watch import rfc3339
+from probe.base import times
 from probe.measure.run import measure
 from probe.place.vantage import configured
 from probe.protocol import segment
@@ -77,7 +77,7 @@ def test_a_throttled_provider_is_called_throttled(answers):
     final, slow_ms = answers
     answer = final["dunmarrow-fixed"]
     assert (answer.state, answer.pattern, answer.method) == ("blocked", "throttled", "throttled")
-    assert answer.onset.earliest <= rfc3339(slow_ms) <= answer.onset.latest
+    assert answer.onset.earliest <= times.text(slow_ms) <= answer.onset.latest
 
 
 def test_a_provider_that_does_not_throttle_is_reachable(answers):

@@ -1,10 +1,12 @@
 """A wait ends when it is over or when the program is told to stop, whichever comes first."""
 
 import asyncio
+import os
+import signal
 
 import pytest
 
-from probe.base.stopping import stops_within, unless_stopped
+from probe.base.stopping import stop_on_signals, stops_within, unless_stopped
 
 
 async def test_a_wait_says_whether_it_was_cut_short():
@@ -13,6 +15,15 @@ async def test_a_wait_says_whether_it_was_cut_short():
     assert not await stops_within(stop, 0.01)
     asyncio.get_running_loop().call_later(0.01, stop.set)
     assert await stops_within(stop, 5)
+    assert await stops_within(stop, 5)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_sets_the_event(number):
+    """Instead of ending the process."""
+    stop = asyncio.Event()
+    stop_on_signals(stop)
+    os.kill(os.getpid(), number)
     assert await stops_within(stop, 5)
 
 

@@ -12,13 +12,13 @@ import time
 import dns.resolver
 import pytest
 
+from infra.lab.servers.authority import Authority
 from probe.base.errors import UserError
 from probe.net.counted_socket import CountedSocket
 from probe.net.dialer import RealDialer
 from probe.net.network import Network
 from tests.probe.conftest import LIMIT, PATIENT
 from tests.support import servers
-from tests.support.authority import Authority
 
 ADDRESS = "198.51.100.7"
 HOST = "service.example"

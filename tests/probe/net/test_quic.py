@@ -7,11 +7,11 @@ import time
 import pytest
 from aioquic.quic.connection import QuicConnection
 
+from infra.lab.servers.authority import Authority
 from probe.measure.bytes_on_wire import of_step
 from probe.net import quic_process
 from tests.probe.conftest import LIMIT, PATIENT
 from tests.support import quic_server
-from tests.support.authority import Authority
 from tests.support.servers import LOOPBACK
 
 ADDRESS, HOST = "198.51.100.7", "service.example"

@@ -8,9 +8,10 @@ from probe.base.errors import UserError
 from probe.home import consent, files, texts
 from probe.home.config import load
 from probe.owner import ask_network, setup
+from probe.owner.setup import SetupRequest
 from probe.place import this_network
 from probe.place.this_network import NetworkState
-from probe.protocol import watch_file
+from probe.protocol import invite, watch_file
 from probe.protocol.keys import Key
 from tests.support.factory import APP_WATCH
 from tests.support.owned_probe import HOME, run_command
@@ -108,6 +109,18 @@ def test_where_networks_cannot_be_identified_setup_writes_the_answer_to_the_conf
     vantage = load(own_home / "home" / files.CONFIG, {}).vantage
     assert (vantage.access, vantage.line_kind, vantage.line) == ("mobile", "home", "b")
     assert not (own_home / "home" / files.NETWORKS).exists()
+
+
+def test_any_text_reaches_the_configuration_unchanged(tmp_path, invite_line):
+    """Quotes, backslashes, line breaks and characters beyond the first 65,536 of Unicode."""
+    text = 'a "b" \\c\n𠮷😀'
+    ca_file = tmp_path / 'ca \U0001f600 "x".pem'
+    request = SetupRequest(invite_line, tmp_path, None, "", "fixed", "home", text, ca_file)
+    known = ask_network.declared("fixed", "home", text)
+    file = tmp_path / files.CONFIG
+    file.write_text(setup.configuration(invite.read(invite_line), request, known, "en"), encoding="utf-8")
+    settings = load(file, {})
+    assert (settings.vantage.line, settings.vantage.line_kind, settings.nats_ca) == (text, "home", str(ca_file))
 
 
 def test_a_watch_that_cannot_be_fetched_is_named(own_home):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from infra.lab.servers.authority import Authority
 from probe.home import texts
 from probe.net.network import Network
 from probe.owner.doctor import questions, tls_interception
 from tests.support import servers
-from tests.support.authority import Authority
 from tests.support.honest_internet import CONTROL, CONTROL_ADDRESS
 from tests.support.servers import refusing
 
