@@ -14,14 +14,18 @@ from typing import TYPE_CHECKING
 import structlog
 import uvicorn
 
+from aggregator import metrics
 from aggregator.answers.reviser import Reviser
 from aggregator.api import server
 from aggregator.api.app import create_app
+from aggregator.api.requests import SOFTWARE
 from aggregator.api.shapes import Health
+from aggregator.inference.answer.describe import MODEL
 from aggregator.inference.onset import infer
 from aggregator.intake.consumer import Consumer
 from aggregator.intake.ingest import Ingest
 from aggregator.intake.questions import QuestionHandler
+from aggregator.intake.stream_metrics import watch_stream
 from aggregator.judging import judge, rule_set
 from aggregator.store.store import Store
 from aggregator.watches import served
@@ -82,8 +86,11 @@ class Aggregator:
             max_bytes=s.stream_max_bytes,
         )
         await consumer.make_stream()
+        metrics.BUILD.info({"version": SOFTWARE, "rule_set": self._rules.version, "model": MODEL})
+        metrics.NATS_UP.set_function(lambda: self._is_connected)
         tasks = [
             asyncio.create_task(consumer.run(stop), name="ingest"),
+            asyncio.create_task(watch_stream(self._connection, stop), name="stream"),
             asyncio.create_task(self._reviser.run(stop), name="revise"),
             asyncio.create_task(self._api.serve(sockets=[self._listener]), name="api"),
         ]
@@ -99,12 +106,15 @@ class Aggregator:
             if isinstance(result, BaseException):
                 raise result
 
+    @property
+    def _is_connected(self) -> bool:
+        return self._connection is not None and self._connection.is_up
+
     def health(self) -> Health:
         """Whether the aggregator works, and what is wrong where it doesn't."""
-        nats = self._connection is not None and self._connection.is_up
         return Health(
-            ok=nats,
-            nats="connected" if nats else "not connected: probes keep what they measure",
+            ok=self._is_connected,
+            nats="connected" if self._is_connected else "not connected: probes keep what they measure",
             known_until_ms=self._ingest.complete_ms,
             rule_set=self._rules.version,
             watches=tuple(sorted(self._watches)),

@@ -9,7 +9,9 @@ from litestar import Litestar, Router
 from litestar.di import Provide
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.spec import Contact, License, Tag
+from litestar.plugins.prometheus import PrometheusConfig
 
+from aggregator import metrics
 from aggregator.api import audience, problems
 from aggregator.api.application import NoRoutes, ReadOnlyApi
 from aggregator.api.descriptions import StructSchemas
@@ -38,6 +40,11 @@ _TAGS = [
     Tag("operation", "The aggregator itself: its health, its metrics, and the network that a caller is in."),
 ]
 
+_HTTP_METRICS = PrometheusConfig(
+    app_name="blockonset", prefix="blockonset_http", group_path=True, buckets=[*metrics.SECONDS]
+)
+"""Counts requests by method, route and status. A path is a route's template: no label holds what was asked for."""
+
 
 def create_app(
     store: NamedReads,
@@ -64,6 +71,7 @@ def create_app(
             manual.document,
         ],
         guards=[audience.guard],
+        middleware=[_HTTP_METRICS.middleware],
         dependencies={"source": Provide(lambda: source, sync_to_thread=False)},
         exception_handlers=problems.HANDLERS,
         openapi_config=OpenAPIConfig(

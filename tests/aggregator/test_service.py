@@ -77,6 +77,9 @@ async def test_segments_become_receipts_and_answers(server):
         health = aggregator.get(f"{url}/healthz")
         assert health["ok"]
         assert health["watches"] == ["test"]
+        metrics = aggregator.text(f"{url}/metrics")
+        assert "blockonset_nats_up 1.0" in metrics
+        assert f'rule_set="{health["rule_set"]}"' in metrics
         server.kill()
         await eventually(lambda: not healthy(aggregator, url), within_s=WITHIN_S)
         server.start()

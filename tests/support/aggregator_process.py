@@ -39,8 +39,12 @@ class AggregatorProcess:
 
     def get(self, url):
         """The JSON at a URL."""
+        return json.loads(self.text(url))
+
+    def text(self, url):
+        """The text at a URL."""
         with urllib.request.urlopen(url, timeout=10) as response:
-            return json.load(response)
+            return response.read().decode()
 
     def kill(self):
         """Kill it, as a power cut would."""

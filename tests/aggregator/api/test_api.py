@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import re
+from pathlib import Path
 
 import httpx
 import msgspec
@@ -227,6 +228,29 @@ def test_metrics_are_in_prometheus_format(api):
     answered = api.get("/metrics")
     assert answered.headers["Content-Type"].startswith("text/plain")
     assert "# HELP blockonset_" in answered.text
+
+
+def test_requests_are_counted_by_route_and_never_by_what_was_asked_for(api):
+    """A label holds a route's template."""
+    api.get(f"{BASE}/providers/nobody", params={"as_of": "2026-01-01T00:00:00Z"})
+    api.get("/v1/198.51.100.7")
+    text = api.get("/metrics").text
+    route = 'path="/v1/watches/{watch}/providers/{provider}"'
+    counted = [
+        line for line in text.splitlines() if line.startswith("blockonset_http_requests_total{") and route in line
+    ]
+    assert any('status_code="404"' in line for line in counted)
+    assert "nobody" not in text
+    assert "198.51.100" not in text
+
+
+def test_every_metric_is_documented(api):
+    """In docs/api.md, with its type, and nothing else is."""
+    api.get("/v1/watches")
+    documented = set(re.findall(r"^\| `(blockonset_\w+)` \| (\w+) \|", Path("docs/api.md").read_text(), re.MULTILINE))
+    served = re.findall(r"^# TYPE (blockonset_\w+) (\w+)$", api.get("/metrics").text, re.MULTILINE)
+    served = {(name, kind) for name, kind in served if not name.endswith("_created")}
+    assert served | {("blockonset_http_requests_error_total", "counter")} == documented
 
 
 @pytest.mark.parametrize(
