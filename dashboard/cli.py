@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
+import importlib.util
 import json
 import os
 import socket
@@ -11,18 +11,24 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 from urllib.parse import urlsplit
 
-from cyclopts import App, Parameter
+from cyclopts import App, CycloptsError, Parameter
 
 if TYPE_CHECKING:
     from typing import TextIO
 
 app = App(name="dashboard", help="Show a watch's answers, live, in a browser.")
 
+API_VARIABLE = "BLOCKONSET_DASHBOARD_API"
+"""Also passes the URL on to the pages, which Streamlit runs as scripts."""
+VARIABLES = (API_VARIABLE,)
+
 _HOST = "127.0.0.1"
 _READY_WITHIN_S = 60.0
+_NEEDED = ("altair", "httpx", "streamlit")
+"""Modules that the pages import, when the first visitor comes; a missing one is reported at the start instead."""
 
 OPTIONS: dict[str, object] = {
     "server.address": _HOST,
@@ -57,7 +63,9 @@ OPTIONS: dict[str, object] = {
 @app.default
 def serve(
     *,
-    api: Annotated[str, Parameter(help="The URL of the aggregator's API.")] = "http://127.0.0.1:8601",
+    api: Annotated[
+        str, Parameter(help="The URL of the aggregator's API.", env_var=API_VARIABLE)
+    ] = "http://127.0.0.1:8601",
     port: Annotated[int, Parameter(help="The dashboard's port; 0 picks a free one.")] = 8501,
 ) -> None:
     """Serve the dashboard on 127.0.0.1 until Ctrl-C or SIGTERM.
@@ -67,8 +75,11 @@ def serve(
     parts = urlsplit(api)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         _refuse(f"--api {api}: not a URL such as http://127.0.0.1:8601")
-    os.environ["BLOCKONSET_API"] = api.rstrip("/")
+    os.environ[API_VARIABLE] = api.rstrip("/")
     bound = _free(port)
+    for module in _NEEDED:
+        if importlib.util.find_spec(module) is None:
+            raise ModuleNotFoundError(name=module)
     from streamlit.runtime.pages_manager import PagesManager  # noqa: PLC0415 - takes a second: --help need not wait
     from streamlit.web import bootstrap  # noqa: PLC0415
 
@@ -105,7 +116,6 @@ def _announce(port: int, out: TextIO) -> None:
         time.sleep(0.05)
 
 
-def _refuse(message: str) -> None:
-    """Exit with an error message: the dashboard imports no other package, so it can't raise UserError."""
-    sys.stderr.write(f"blockonset dashboard: {message}\n")
-    raise SystemExit(2)
+def _refuse(message: str) -> NoReturn:
+    """Raise an error that the command line prints in one line: the dashboard imports no other package's UserError."""
+    raise CycloptsError(msg=message)

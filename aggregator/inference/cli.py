@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 import msgspec
 import numpy as np
-from cyclopts import App, Parameter
+from cyclopts import App, Parameter, Token, UnknownOptionError
 from rich.console import Console
 
 from aggregator.inference.answer import common_cause
@@ -67,7 +67,9 @@ def infer(
         raise UserError("no file given: name files of measurements, or - for standard input together with --format")
     for name in files:
         if name.startswith("-") and len(name) > 1:
-            raise UserError(f"unknown option {name}; see blockonset infer --help")
+            raise UnknownOptionError(
+                token=Token(keyword=name, source="cli"), argument_collection=app.assemble_argument_collection()
+            )
     skipped: list[str] = []
     report = skipped.append if skip_bad else reading.stop
     rows = GatheredRows(row for file in files for row in reading.read(file, format, report))

@@ -23,9 +23,9 @@ from probe.cli.options import (
     Lang,
     LineName,
     LineWord,
-    directory_of,
     log_errors_only,
     print_json,
+    probe_directory_of,
     say,
     settings_of,
 )
@@ -139,7 +139,7 @@ def describe_network(
     from probe.owner import ask_network  # noqa: PLC0415
     from probe.place import this_network  # noqa: PLC0415
 
-    directory, words = directory_of(data), texts.load(lang)
+    directory, words = probe_directory_of(data), texts.load(lang)
     network, asn = this_network.current_network(), ask_network.learnt_asn(directory)
     answer = None if json else consent.at_terminal()
     known = ask_network.declared(access, line_kind, line)
@@ -164,7 +164,7 @@ def pause_probe(
     """Measure and send nothing for a while (30m, 8h, 2d), or until `resume`."""
     from probe.owner.pause import pause  # noqa: PLC0415
 
-    until, words = pause(directory_of(data), duration), texts.load(lang)
+    until, words = pause(probe_directory_of(data), duration), texts.load(lang)
     say(words.text("pause", "open") if until is None else words.text("pause", "until", until=times.readable(until)))
 
 
@@ -172,7 +172,7 @@ def resume_probe(*, data: Data = None, lang: Lang = "") -> None:
     """End a pause."""
     from probe.owner.pause import resume  # noqa: PLC0415
 
-    was_paused = resume(directory_of(data))
+    was_paused = resume(probe_directory_of(data))
     say(texts.load(lang).text("pause", "resumed" if was_paused else "not_paused"))
 
 
