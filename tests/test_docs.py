@@ -138,10 +138,10 @@ def variables_of(point: metadata.EntryPoint) -> tuple[str, ...]:
 
 
 def test_every_variable_is_documented():
-    """In configuration.md; and neither a page nor the code names one that nothing reads."""
+    """In configuration.md; and neither code nor page names one that nothing reads, but for decisions on old names."""
     assert sorted(variables() - set(VARIABLE.findall(doc_pages.text("configuration.md")))) == []
     files = [f for room in ROOMS for f in (ROOT / room).rglob("*") if f.suffix in {".py", ".toml", ".service"}]
-    files += [ROOT / "Makefile", ROOT / ".ci" / "run", *doc_pages.pages()]
+    files += [ROOT / "Makefile", ROOT / ".ci" / "run", *(p for p in doc_pages.pages() if p.parent.name != "decisions")]
     mentioned = {v for file in files for v in VARIABLE.findall(file.read_text(encoding="utf-8"))}
     assert sorted(mentioned - variables() - PREFIXES) == []
 

@@ -12,7 +12,6 @@ from typing import Annotated, Literal
 import msgspec
 import numpy as np
 from cyclopts import App, Parameter, Token, UnknownOptionError
-from rich.console import Console
 
 from aggregator.inference.answer import common_cause
 from aggregator.inference.answer.answer import Answer
@@ -28,6 +27,7 @@ from aggregator.inference.sensitivity import picked, sensitivity_of
 from aggregator.inference.watch_parameters import directive_dates
 from aggregator.watches.served import load
 from probe.base import times
+from probe.base.console import console
 from probe.base.errors import UserError
 from probe.protocol.watch import Watch
 
@@ -35,8 +35,6 @@ app = App(name="infer", help="Infer onsets from files of measurements: CSV, JSON
 
 SHOWN = 20
 """Skipped rows that are listed one by one; the others are counted."""
-WIDE = 200
-"""Columns of the table where the output is not a terminal."""
 MOST_S = 7 * 86400
 """The greatest cadence or lag, seconds."""
 
@@ -184,11 +182,11 @@ def _print(answers: list[Answer], extras: list[dict[str, object]], *, json: bool
             line = {**msgspec.to_builtins(answer), **extra}
             sys.stdout.write(msgspec.json.encode(line).decode() + "\n")
         return
-    console = Console(width=None if sys.stdout.isatty() else WIDE)
-    console.print(table(answers))
+    output = console()
+    output.print(table(answers))
     for answer, extra in zip(answers, extras, strict=True):
         if extra:
-            console.print(f"{answer.provider}: {msgspec.json.encode(extra).decode()}")
+            output.print(f"{answer.provider}: {msgspec.json.encode(extra).decode()}")
 
 
 def _print_trace(groups: Iterator[Rows]) -> None:

@@ -10,12 +10,11 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import cyclopts
 import msgspec
 from cyclopts import Parameter
-from rich.console import Console
 
 from aggregator.config import aggregator_variables
 from infra.up import report
@@ -24,8 +23,12 @@ from infra.up.lab_subject import LabSubject
 from infra.up.stack import Ports, Stack, Subject
 from infra.up.watch_subject import WatchSubject
 from probe.base import extras
+from probe.base.console import console
 from probe.base.errors import UserError
 from probe.home.config import probe_variables
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 VARIABLES = (*probe_variables(), *aggregator_variables())
 """`up` reads only one of them, and passes all of them on to the processes that it starts."""
@@ -98,12 +101,12 @@ def _run(
     fresh: bool,
     accepted: str,
 ) -> None:
-    console = Console(stderr=as_json)
+    output = console(stderr=as_json)
 
     # An unusable scenario or watch, or a refused consent, ends this before anything is created or deleted.
     requested: Subject = LabSubject(lab, 0) if lab else WatchSubject(watch or Path())
-    requested.agree(path, accepted, lambda text: console.print(text, markup=False, highlight=False, soft_wrap=True))
-    console.print(f"data directory: {path.absolute()}", markup=False, highlight=False, soft_wrap=True)
+    requested.agree(path, accepted, lambda text: output.print(text, markup=False, highlight=False, soft_wrap=True))
+    output.print(f"data directory: {path.absolute()}", markup=False, highlight=False, soft_wrap=True)
     data_directory = DataDirectory.open(
         path, f"lab {lab}" if lab else f"watch {(watch or Path()).stem}", fresh=fresh, lead_s=START_S
     )
@@ -115,16 +118,16 @@ def _run(
             cleanup.callback(stack.stop)
             try:
                 stack.start()
-                _print_addresses(console, stack, subject.advice, seconds)
+                _print_addresses(output, stack, subject.advice, seconds)
                 stack.keep_running(seconds)
             except KeyboardInterrupt:
-                console.print("stopping …")
+                output.print("stopping …")
                 return
             result = stack.finish()
     if as_json:
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(result), indent=2).decode() + "\n")
     else:
-        Console(width=None if sys.stdout.isatty() else report.WIDE).print(report.table(result))
+        output.print(report.table(result))
     if not result.custody.balanced:
         raise UserError(
             f"measurements were lost or counted twice: {result.custody}. "
@@ -132,13 +135,13 @@ def _run(
         )
 
 
-def _print_addresses(console: Console, stack: Stack, advice: str, seconds: float | None) -> None:
-    console.print(f"[bold]{stack.watch.title}[/bold]")
+def _print_addresses(output: Console, stack: Stack, advice: str, seconds: float | None) -> None:
+    output.print(f"[bold]{stack.watch.title}[/bold]")
     if stack.dashboard:
-        console.print(f"  dashboard  {stack.dashboard}")
-    console.print(f"  API        {stack.api}  (documentation: {stack.api}/docs)")
-    console.print(f"  {advice}")
-    console.print("  Ctrl-C stops everything." if seconds is None else f"  Stops by itself after {seconds:g} s.")
+        output.print(f"  dashboard  {stack.dashboard}")
+    output.print(f"  API        {stack.api}  (documentation: {stack.api}/docs)")
+    output.print(f"  {advice}")
+    output.print("  Ctrl-C stops everything." if seconds is None else f"  Stops by itself after {seconds:g} s.")
 
 
 @contextlib.contextmanager

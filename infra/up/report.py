@@ -8,9 +8,6 @@ from typing import Any
 import msgspec
 from rich.table import Table
 
-WIDE = 150
-"""Width of the table in characters when it goes to a file or a pipe."""
-
 
 class ProviderTruth(msgspec.Struct, frozen=True, kw_only=True):
     """What really happened at a provider of the lab; times RFC 3339 UTC."""

@@ -35,9 +35,6 @@ VARIABLES = probe_variables()
 app = App(name="probe", help="Measure from this connection, and deliver what was measured.")
 owner.add_to(app)
 
-_WIDE = 200
-"""Width in columns of a table that is written to a file or a pipe."""
-
 ConfigFile = Annotated[
     Path | None, Parameter(help="The probe's TOML file; variables (BLOCKONSET_PROBE_…) take precedence over it.")
 ]
@@ -126,10 +123,9 @@ def _print(measurements: Sequence[Measurement], *, json: bool) -> None:
     if json:
         print_json(measurements)
         return
-    from rich.console import Console  # noqa: PLC0415
-
+    from probe.base.console import console  # noqa: PLC0415
     from probe.cli import tables  # noqa: PLC0415
 
-    console = Console(width=None if sys.stdout.isatty() else _WIDE)
+    output = console()
     for measurement in measurements:
-        console.print(tables.steps(measurement))
+        output.print(tables.steps(measurement))
