@@ -14,7 +14,11 @@ from aggregator.config import aggregator_variables, load, store_dsn
 from aggregator.judging import judge, rule_set
 from aggregator.store.store import Store
 
-app = App(name="aggregator", help="Store measurements, judge them, infer the onsets, and serve the API.")
+app = App(
+    name="aggregator",
+    help="Store measurements, judge them, infer the onsets, and serve the API.\n\n"
+    "Without a command it does what `run` does: give --data DIR, a directory for the store and the keys.",
+)
 
 VARIABLES = aggregator_variables()
 
@@ -22,7 +26,8 @@ ConfigFile = Annotated[
     Path | None, Parameter(help="A TOML file with settings; variables and options take precedence over it.")
 ]
 DataDirectory = Annotated[
-    Path | None, Parameter(help="Directory of the store and the keys that are not given themselves.")
+    Path | None,
+    Parameter(help="Directory of the store and the keys that are not given themselves; created if missing."),
 ]
 StoreDsn = Annotated[
     str | None, Parameter(help="chdb:///absolute/path or http(s)://host:port/database. Default: in --data.")
@@ -55,7 +60,7 @@ def run(
     api_port: Annotated[int | None, Parameter(help="Port of the API on loopback; 0 picks a free one.")] = None,
     prefixes: Annotated[Path | None, Parameter(help="File of the prefix table for /v1/whoami.")] = None,
 ) -> None:
-    """Run until Ctrl-C or SIGTERM. Prints {"api": URL} on a line of its own once the API answers.
+    """Run the aggregator until Ctrl-C or SIGTERM. Prints {"api": URL} on a line of its own once the API answers.
 
     Give --data DIR, a directory for the store and the keys. Options that are not given are taken from the environment
     (BLOCKONSET_AGGREGATOR_NATS and so on), else from the file that --config or BLOCKONSET_AGGREGATOR_CONFIG names.

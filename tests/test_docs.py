@@ -19,7 +19,7 @@ from aggregator.judging import rule_set
 from infra.lab import scenario
 from infra.lab.interference import methods
 from probe.base import environment
-from probe.cli.main import GROUP
+from probe.cli.main import parts
 from probe.home import config
 from probe.measure import registry
 from tests.support import command_line, doc_pages
@@ -128,7 +128,7 @@ def test_the_example_of_an_aggregators_file_can_be_read(tmp_path, commented):
 
 def variables() -> set[str]:
     """Every variable that is read: by every command, by a part, or by the tests."""
-    of_parts = {name for point in metadata.entry_points(group=GROUP) for name in variables_of(point)}
+    of_parts = {name for point in parts() for name in variables_of(point)}
     return {*environment.COMMON, *of_parts}
 
 

@@ -53,7 +53,9 @@ def infer(
     order: Annotated[str | None, Parameter(help="When the order was given: a date, or RFC 3339.")] = None,
     deadline: Annotated[str | None, Parameter(help="By when to comply: a date, or RFC 3339.")] = None,
     tz: Annotated[str, Parameter(help="Time zone of --order and --deadline, an IANA name.")] = "UTC",
-    format: Annotated[Literal["csv", "jsonl", "parquet"] | None, Parameter(help="Default: by extension.")] = None,  # noqa: A002 - the option's name
+    format: Annotated[  # noqa: A002 - the option's name
+        Literal["csv", "jsonl", "parquet"] | None, Parameter(help="Format of the files. Default: by extension.")
+    ] = None,
     json: Annotated[bool, Parameter(help="Print one JSON line per answer.")] = False,
     trace: Annotated[bool, Parameter(help="Print the sequential test's score after each row instead.")] = False,
     sensitivity: Annotated[bool, Parameter(help="Add the answers with other priors, lines and clocks.")] = False,

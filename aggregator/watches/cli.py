@@ -70,7 +70,9 @@ def sign(
 @app.command(name="invite")
 def print_invite(
     *,
-    nats: Annotated[list[str], Parameter(help="A collector's URL, tls:// or wss://; may be given more than once.")],
+    nats: Annotated[
+        list[str], Parameter(help="A collector's URL, tls:// or wss://; may be given more than once.", negative="")
+    ],
     signed_watch: Annotated[str, Parameter(help="Where volunteers get the signed watch: an https URL or a path.")],
     key: Annotated[Path, Parameter(help="The operator's key file.")],
     api: Annotated[str, Parameter(help="URL of the public API.")] = "",

@@ -43,7 +43,7 @@ def list_(*, json: bool = False) -> None:
 
 
 @app.command
-def show(name: str, *, json: bool = False) -> None:
+def show(name: str, /, *, json: bool = False) -> None:
     """Show what happens in a scenario, what it stands for, and where the lab differs from a real network.
 
     Parameters

@@ -52,7 +52,7 @@ def up(
     ] = None,
     api_port: Annotated[int, Parameter(help="The API's port; 0 picks a free one.")] = 8601,
     dashboard_port: Annotated[int, Parameter(help="The dashboard's port; 0 picks a free one.")] = 8501,
-    dashboard: Annotated[bool, Parameter(help="--no-dashboard leaves the dashboard out.")] = True,
+    dashboard: Annotated[bool, Parameter(help="Whether to start the dashboard.")] = True,
     for_: Annotated[
         float | None, Parameter(name="--for", help="Stop after this many seconds and print the answers.")
     ] = None,

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 _WIDEST = 100
 _WIDEST_LABEL = 28
 """A label that is longer has a line of its own."""
+_KINDS = {"STR": "TEXT", "INT": "NUMBER", "FLOAT": "NUMBER"}
+"""What cyclopts calls the values of an option, in a reader's words."""
 _HIDDEN_DEFAULTS = {"False", '""', "()", "None"}
 """Defaults that tell a reader nothing."""
 
@@ -62,6 +64,8 @@ class PlainHelp:
 
 
 def _label(entry: HelpEntry) -> str:
+    kind = entry.metavar or ""
+    entry = entry.copy(metavar=_KINDS.get(kind.removesuffix("..."), kind.removesuffix("...")) or None)
     labels = entry.display_labels_with_metavar
     if entry.positional_label:
         labels = labels[:1]

@@ -12,6 +12,7 @@ import importlib.util
 import os
 import sys
 from importlib import metadata
+from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,13 +23,13 @@ from probe.cli import help  # noqa: A004 - the module's name says what it is
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from importlib.metadata import EntryPoint
 
     from cyclopts import App
 
 GROUP = "blockonset.commands"
 
 _ABOUT = "When did each network provider begin to block a service?"
+_COMPLETION = EntryPoint("completion", "probe.cli.completion:app", GROUP)
 _HELP_FLAGS = ("--help", "-h")
 
 
@@ -60,33 +61,43 @@ def _run(arguments: list[str]) -> None:
         print_error=False,
     )
     with extras.named(f"blockonset {first}", part.extras):
-        root.command(_with_version(part.load()), name=first)
+        root.command(_described(part.load()), name=first)
         if arguments[:2] != ["probe", "panic"]:  # which nothing may keep from working
             known = getattr(sys.modules[part.module], "VARIABLES", ())
-            environment.check(os.environ, metadata.entry_points(group=GROUP).names, known)
+            environment.check(os.environ, parts().names, known)
         try:
             root(arguments)
         except CycloptsError as e:
             raise UserError(usage.message(e, arguments)) from e
 
 
+def parts() -> EntryPoints:
+    """Every part: those that are installed, and `completion`, which belongs to the command itself."""
+    return EntryPoints([*metadata.entry_points(group=GROUP), _COMPLETION])
+
+
 def _find(name: str) -> EntryPoint:
     """The part with this name. Raises UserError if there is none."""
-    parts = metadata.entry_points(group=GROUP)
-    if name in parts.names:
-        return parts[name]
-    near = difflib.get_close_matches(name, parts.names, 1)
-    hint = f"did you mean {near[0]}?" if near else f"the commands are {', '.join(sorted(parts.names))}"
+    known = parts()
+    if name in known.names:
+        return known[name]
+    near = difflib.get_close_matches(name, known.names, 1)
+    hint = f"did you mean {near[0]}?" if near else f"the commands are {', '.join(sorted(known.names))}"
     what = f"option {name}" if name.startswith("-") else f"command {name!r}"
     raise UserError(f"unknown {what}; {hint} (see blockonset --help)")
 
 
-def _with_version(app: App) -> App:
-    """The App with our version for --version in it and in its commands; cyclopts would print its own."""
+def _described(app: App) -> App:
+    """The App with our version in it and in its commands, where cyclopts would print its own.
+
+    A part that is itself the only command is described by its function; its `help` is for the list of parts.
+    """
     app.version = _version
-    for name in app:
-        if not name.startswith("-"):
-            _with_version(app[name])
+    commands = [app[name] for name in app if not name.startswith("-")]
+    if app.default_command and not commands:
+        app.help = None
+    for command in commands:
+        _described(command)
     return app
 
 
@@ -95,8 +106,7 @@ def _version() -> str:
 
 
 def _help() -> str:
-    parts = sorted(metadata.entry_points(group=GROUP), key=lambda p: p.name)
-    listed = help.columns((p.name, summary(p)) for p in parts)
+    listed = help.columns((p.name, summary(p)) for p in sorted(parts(), key=lambda p: p.name))
     more = "blockonset COMMAND --help describes a command; blockonset --version prints the version."
     return f"Usage: blockonset COMMAND\n\n{_ABOUT}\n\nCommands:\n{listed}\n{help.paragraphs(more)}\n"
 

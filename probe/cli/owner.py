@@ -72,7 +72,7 @@ def set_up(
     lang: Lang = "",
     json: Json = False,
 ) -> None:
-    """Set a probe up on this line: what it does, your consent, its key, and a service if you like."""
+    """Set up a probe on this line: explain what it does, ask for your consent, create its key, and offer a service."""
     from probe.home import consent  # noqa: PLC0415 - here and below: each command loads what it needs
     from probe.owner.setup import SetupRequest, prepare, serve  # noqa: PLC0415
 
@@ -100,7 +100,7 @@ def set_up(
 
 
 def show_status(*, config: ConfigFile = None, lang: Lang = "", api: bool = True, json: Json = False) -> None:
-    """What the probe did today, what waits, and how many lines are behind the answers it counts for.
+    """Show what the probe did today, what waits, and how many lines are behind the answers that it counts for.
 
     Parameters
     ----------
@@ -177,7 +177,7 @@ def resume_probe(*, data: Data = None, lang: Lang = "") -> None:
 
 
 def examine(*, config: ConfigFile = None, lang: Lang = "", json: Json = False) -> None:
-    """Is everything in order here? One line for each question, with what to do about it.
+    """Examine what keeps the probe from measuring or delivering: one line a question, with what to do about it.
 
     Exit code 1 when something must be done.
     """
@@ -198,7 +198,7 @@ def examine(*, config: ConfigFile = None, lang: Lang = "", json: Json = False) -
 
 
 def show_segment(*, config: ConfigFile = None, json: Json = False) -> None:
-    """Every byte of the last segment, decoded: exactly what was sent from here, or will be."""
+    """Show every byte of the last segment, decoded: exactly what was sent from here, or will be."""
     from probe.owner.show import byte_ranges, contents, raw  # noqa: PLC0415
 
     data = raw(settings_of(config))

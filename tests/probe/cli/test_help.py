@@ -60,8 +60,9 @@ def test_a_negative_form_is_shown_only_where_it_does_something(capsys):
 def test_text_in_angle_or_square_brackets_is_not_taken_for_markup(capsys, tmp_path, monkeypatch):
     """A help text is printed as it was written."""
     (tmp_path / "bracketed.py").write_text(
-        "from typing import Annotated\nfrom cyclopts import App, Parameter\napp = App(help='The part <here> [bold].')\n"
-        "@app.default\ndef go(*, x: Annotated[str, Parameter(help='In [table] or `<name>`.')] = ''): ...\n"
+        "from typing import Annotated\nfrom cyclopts import App, Parameter\napp = App()\n@app.default\n"
+        "def go(*, x: Annotated[str, Parameter(help='In [table] or `<name>`.')] = ''):\n"
+        "    'The part <here> [bold].'\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
     point = main.metadata.EntryPoint("part", "bracketed:app", main.GROUP)

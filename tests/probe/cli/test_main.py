@@ -14,7 +14,7 @@ from probe.cli import main
 from tests.support import command_line
 
 ROOT = Path(__file__).parents[3]
-SHIPPED = {"probe", "aggregator", "infer", "watch", "dashboard", "up", "lab"}
+SHIPPED = {"probe", "aggregator", "infer", "watch", "dashboard", "up", "lab", "completion"}
 
 
 def run(capsys, *arguments):
