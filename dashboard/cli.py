@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import json
+import logging
 import os
 import socket
 import sys
@@ -36,6 +37,7 @@ OPTIONS: dict[str, object] = {
     "server.fileWatcherType": "none",
     "server.showEmailPrompt": False,
     "browser.gatherUsageStats": False,
+    "logger.hideWelcomeMessage": True,
     "runner.magicEnabled": False,
     "runner.fastReruns": False,  # otherwise a page that updates itself often might never finish
     "client.toolbarMode": "minimal",
@@ -83,13 +85,31 @@ def serve(
     from streamlit.runtime.pages_manager import PagesManager  # noqa: PLC0415 - takes a second: --help need not wait
     from streamlit.web import bootstrap  # noqa: PLC0415
 
+    log_as_others_do()
     PagesManager.uses_pages_directory = False  # otherwise a page's own address would run it without app.py
 
     threading.Thread(target=_announce, args=(bound, sys.stdout), daemon=True).start()
     options = {name.replace(".", "_"): value for name, value in OPTIONS.items()} | {"server_port": bound}
-    with contextlib.redirect_stdout(sys.stderr):  # stdout is for the one line of JSON, and Streamlit prints a greeting
+    with Path(os.devnull).open("w") as nothing, contextlib.redirect_stdout(nothing):  # stdout has one line of JSON
         bootstrap.load_config_options(options)
         bootstrap.run(str(Path(__file__).with_name("app.py")), is_hello=False, args=[], flag_options=options)
+
+
+def log_as_others_do() -> None:
+    """Let the lines of Streamlit and of its server go to the handler of all other lines, instead of to their own."""
+    from streamlit import logger  # noqa: PLC0415
+    from uvicorn.config import LOGGING_CONFIG  # noqa: PLC0415 - Streamlit's server, which takes this by default
+
+    logger.setup_formatter = _use_root_handler
+    logger.update_formatter()
+    LOGGING_CONFIG["loggers"].clear()
+
+
+def _use_root_handler(logger: logging.Logger) -> None:
+    """What Streamlit calls for each of its loggers."""
+    if handler := logger.__dict__.pop("streamlit_console_handler", None):
+        logger.removeHandler(handler)
+    logger.propagate = True
 
 
 def _free(port: int) -> int:
