@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING
 
 from probe.base.errors import UserError
@@ -36,6 +35,8 @@ def check(environment: Mapping[str, str], parts: Collection[str], known: Collect
 
 def _nearest(name: str, known: Collection[str]) -> str:
     """What the variable was probably meant to be, as the end of a sentence."""
+    import difflib  # noqa: PLC0415 - a probe that runs has no use for it
+
     ending = name.removeprefix(PREFIX)
     same_key = [k for k in known if k.removeprefix(PREFIX).partition("_")[2] == ending]
     near = same_key or difflib.get_close_matches(name, [*COMMON[:2], *known], 1, cutoff=0.85)

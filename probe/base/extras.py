@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import sys
 from importlib import metadata
 from typing import TYPE_CHECKING
 
@@ -32,7 +33,7 @@ def named(needing: str, extras: Sequence[str] = ()) -> Iterator[None]:
             raise
         module = (error.name or "").partition(".")[0]
         known = [extra for extra, requirement in requirements() if _provides(requirement, module)]
-        if not module or module in _OWN or not (known or extras):
+        if module in {"", *_OWN, *sys.stdlib_module_names} or not (known or extras):
             raise
         raise UserError(_message(needing, [x for x in known if x in extras] or known[:1] or extras, module)) from e
 

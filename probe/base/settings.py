@@ -7,7 +7,6 @@ variable the items of a list are separated by commas.
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_origin
@@ -130,6 +129,8 @@ def _check_keys(table: Mapping[str, Any], shape: type[msgspec.Struct], source: s
     fields = {field.name: field for field in msgspec.structs.fields(shape)}
     for key, value in table.items():
         if key not in fields:
+            import difflib  # noqa: PLC0415 - a probe that runs has no use for it
+
             near = difflib.get_close_matches(key, fields, 1)
             raise UserError(
                 f"{source}: unknown key {within}{key}" + (f": did you mean {within}{near[0]}?" if near else "")

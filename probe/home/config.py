@@ -115,9 +115,14 @@ def load(path: Path | None, environment: Mapping[str, str] = os.environ) -> Conf
     """
     table = settings.of_file(path, Config, _PATHS) if path else {}
     variables = settings.of_environment(environment, Config, PREFIX)
-    if not path and not variables:
-        missing = files.directory() / files.CONFIG
-        raise UserError(f"no probe is set up here ({missing} does not exist): run blockonset probe setup")
+    lacking = [
+        f"{PREFIX}{f.name.upper()}" for f in msgspec.structs.fields(Config) if f.required and f.name not in variables
+    ]
+    if not path and lacking:
+        raise UserError(
+            f"no probe is set up here ({files.directory() / files.CONFIG} does not exist): run blockonset probe setup"
+            + (f", or set {', '.join(lacking)} too" if variables else "")
+        )
     source = f"config {path}" if path else f"environment {PREFIX}…"
     config = settings.complete(settings.merged(table, variables), Config, source)
     if problem := _problem(config):

@@ -114,8 +114,8 @@ def test_up_names_what_its_processes_need_before_it_starts_any(monkeypatch):
 
 
 def test_a_missing_module_of_our_own_is_a_bug(monkeypatch):
-    """And one that no extra accounts for: the error is not hidden."""
-    for module in ("probe.nowhere", "nowhere_to_be_found"):
+    """And one that no extra accounts for, or of Python itself: the error is not hidden."""
+    for module in ("probe.nowhere", "nowhere_to_be_found", "sqlite3"):
         with pytest.raises(ModuleNotFoundError), extras.named("blockonset probe"):
             raise ModuleNotFoundError(name=module)
 
