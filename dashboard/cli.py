@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
+import importlib.util
 import json
+import logging
 import os
 import socket
 import sys
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 from urllib.parse import urlsplit
 
-from cyclopts import App, Parameter
+from cyclopts import App, CycloptsError, Parameter
 
 if TYPE_CHECKING:
     from typing import TextIO
 
 app = App(name="dashboard", help="Show a watch's answers, live, in a browser.")
 
+API_VARIABLE = "BLOCKONSET_DASHBOARD_API"
+"""Also passes the URL on to the pages, which Streamlit runs as scripts."""
+VARIABLES = (API_VARIABLE,)
+
 _HOST = "127.0.0.1"
 _READY_WITHIN_S = 60.0
+_NEEDED = ("altair", "httpx", "streamlit")
+"""Modules that the pages import, when the first visitor comes; a missing one is reported at the start instead."""
 
 OPTIONS: dict[str, object] = {
     "server.address": _HOST,
@@ -30,6 +37,7 @@ OPTIONS: dict[str, object] = {
     "server.fileWatcherType": "none",
     "server.showEmailPrompt": False,
     "browser.gatherUsageStats": False,
+    "logger.hideWelcomeMessage": True,
     "runner.magicEnabled": False,
     "runner.fastReruns": False,  # otherwise a page that updates itself often might never finish
     "client.toolbarMode": "minimal",
@@ -57,7 +65,9 @@ OPTIONS: dict[str, object] = {
 @app.default
 def serve(
     *,
-    api: Annotated[str, Parameter(help="The URL of the aggregator's API.")] = "http://127.0.0.1:8601",
+    api: Annotated[
+        str, Parameter(help="The URL of the aggregator's API.", env_var=API_VARIABLE)
+    ] = "http://127.0.0.1:8601",
     port: Annotated[int, Parameter(help="The dashboard's port; 0 picks a free one.")] = 8501,
 ) -> None:
     """Serve the dashboard on 127.0.0.1 until Ctrl-C or SIGTERM.
@@ -67,18 +77,39 @@ def serve(
     parts = urlsplit(api)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         _refuse(f"--api {api}: not a URL such as http://127.0.0.1:8601")
-    os.environ["BLOCKONSET_API"] = api.rstrip("/")
+    os.environ[API_VARIABLE] = api.rstrip("/")
     bound = _free(port)
+    for module in _NEEDED:
+        if importlib.util.find_spec(module) is None:
+            raise ModuleNotFoundError(name=module)
     from streamlit.runtime.pages_manager import PagesManager  # noqa: PLC0415 - takes a second: --help need not wait
     from streamlit.web import bootstrap  # noqa: PLC0415
 
+    log_as_others_do()
     PagesManager.uses_pages_directory = False  # otherwise a page's own address would run it without app.py
 
     threading.Thread(target=_announce, args=(bound, sys.stdout), daemon=True).start()
     options = {name.replace(".", "_"): value for name, value in OPTIONS.items()} | {"server_port": bound}
-    with contextlib.redirect_stdout(sys.stderr):  # stdout is for the one line of JSON, and Streamlit prints a greeting
+    with Path(os.devnull).open("w") as nothing, contextlib.redirect_stdout(nothing):  # stdout has one line of JSON
         bootstrap.load_config_options(options)
         bootstrap.run(str(Path(__file__).with_name("app.py")), is_hello=False, args=[], flag_options=options)
+
+
+def log_as_others_do() -> None:
+    """Let the lines of Streamlit and of its server go to the handler of all other lines, instead of to their own."""
+    from streamlit import logger  # noqa: PLC0415
+    from uvicorn.config import LOGGING_CONFIG  # noqa: PLC0415 - Streamlit's server, which takes this by default
+
+    logger.setup_formatter = _use_root_handler
+    logger.update_formatter()
+    LOGGING_CONFIG["loggers"].clear()
+
+
+def _use_root_handler(logger: logging.Logger) -> None:
+    """What Streamlit calls for each of its loggers."""
+    if handler := logger.__dict__.pop("streamlit_console_handler", None):
+        logger.removeHandler(handler)
+    logger.propagate = True
 
 
 def _free(port: int) -> int:
@@ -105,7 +136,6 @@ def _announce(port: int, out: TextIO) -> None:
         time.sleep(0.05)
 
 
-def _refuse(message: str) -> None:
-    """Exit with an error message: the dashboard imports no other package, so it can't raise UserError."""
-    sys.stderr.write(f"blockonset dashboard: {message}\n")
-    raise SystemExit(2)
+def _refuse(message: str) -> NoReturn:
+    """Raise an error that the command line prints in one line: the dashboard imports no other package's UserError."""
+    raise CycloptsError(msg=message)

@@ -28,7 +28,7 @@ _SHORTEST_REFRESH_S, _LONGEST_REFRESH_S = 3.0, 60.0
 @st.cache_resource
 def api() -> Client:
     """This process's client of the API."""
-    return Client(os.environ["BLOCKONSET_API"])
+    return Client(os.environ["BLOCKONSET_DASHBOARD_API"])
 
 
 def colours() -> palette.Palette:

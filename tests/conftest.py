@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 
 import pytest
+
+from probe.base.logs import StderrHandler
 
 KEY = re.compile(r"[UO][A-Z2-7]{54,}", re.IGNORECASE)
 RUN_ORDER = (
@@ -47,3 +50,12 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo):
     if skipped and os.environ.get("BLOCKONSET_CI"):
         report.outcome, report.longrepr = "failed", f"CI may not skip this: {call.excinfo.value}"
     return report
+
+
+@pytest.fixture(autouse=True)
+def _no_handler_of_the_command_line():
+    """Remove the log handler that a command line, called by a test, adds to this process."""
+    yield
+    root = logging.getLogger()
+    for handler in [h for h in root.handlers if isinstance(h, StderrHandler)]:
+        root.removeHandler(handler)

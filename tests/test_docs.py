@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import json
 import pkgutil
 import re
 import tomllib
+from importlib import metadata
 
 import msgspec
 import pytest
 
-from aggregator.config import Settings
+from aggregator.config import Settings, load
 from aggregator.inference.files import fields
 from aggregator.judging import rule_set
 from infra.lab import scenario
 from infra.lab.interference import methods
+from probe.base import environment
+from probe.cli.main import parts
 from probe.home import config
 from probe.measure import registry
 from tests.support import command_line, doc_pages
@@ -24,6 +28,8 @@ from tests.support.empty_api import empty_api
 
 ROOMS = ("aggregator", "dashboard", "infra", "probe")
 VARIABLE = re.compile(r"BLOCKONSET_[A-Z0-9_]*[A-Z0-9]")
+PREFIXES = {"BLOCKONSET_PROBE", "BLOCKONSET_AGGREGATOR", "BLOCKONSET_DASHBOARD"}
+"""What variables of a part begin with."""
 COMMANDS = command_line.commands()
 
 
@@ -81,7 +87,7 @@ def test_every_key_of_a_probe_is_documented_with_its_variable_and_default():
     rows = [r for t in tables(doc_pages.section(doc_pages.text("configuration.md"), "Probe")) for r in t]
     assert {code(r["key"])[0]: r["default"] for r in rows} == keys_of(config.Config)
     for r in rows:
-        assert r["variable"] == f"`BLOCKONSET_{code(r['key'])[0].upper().replace('.', '_')}`"
+        assert r["variable"] == f"`BLOCKONSET_PROBE_{code(r['key'])[0].upper().replace('.', '_')}`"
         assert r["type"]
         assert r["meaning"]
 
@@ -97,38 +103,47 @@ def test_every_setting_of_the_aggregator_is_documented_with_its_variable_option_
     """Two of them have no option."""
     rows = {code(r["key"])[0]: r for r in one_table("configuration.md", "Aggregator", "key")}
     options = {n for names in command_line.arguments(COMMANDS["blockonset aggregator run"]) for n in names}
-    assert rows.keys() == Settings.model_fields.keys()
+    defaults = {field.name: field.default for field in msgspec.structs.fields(Settings)}
+    assert rows.keys() == defaults.keys()
     for key, row in rows.items():
-        option, default = f"--{key.replace('_', '-')}", Settings.model_fields[key].default
-        assert row["variable"] == f"`BLOCKONSET_{key.upper()}`"
+        option, default = f"--{key.replace('_', '-')}", defaults[key]
+        assert row["variable"] == f"`BLOCKONSET_AGGREGATOR_{key.upper()}`"
         assert row["option"] == (f"`{option}`" if option in options else "none")
         if isinstance(default, int | float):
             assert row["default"] == f"`{default}`"
 
 
+@pytest.mark.parametrize("commented", [True, False])
+def test_the_example_of_an_aggregators_file_can_be_read(tmp_path, commented):
+    """As it stands, and with the keys that are commented out."""
+    (example,) = doc_pages.fenced(doc_pages.section(doc_pages.text("configuration.md"), "Aggregator"), "toml")
+    text = example if commented else re.sub(r"^# (\w+ = )", r"\1", example, flags=re.MULTILINE)
+    (tmp_path / "aggregator.toml").write_text(text)
+    settings = load(tmp_path / "aggregator.toml", {})
+    assert settings.watch == (tmp_path / "watches" / "example.toml",)
+    assert settings.store.startswith("chdb:///var/lib/blockonset/" if commented else "https://")
+    if not commented:
+        assert {*tomllib.loads(text)} == {field.name for field in msgspec.structs.fields(Settings)}
+
+
 def variables() -> set[str]:
-    """Every variable of our own that code, tests or the build read or set, or that a key has."""
-    files = [
-        f for room in (*ROOMS, "tests") for f in (ROOT / room).rglob("*") if f.suffix in {".py", ".toml", ".service"}
-    ]
-    texts = [f.read_text(encoding="utf-8") for f in [*files, ROOT / "Makefile", ROOT / ".ci" / "run"]]
-    named = {v for t in texts for v in VARIABLE.findall(t)}
-    keys = {*keys_of(config.Config), *Settings.model_fields}
-    return named | {f"BLOCKONSET_{k.upper().replace('.', '_')}" for k in keys}
+    """Every variable that is read: by every command, by a part, or by the tests."""
+    of_parts = {name for point in parts() for name in variables_of(point)}
+    return {*environment.COMMON, *of_parts}
+
+
+def variables_of(point: metadata.EntryPoint) -> tuple[str, ...]:
+    """Those that the module of a part lists."""
+    return getattr(importlib.import_module(point.module), "VARIABLES", ())
 
 
 def test_every_variable_is_documented():
-    """In configuration.md; and no page names a variable that nothing reads."""
+    """In configuration.md; and neither code nor page names one that nothing reads, but for decisions on old names."""
     assert sorted(variables() - set(VARIABLE.findall(doc_pages.text("configuration.md")))) == []
-    mentioned = {v for page in doc_pages.pages() for v in VARIABLE.findall(page.read_text(encoding="utf-8"))}
-    assert sorted(mentioned - variables()) == []
-
-
-def test_variables_that_mean_two_things_are_named_as_such():
-    """A key that the probe and the aggregator both have."""
-    rows = one_table("configuration.md", "Variables with two meanings", "variable")
-    both = set(Settings.model_fields) & set(keys_of(config.Config))
-    assert {f"`BLOCKONSET_{k.upper()}`" for k in both} <= {r["variable"] for r in rows}
+    files = [f for room in ROOMS for f in (ROOT / room).rglob("*") if f.suffix in {".py", ".toml", ".service"}]
+    files += [ROOT / "Makefile", ROOT / ".ci" / "run", *(p for p in doc_pages.pages() if p.parent.name != "decisions")]
+    mentioned = {v for file in files for v in VARIABLE.findall(file.read_text(encoding="utf-8"))}
+    assert sorted(mentioned - variables() - PREFIXES) == []
 
 
 # -- the API

@@ -128,7 +128,7 @@ def test_the_example_of_a_page_shows_a_watch(tmp_path, monkeypatch):
     (tmp_path / "page.py").write_text(text)
     watch = lab_country.watch()
     with serving(empty_api({watch.id: watch})) as url:
-        monkeypatch.setenv("BLOCKONSET_API", url)
+        monkeypatch.setenv("BLOCKONSET_DASHBOARD_API", url)
         dashboard.page.api.clear()
         ran = AppTest.from_file(str(tmp_path / "page.py"), default_timeout=10).run()
         dashboard.page.api.clear()

@@ -18,7 +18,7 @@ from aggregator.api.descriptions import StructSchemas
 from aggregator.api.requests import SOFTWARE, ApiData, NamedReads
 from aggregator.api.routes import answers, evidence, manual, operation, rules, series
 from aggregator.api.shapes import Health
-from probe.protocol.prefix_table import PrefixTable
+from probe.protocol import prefix_table
 from probe.protocol.watch import Watch
 
 _SUMMARY = "When did each network provider begin to block a service?"
@@ -58,7 +58,7 @@ def create_app(
     `health` is called in a thread. `prefixes` is the file of the operator's prefix table. Raises UserError for a table
     that can't be read.
     """
-    table = PrefixTable.read(prefixes) if prefixes else None
+    table = prefix_table.read(prefixes) if prefixes else None
     source = ApiData(store=store, watches=watches, health=health, prefixes=table)
     read = [answers.watches, answers.onsets, answers.provider_page, series.series]
     read += [evidence.measurements, evidence.raw_segment, rules.rules, operation.whoami]

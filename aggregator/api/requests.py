@@ -21,7 +21,7 @@ from litestar.params import PathParameter, QueryParameter, SkipValidation
 from aggregator.api.problems import ApiRequest, documented
 from aggregator.api.shapes import Health
 from probe.base import times
-from probe.protocol.prefix_table import PrefixTable
+from probe.protocol.prefix_table import OriginTable
 from probe.protocol.watch import Provider, Watch
 
 SOFTWARE = importlib.metadata.version("blockonset")
@@ -43,7 +43,7 @@ class ApiData:
     store: NamedReads
     watches: Mapping[str, Watch]
     health: Callable[[], Health]
-    prefixes: PrefixTable | None
+    prefixes: OriginTable | None
 
     def watch(self, watch: str) -> Watch:
         """The watch by its id. Raises NotFoundException (404)."""

@@ -11,8 +11,7 @@ from typing import Annotated, Literal
 
 import msgspec
 import numpy as np
-from cyclopts import App, Parameter
-from rich.console import Console
+from cyclopts import App, Parameter, Token, UnknownOptionError
 
 from aggregator.inference.answer import common_cause
 from aggregator.inference.answer.answer import Answer
@@ -28,6 +27,7 @@ from aggregator.inference.sensitivity import picked, sensitivity_of
 from aggregator.inference.watch_parameters import directive_dates
 from aggregator.watches.served import load
 from probe.base import times
+from probe.base.console import console
 from probe.base.errors import UserError
 from probe.protocol.watch import Watch
 
@@ -35,8 +35,6 @@ app = App(name="infer", help="Infer onsets from files of measurements: CSV, JSON
 
 SHOWN = 20
 """Skipped rows that are listed one by one; the others are counted."""
-WIDE = 200
-"""Columns of the table where the output is not a terminal."""
 MOST_S = 7 * 86400
 """The greatest cadence or lag, seconds."""
 
@@ -55,7 +53,9 @@ def infer(
     order: Annotated[str | None, Parameter(help="When the order was given: a date, or RFC 3339.")] = None,
     deadline: Annotated[str | None, Parameter(help="By when to comply: a date, or RFC 3339.")] = None,
     tz: Annotated[str, Parameter(help="Time zone of --order and --deadline, an IANA name.")] = "UTC",
-    format: Annotated[Literal["csv", "jsonl", "parquet"] | None, Parameter(help="Default: by extension.")] = None,  # noqa: A002 - the option's name
+    format: Annotated[  # noqa: A002 - the option's name
+        Literal["csv", "jsonl", "parquet"] | None, Parameter(help="Format of the files. Default: by extension.")
+    ] = None,
     json: Annotated[bool, Parameter(help="Print one JSON line per answer.")] = False,
     trace: Annotated[bool, Parameter(help="Print the sequential test's score after each row instead.")] = False,
     sensitivity: Annotated[bool, Parameter(help="Add the answers with other priors, lines and clocks.")] = False,
@@ -67,7 +67,9 @@ def infer(
         raise UserError("no file given: name files of measurements, or - for standard input together with --format")
     for name in files:
         if name.startswith("-") and len(name) > 1:
-            raise UserError(f"unknown option {name}; see blockonset infer --help")
+            raise UnknownOptionError(
+                token=Token(keyword=name, source="cli"), argument_collection=app.assemble_argument_collection()
+            )
     skipped: list[str] = []
     report = skipped.append if skip_bad else reading.stop
     rows = GatheredRows(row for file in files for row in reading.read(file, format, report))
@@ -182,11 +184,11 @@ def _print(answers: list[Answer], extras: list[dict[str, object]], *, json: bool
             line = {**msgspec.to_builtins(answer), **extra}
             sys.stdout.write(msgspec.json.encode(line).decode() + "\n")
         return
-    console = Console(width=None if sys.stdout.isatty() else WIDE)
-    console.print(table(answers))
+    output = console()
+    output.print(table(answers))
     for answer, extra in zip(answers, extras, strict=True):
         if extra:
-            console.print(f"{answer.provider}: {msgspec.json.encode(extra).decode()}")
+            output.print(f"{answer.provider}: {msgspec.json.encode(extra).decode()}")
 
 
 def _print_trace(groups: Iterator[Rows]) -> None:

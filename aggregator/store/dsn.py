@@ -11,6 +11,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 import clickhouse_connect
 from clickhouse_connect.driver.client import Client
 
+from probe.base import extras
 from probe.base.errors import UserError
 
 Connect = Callable[[dict[str, Any]], Client]
@@ -48,10 +49,8 @@ def connector(dsn: str, *, create: bool) -> Connect:
 
 
 def _embedded(path: str, settings: dict[str, Any]) -> Client:
-    try:
+    with extras.named("an embedded store (chdb://)"):
         return clickhouse_connect.get_client(interface="chdb", path=path, settings=settings)
-    except ImportError as e:
-        raise UserError("an embedded store needs chDB: pip install 'blockonset[embedded]'") from e
 
 
 def _server(dsn: str, parts: SplitResult, *, create: bool) -> Connect:

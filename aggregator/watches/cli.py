@@ -8,10 +8,10 @@ from typing import Annotated
 
 import msgspec
 from cyclopts import App, Parameter
-from rich.console import Console
 from rich.table import Table
 
 from aggregator.watches.served import load
+from probe.base.console import console
 from probe.base.errors import UserError
 from probe.protocol import invite, watch_file
 from probe.protocol.keys import Key
@@ -70,7 +70,9 @@ def sign(
 @app.command(name="invite")
 def print_invite(
     *,
-    nats: Annotated[list[str], Parameter(help="A collector's URL, tls:// or wss://; may be given more than once.")],
+    nats: Annotated[
+        list[str], Parameter(help="A collector's URL, tls:// or wss://; may be given more than once.", negative="")
+    ],
     signed_watch: Annotated[str, Parameter(help="Where volunteers get the signed watch: an https URL or a path.")],
     key: Annotated[Path, Parameter(help="The operator's key file.")],
     api: Annotated[str, Parameter(help="URL of the public API.")] = "",
@@ -94,18 +96,18 @@ def show(file: Path, /, *, json: Json = False) -> None:
     if json:
         _print_json(watch)
         return
-    console = Console(soft_wrap=True)
+    output = console(soft_wrap=True)
     fictional = " (fictional)" if watch.fictional else ""
-    console.print(
+    output.print(
         f"[bold]{watch.title}[/bold]{fictional}\n{watch.id}, {watch.service} in {watch.country}", highlight=False
     )
-    console.print(f"every {watch.cadence_s:g} s, surfaces {', '.join(watch.surfaces.names())}, until {watch.expires}")
+    output.print(f"every {watch.cadence_s:g} s, surfaces {', '.join(watch.surfaces.names())}, until {watch.expires}")
     for d in watch.directive.dates:
-        console.print(f"{d.kind} {d.value} ({d.precision}, {d.timezone}, {d.bound}) {d.wording!r}", highlight=False)
+        output.print(f"{d.kind} {d.value} ({d.precision}, {d.timezone}, {d.bound}) {d.wording!r}", highlight=False)
     table = Table("provider", "name", "access", "networks")
     for p in watch.providers:
         table.add_row(p.id, p.name, p.access, ", ".join(f"AS{n.asn}" for n in p.networks))
-    console.print(table)
+    output.print(table)
 
 
 def _print_json(value: object) -> None:

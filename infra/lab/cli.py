@@ -9,10 +9,10 @@ from typing import Any
 
 import msgspec
 from cyclopts import App
-from rich.console import Console
 from rich.table import Table
 
 from infra.lab.scenario import Scenario, ScenarioProvider, load, names
+from probe.base.console import console
 
 app = App(name="lab", help="A fictional country on one machine, for a first look, for tests and for benchmarks.")
 
@@ -39,11 +39,11 @@ def list_(*, json: bool = False) -> None:
         table.add_column(column)
     for row in rows:
         table.add_row(*(f"{v:g}" if isinstance(v, float) else str(v) for v in row.values()))
-    Console().print(table)
+    console().print(table)
 
 
 @app.command
-def show(name: str, *, json: bool = False) -> None:
+def show(name: str, /, *, json: bool = False) -> None:
     """Show what happens in a scenario, what it stands for, and where the lab differs from a real network.
 
     Parameters
@@ -57,13 +57,13 @@ def show(name: str, *, json: bool = False) -> None:
     if json:
         sys.stdout.write(msgspec.json.encode(s).decode() + "\n")
         return
-    console = Console(highlight=False)
-    console.print(f"[bold]{s.name}[/bold]: {s.title} (fictional)\n{' '.join(s.stands_for.split())}\n")
-    console.print(_providers(s))
+    output = console()
+    output.print(f"[bold]{s.name}[/bold]: {s.title} (fictional)\n{' '.join(s.stands_for.split())}\n", highlight=False)
+    output.print(_providers(s), highlight=False)
     dates = ", ".join(f"{d.kind} at {d.at_s:g} s" for d in s.directive.dates)
-    console.print(f"Directive: {dates}. A probe on each line measures every {s.cadence_s:g} s.")
+    output.print(f"Directive: {dates}. A probe on each line measures every {s.cadence_s:g} s.", highlight=False)
     for note in s.notes:
-        console.print(f"- {note}")
+        output.print(f"- {note}", highlight=False)
 
 
 @app.command(show=False)

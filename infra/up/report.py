@@ -9,9 +9,6 @@ from rich.table import Table
 
 from probe.base import times
 
-WIDE = 150
-"""Width of the table in characters when it goes to a file or a pipe."""
-
 
 class ProviderTruth(msgspec.Struct, frozen=True, kw_only=True):
     """What really happened at a provider of the lab; times RFC 3339 UTC."""

@@ -10,7 +10,7 @@ from infra.child import blockonset
 from infra.up.report import ProviderTruth
 from infra.up.supervisor import StackProcess
 from probe.base.errors import UserError
-from probe.home import consent, files, texts
+from probe.home import config, consent, files, texts
 from probe.measure import data_use
 from probe.owner import setup
 from probe.protocol import watch_file
@@ -30,13 +30,13 @@ class WatchSubject:
             raise UserError(f"watch {path}: can't be read: {e.strerror}") from e
         self._watch = watch_file.read(self.watch_toml, f"watch {path}")
         self._consent: consent.Consent | None = None
-        network_is_known = os.environ.get("BLOCKONSET_VANTAGE_ASN")
-        self.advice = "One probe measures from this machine's own connection and contacts the service itself." + (
-            ""
-            if network_is_known
-            else "\n  Its network is not known, so its measurements count for no provider. To name the network, set "
-            "BLOCKONSET_VANTAGE_ASN=<number> BLOCKONSET_VANTAGE_ACCESS=<fixed|mobile> BLOCKONSET_VANTAGE_LINE=<a word>."
-        )
+        self.advice = "One probe measures from this machine's own connection and contacts the service itself."
+        if not os.environ.get(f"{config.PREFIX}VANTAGE_ASN"):
+            self.advice += (
+                "\n  Its network is not known, so its measurements count for no provider. To name the network, set "
+                f"{config.PREFIX}VANTAGE_ASN=<number> {config.PREFIX}VANTAGE_ACCESS=<fixed|mobile> "
+                f"{config.PREFIX}VANTAGE_LINE=<a word>."
+            )
 
     def agree(self, directory: Path, accepted: str, say: Callable[[str], None]) -> None:
         """Show the consent text that volunteers are shown, and ask, unless the same text was agreed to before.
@@ -66,11 +66,11 @@ class WatchSubject:
     def processes(self, directory: Path, *, nats_url: str, operator: str, signed_watch: Path) -> list[StackProcess]:
         """The one probe. It is configured by environment variables, so that its vantage can be given there too."""
         environment = {
-            "BLOCKONSET_DATA": str(_probe_home(directory)),
-            "BLOCKONSET_NATS": nats_url,
-            "BLOCKONSET_OPERATOR": operator,
-            "BLOCKONSET_WATCH": str(signed_watch),
-            "BLOCKONSET_DELIVER_EVERY_S": "0",
+            f"{config.PREFIX}DATA": str(_probe_home(directory)),
+            f"{config.PREFIX}NATS": nats_url,
+            f"{config.PREFIX}OPERATOR": operator,
+            f"{config.PREFIX}WATCH": str(signed_watch),
+            f"{config.PREFIX}DELIVER_EVERY_S": "0",
         }
         return [StackProcess(name="probe", command=lambda: blockonset("probe", "run"), environment=environment)]
 

@@ -9,7 +9,18 @@ from cyclopts import Parameter
 
 from probe.base import times
 from probe.base.errors import UserError
-from probe.cli.options import EXIT_FAILED, Data, Json, Lang, directory_of, log_errors_only, print_json, say, settings_of
+from probe.cli.options import (
+    EXIT_FAILED,
+    Data,
+    Json,
+    Lang,
+    directory_of,
+    log_errors_only,
+    print_json,
+    probe_directory_of,
+    say,
+    settings_of,
+)
 from probe.home import files, texts
 
 Yes = Annotated[bool, Parameter(help="Don't ask.")]
@@ -49,7 +60,7 @@ def withdraw(*, data: Data = None, lang: Lang = "", json: Json = False) -> None:
     from probe.home import config  # noqa: PLC0415
     from probe.protocol import withdrawal  # noqa: PLC0415
 
-    directory, words = directory_of(data), texts.load(lang)
+    directory, words = probe_directory_of(data), texts.load(lang)
     log_errors_only()
     line = withdrawal_delivery.sign(directory)
     try:

@@ -1,6 +1,7 @@
 """The command `blockonset`: finds its parts among the installed entry points and runs one of them.
 
 A part is a `cyclopts.App` that an entry point of the group `blockonset.commands` names. Only that one is imported.
+Its module may have VARIABLES, the environment variables that the part reads: others with our prefix are refused.
 """
 
 from __future__ import annotations
@@ -8,31 +9,28 @@ from __future__ import annotations
 import ast
 import difflib
 import importlib.util
+import os
 import sys
 from importlib import metadata
+from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from probe.base import environment, extras
 from probe.base.errors import UserError
 from probe.base.process import guarded
+from probe.cli import help  # noqa: A004 - the module's name says what it is
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from importlib.metadata import EntryPoint
 
     from cyclopts import App
 
 GROUP = "blockonset.commands"
 
-_USAGE = """\
-Usage: blockonset PART [ARGUMENTS]
-
-When did each network provider begin to block a service? Parts:
-
-{parts}
-
-blockonset PART --help describes a part; blockonset --version prints the version.
-"""
+_ABOUT = "When did each network provider begin to block a service?"
+_COMPLETION = EntryPoint("completion", "probe.cli.completion:app", GROUP)
+_HELP_FLAGS = ("--help", "-h")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -43,42 +41,74 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _run(arguments: list[str]) -> None:
     first = arguments[0] if arguments else "--help"
-    if first in ("--help", "-h", "help"):
-        sys.stdout.write(_USAGE.format(parts="\n".join(_list())))
+    if first in (*_HELP_FLAGS, "help"):
+        sys.stdout.write(_help())
         return
     if first in ("--version", "-V"):
-        sys.stdout.write(f"blockonset {metadata.version('blockonset')}\n")
+        sys.stdout.write(f"{_version()}\n")
         return
-    from cyclopts import App  # noqa: PLC0415 - not needed for the list of parts
+    part = _find(first)
+    from cyclopts import App, CycloptsError  # noqa: PLC0415 - not needed for the list of parts
 
-    root = App(name="blockonset", help_flags=["--help", "-h"])
-    root.command(_load(first), name=first)
-    root(arguments)
+    from probe.cli import usage  # noqa: PLC0415
+
+    root = App(
+        name="blockonset",
+        help_flags=_HELP_FLAGS,
+        help_format="plaintext",
+        help_formatter=help.PlainHelp(),
+        exit_on_error=False,
+        print_error=False,
+    )
+    with extras.named(f"blockonset {first}", part.extras):
+        root.command(_described(part.load()), name=first)
+        if arguments[:2] != ["probe", "panic"]:  # which nothing may keep from working
+            known = getattr(sys.modules[part.module], "VARIABLES", ())
+            environment.check(os.environ, parts().names, known)
+        try:
+            root(arguments)
+        except CycloptsError as e:
+            raise UserError(usage.message(e, arguments)) from e
 
 
-def _load(name: str) -> App:
-    """The part with this name. Raises UserError if it is unknown or its extra isn't installed."""
-    parts = metadata.entry_points(group=GROUP)
-    if name not in parts.names:
-        near = difflib.get_close_matches(name, parts.names, 1)
-        hint = f"did you mean {near[0]!r}?" if near else f"the parts are {', '.join(sorted(parts.names))}"
-        raise UserError(f"blockonset has no part {name!r}; {hint}")
-    part = parts[name]
-    try:
-        app: App = part.load()
-    except ModuleNotFoundError as e:
-        if not part.extras or (e.name or "").split(".")[0] in ("probe", "aggregator", "dashboard", "infra"):
-            raise
-        raise UserError(
-            f"blockonset {name} needs: pip install 'blockonset[{','.join(part.extras)}]' ({e.name} is not installed)"
-        ) from e
+def parts() -> EntryPoints:
+    """Every part: those that are installed, and `completion`, which belongs to the command itself."""
+    return EntryPoints([*metadata.entry_points(group=GROUP), _COMPLETION])
+
+
+def _find(name: str) -> EntryPoint:
+    """The part with this name. Raises UserError if there is none."""
+    known = parts()
+    if name in known.names:
+        return known[name]
+    near = difflib.get_close_matches(name, known.names, 1)
+    hint = f"did you mean {near[0]}?" if near else f"the commands are {', '.join(sorted(known.names))}"
+    what = f"option {name}" if name.startswith("-") else f"command {name!r}"
+    raise UserError(f"unknown {what}; {hint} (see blockonset --help)")
+
+
+def _described(app: App) -> App:
+    """The App with our version in it and in its commands, where cyclopts would print its own.
+
+    A part that is itself the only command is described by its function; its `help` is for the list of parts.
+    """
+    app.version = _version
+    commands = [app[name] for name in app if not name.startswith("-")]
+    if app.default_command and not commands:
+        app.help = None
+    for command in commands:
+        _described(command)
     return app
 
 
-def _list() -> list[str]:
-    parts = sorted(metadata.entry_points(group=GROUP), key=lambda p: p.name)
-    width = max((len(p.name) for p in parts), default=0)
-    return [f"  {p.name:<{width}}  {summary(p)}" for p in parts]
+def _version() -> str:
+    return f"blockonset {metadata.version('blockonset')}"
+
+
+def _help() -> str:
+    listed = help.columns((p.name, summary(p)) for p in sorted(parts(), key=lambda p: p.name))
+    more = "blockonset COMMAND --help describes a command; blockonset --version prints the version."
+    return f"Usage: blockonset COMMAND\n\n{_ABOUT}\n\nCommands:\n{listed}\n{help.paragraphs(more)}\n"
 
 
 def summary(part: EntryPoint) -> str:

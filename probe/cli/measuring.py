@@ -18,6 +18,7 @@ from probe.cli import owner
 from probe.cli.main import main
 from probe.cli.options import Json, print_json
 from probe.home import files
+from probe.home.config import probe_variables
 from probe.protocol import watch_file
 from probe.protocol.measurement import Vantage
 
@@ -27,16 +28,15 @@ if TYPE_CHECKING:
     from probe.protocol.measurement import Measurement
     from probe.protocol.watch import Watch
 
-__all__ = ["app", "main"]
+__all__ = ["VARIABLES", "app", "main"]
+
+VARIABLES = probe_variables()
 
 app = App(name="probe", help="Measure from this connection, and deliver what was measured.")
 owner.add_to(app)
 
-_WIDE = 200
-"""Width in columns of a table that is written to a file or a pipe."""
-
 ConfigFile = Annotated[
-    Path | None, Parameter(help="The probe's TOML file; the environment (BLOCKONSET_…) takes precedence.")
+    Path | None, Parameter(help="The probe's TOML file; variables (BLOCKONSET_PROBE_…) take precedence over it.")
 ]
 WatchFile = Annotated[Path | None, Parameter(help="A watch, signed or not: an unsigned one is trusted as it is.")]
 
@@ -123,10 +123,9 @@ def _print(measurements: Sequence[Measurement], *, json: bool) -> None:
     if json:
         print_json(measurements)
         return
-    from rich.console import Console  # noqa: PLC0415
-
+    from probe.base.console import console  # noqa: PLC0415
     from probe.cli import tables  # noqa: PLC0415
 
-    console = Console(width=None if sys.stdout.isatty() else _WIDE)
+    output = console()
     for measurement in measurements:
-        console.print(tables.steps(measurement))
+        output.print(tables.steps(measurement))

@@ -30,14 +30,7 @@ EXIT_FAILED = 1
 
 def settings_of(file: Path | None) -> Config:
     """The configuration in a file; for None the one that `setup` wrote, or the environment's. Raises UserError."""
-    found = files.config_file(file)
-    if found is not None:
-        return config.load(found)
-    try:
-        return config.load(None)
-    except UserError as e:
-        missing = files.directory() / files.CONFIG
-        raise UserError(f"no probe is set up here ({missing} does not exist): run blockonset probe setup") from e
+    return config.load(files.config_file(file))
 
 
 def directory_of(data: Path | None) -> Path:
@@ -45,9 +38,17 @@ def directory_of(data: Path | None) -> Path:
     if data is not None:
         return data.absolute()
     try:
-        return Path(settings_of(None).data)
+        return Path(settings_of(None).data).absolute()
     except UserError:
-        return files.directory()
+        return Path(os.environ.get(f"{config.PREFIX}DATA") or files.directory()).absolute()
+
+
+def probe_directory_of(data: Path | None) -> Path:
+    """The same; raises UserError if there is no such directory, which means that no probe is set up."""
+    directory = directory_of(data)
+    if not directory.is_dir():
+        raise UserError(f"no probe is set up here ({directory} does not exist): run blockonset probe setup")
+    return directory
 
 
 def log_errors_only() -> None:

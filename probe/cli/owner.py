@@ -23,9 +23,9 @@ from probe.cli.options import (
     Lang,
     LineName,
     LineWord,
-    directory_of,
     log_errors_only,
     print_json,
+    probe_directory_of,
     say,
     settings_of,
 )
@@ -72,7 +72,7 @@ def set_up(
     lang: Lang = "",
     json: Json = False,
 ) -> None:
-    """Set a probe up on this line: what it does, your consent, its key, and a service if you like."""
+    """Set up a probe on this line: explain what it does, ask for your consent, create its key, and offer a service."""
     from probe.home import consent  # noqa: PLC0415 - here and below: each command loads what it needs
     from probe.owner.setup import SetupRequest, prepare, serve  # noqa: PLC0415
 
@@ -100,7 +100,7 @@ def set_up(
 
 
 def show_status(*, config: ConfigFile = None, lang: Lang = "", api: bool = True, json: Json = False) -> None:
-    """What the probe did today, what waits, and how many lines are behind the answers it counts for.
+    """Show what the probe did today, what waits, and how many lines are behind the answers that it counts for.
 
     Parameters
     ----------
@@ -139,7 +139,7 @@ def describe_network(
     from probe.owner import ask_network  # noqa: PLC0415
     from probe.place import this_network  # noqa: PLC0415
 
-    directory, words = directory_of(data), texts.load(lang)
+    directory, words = probe_directory_of(data), texts.load(lang)
     network, asn = this_network.current_network(), ask_network.learnt_asn(directory)
     answer = None if json else consent.at_terminal()
     known = ask_network.declared(access, line_kind, line)
@@ -164,7 +164,7 @@ def pause_probe(
     """Measure and send nothing for a while (30m, 8h, 2d), or until `resume`."""
     from probe.owner.pause import pause  # noqa: PLC0415
 
-    until, words = pause(directory_of(data), duration), texts.load(lang)
+    until, words = pause(probe_directory_of(data), duration), texts.load(lang)
     say(words.text("pause", "open") if until is None else words.text("pause", "until", until=times.readable(until)))
 
 
@@ -172,12 +172,12 @@ def resume_probe(*, data: Data = None, lang: Lang = "") -> None:
     """End a pause."""
     from probe.owner.pause import resume  # noqa: PLC0415
 
-    was_paused = resume(directory_of(data))
+    was_paused = resume(probe_directory_of(data))
     say(texts.load(lang).text("pause", "resumed" if was_paused else "not_paused"))
 
 
 def examine(*, config: ConfigFile = None, lang: Lang = "", json: Json = False) -> None:
-    """Is everything in order here? One line for each question, with what to do about it.
+    """Examine what keeps the probe from measuring or delivering: one line a question, with what to do about it.
 
     Exit code 1 when something must be done.
     """
@@ -198,7 +198,7 @@ def examine(*, config: ConfigFile = None, lang: Lang = "", json: Json = False) -
 
 
 def show_segment(*, config: ConfigFile = None, json: Json = False) -> None:
-    """Every byte of the last segment, decoded: exactly what was sent from here, or will be."""
+    """Show every byte of the last segment, decoded: exactly what was sent from here, or will be."""
     from probe.owner.show import byte_ranges, contents, raw  # noqa: PLC0415
 
     data = raw(settings_of(config))

@@ -1,19 +1,20 @@
 """A probe's configuration: a TOML file, whose values the environment overrides.
 
-`BLOCKONSET_NATS` sets the key `nats`, `BLOCKONSET_VANTAGE_ASN` the key `asn` in the table `[vantage]`, and so on;
-several URLs are separated by commas. Paths in a file are relative to that file.
+`BLOCKONSET_PROBE_NATS` sets the key `nats`, `BLOCKONSET_PROBE_VANTAGE_ASN` the key `asn` in the table `[vantage]`, and
+so on; several URLs are separated by commas. Paths in a file are relative to that file.
 """
 
 from __future__ import annotations
 
 import os
-import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
+from probe.base import settings
+from probe.base.environment import prefix
 from probe.base.errors import UserError
 from probe.home import files
 from probe.protocol import keys
@@ -22,7 +23,7 @@ from probe.protocol.collector_urls import SCHEMES
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_PREFIX = "BLOCKONSET_"
+PREFIX = prefix("probe")
 _PATHS = ("data", "watch", "nats_ca", "prefixes")
 
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
@@ -108,53 +109,30 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 def load(path: Path | None, environment: Mapping[str, str] = os.environ) -> Config:
-    """The configuration from a file, if one is given, and the environment.
+    """The configuration in a file, or, for None, in the environment alone. Variables take precedence over the file.
 
-    Raises a UserError that names the file or the variable, and the key.
+    Raises UserError that names the file or variable, the key and what is wrong.
     """
-    table = _file(path) if path else {}
-    source = f"config {path}" if path else "environment"
-    for name, value in _variables(Config, _PREFIX, environment).items():
-        table[name] = {**table.get(name, {}), **value} if isinstance(value, dict) else value
-    try:
-        config = msgspec.convert(table, Config)
-    except msgspec.ValidationError as e:
-        raise UserError(f"{source}: {e}") from e
-    problem = _problem(config)
-    if problem:
+    table = settings.of_file(path, Config, _PATHS) if path else {}
+    variables = settings.of_environment(environment, Config, PREFIX)
+    lacking = [
+        f"{PREFIX}{f.name.upper()}" for f in msgspec.structs.fields(Config) if f.required and f.name not in variables
+    ]
+    if not path and lacking:
+        raise UserError(
+            f"no probe is set up here ({files.directory() / files.CONFIG} does not exist): run blockonset probe setup"
+            + (f", or set {', '.join(lacking)} too" if variables else "")
+        )
+    source = f"config {path}" if path else f"environment {PREFIX}…"
+    config = settings.complete(settings.merged(table, variables), Config, source)
+    if problem := _problem(config):
         raise UserError(f"{source}: {problem}")
     return config
 
 
-def _file(path: Path) -> dict[str, Any]:
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as e:
-        raise UserError(f"config {path}: can't be read: {e.strerror}") from e
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as e:
-        raise UserError(f"config {path}: not a TOML file: {e}") from e
-    for key in _PATHS:
-        if isinstance(table.get(key), str) and table[key]:
-            table[key] = str(path.absolute().parent / table[key])
-    return table
-
-
-def _variables(shape: type[msgspec.Struct], prefix: str, environment: Mapping[str, str]) -> dict[str, Any]:
-    """The values that the environment sets for the fields of a struct and of the structs in it, by field."""
-    values: dict[str, Any] = {}
-    for field in msgspec.structs.fields(shape):
-        name = prefix + field.name.upper()
-        if isinstance(field.type, type) and issubclass(field.type, msgspec.Struct):
-            if inner := _variables(field.type, name + "_", environment):
-                values[field.name] = inner
-        elif name in environment:
-            text = environment[name]
-            value = [u.strip() for u in text.split(",") if u.strip()] if field.name == "nats" else text
-            try:
-                values[field.name] = msgspec.convert(value, field.type, strict=False)
-            except msgspec.ValidationError as e:
-                raise UserError(f"environment {name}: {e}") from e
-    return values
+def probe_variables() -> list[str]:
+    """Every environment variable that a probe reads, besides those that every command reads."""
+    return [*settings.variables(Config, PREFIX), files.HOME_VARIABLE, files.CONFIG_VARIABLE]
 
 
 def _problem(config: Config) -> str:

@@ -6,6 +6,8 @@ import os
 import sys
 from pathlib import Path
 
+HOME_VARIABLE = "BLOCKONSET_PROBE_HOME"
+CONFIG_VARIABLE = "BLOCKONSET_PROBE_CONFIG"
 CONFIG = "probe.toml"
 KEY = "probe.key"
 SPOOL = "spool.db"
@@ -26,8 +28,8 @@ WITHDRAWAL_RECEIPT = "withdrawal.receipt"
 
 
 def directory() -> Path:
-    """`BLOCKONSET_HOME`, or this system's place for a person's program data."""
-    if chosen := os.environ.get("BLOCKONSET_HOME"):
+    """`BLOCKONSET_PROBE_HOME`, or this system's place for a person's program data."""
+    if chosen := os.environ.get(HOME_VARIABLE):
         return Path(chosen).absolute()
     if sys.platform == "win32":
         return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "Blockonset"
@@ -40,7 +42,7 @@ def config_file(given: Path | None) -> Path | None:
     """The configuration to use: the one given, else the one that `setup` wrote, else None (the environment alone)."""
     if given is not None:
         return given
-    if "BLOCKONSET_CONFIG" in os.environ:
-        return Path(os.environ["BLOCKONSET_CONFIG"])
+    if chosen := os.environ.get(CONFIG_VARIABLE):
+        return Path(chosen)
     written = directory() / CONFIG
     return written if written.exists() else None

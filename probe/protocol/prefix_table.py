@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from probe.base import extras
 from probe.base.errors import UserError
 
 _HEADER = "# date:"
@@ -55,10 +56,8 @@ class MaxMindTable:
     """A MaxMind database of AS numbers. Raises UserError when it or the package that reads it can't be used."""
 
     def __init__(self, path: Path) -> None:
-        try:
+        with extras.named(f"the prefix table {path}"):
             import maxminddb  # noqa: PLC0415 - an extra
-        except ImportError as e:
-            raise UserError(f"{path}: reading it needs the package maxminddb: pip install 'blockonset[table]'") from e
         try:
             self._reader = maxminddb.open_database(path, maxminddb.MODE_AUTO)
         except (OSError, ValueError, maxminddb.InvalidDatabaseError) as e:

@@ -1,5 +1,6 @@
 """`blockonset dashboard` on the command line."""
 
+import json
 import signal
 import socket
 import subprocess
@@ -41,3 +42,18 @@ def test_it_serves_loopback_only_and_ends_on_a_signal(api):
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 0
         assert process.stdout.read() == ""
+
+
+def test_streamlits_lines_are_logged_as_all_others_are(api, tmp_path):
+    """It starts and ends without a word; and what a logger of Streamlit writes is one line of JSON."""
+    with (tmp_path / "log").open("w") as log, served_dashboard(api, log) as (url, _):
+        assert httpx.get(f"{url}/_stcore/health").text == "ok"
+    assert (tmp_path / "log").read_text() == ""
+    code = (
+        "from streamlit import logger; old = logger.get_logger('streamlit.old')\n"
+        "from dashboard import cli; from probe.base import logs; logs.setup()\n"
+        "cli.log_as_others_do()\n"
+        "old.warning('old'); logger.get_logger('streamlit.new').warning('new')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert [json.loads(line)["event"] for line in done.stderr.splitlines()] == ["old", "new"]

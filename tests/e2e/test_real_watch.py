@@ -35,7 +35,7 @@ def _isolated():
 def test_nobody_measures_a_real_watch_without_agreeing_to_it(tmp_path):
     """Without a terminal: the text, the flag's name, exit code 2, and nothing created."""
     command = [sys.executable, "-m", "probe", "up", "--watch", str(WATCH), "--data", str(tmp_path / "data")]
-    environment = {k: v for k, v in os.environ.items() if k != "BLOCKONSET_ACCEPT_RISK"} | {"LC_ALL": "C.UTF-8"}
+    environment = {k: v for k, v in os.environ.items() if k != "BLOCKONSET_PROBE_ACCEPT_RISK"} | {"LC_ALL": "C.UTF-8"}
     done = subprocess.run(
         [*ISOLATED, *command, "--for", "1"], capture_output=True, text=True, timeout=60, check=False,
         stdin=subprocess.DEVNULL, env=environment,
@@ -58,8 +58,8 @@ def test_a_real_watch_without_a_network_gives_no_onset(tmp_path):
     watch.write_text(text, encoding="utf-8")
     command = [sys.executable, "-m", "probe", "up", "--watch", str(watch), "--data", str(tmp_path / "data")]
     options = ["--for", "16", "--json", "--no-dashboard", "--api-port", "0"]
-    vantage = {"BLOCKONSET_VANTAGE_ASN": "18403", "BLOCKONSET_VANTAGE_ACCESS": "fixed"}
-    agreed = {"BLOCKONSET_ACCEPT_RISK": texts.load("en").version, "LC_ALL": "C.UTF-8"}
+    vantage = {"BLOCKONSET_PROBE_VANTAGE_ASN": "18403", "BLOCKONSET_PROBE_VANTAGE_ACCESS": "fixed"}
+    agreed = {"BLOCKONSET_PROBE_ACCEPT_RISK": texts.load("en").version, "LC_ALL": "C.UTF-8"}
     done = subprocess.run(
         [*ISOLATED, *command, *options],
         capture_output=True,

@@ -88,7 +88,7 @@ def own_home(tmp_path, monkeypatch, default_logs):
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{bin_}:{os.environ['PATH']}")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    monkeypatch.setenv("BLOCKONSET_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("BLOCKONSET_PROBE_HOME", str(tmp_path / "home"))
     monkeypatch.setattr(this_network, "current_network", lambda: HOME)
     for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
         monkeypatch.delenv(name, raising=False)

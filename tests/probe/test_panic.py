@@ -44,7 +44,7 @@ def test_panic_needs_only_the_standard_library(own_home):
     code += "runpy.run_module('probe.panic', run_name='__main__')"
     other = subprocess.run(
         [sys.executable, "-I", "-S", "-c", code],
-        env={"BLOCKONSET_HOME": str(directory)}, capture_output=True, text=True, check=False,
+        env={"BLOCKONSET_PROBE_HOME": str(directory)}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert other.returncode == 0, other.stderr
     assert not directory.exists()

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import metadata
 from typing import TYPE_CHECKING
 
-from probe.cli.main import GROUP
+from probe.cli import main
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
 
 def parts() -> dict[str, App]:
     """The parts of the command line, loaded."""
-    return {point.name: point.load() for point in metadata.entry_points(group=GROUP)}
+    return {point.name: point.load() for point in main.parts()}
 
 
 def commands() -> dict[str, App]:

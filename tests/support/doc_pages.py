@@ -30,7 +30,9 @@ def text(name: str) -> str:
 
 def section(page: str, heading: str) -> str:
     """What stands under a heading, up to the next of the same or a higher level. Raises KeyError."""
-    parts = re.split(r"^(#+) (.+)$", page, flags=re.MULTILINE)
+    code = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)  # a comment in code is no heading
+    parts = re.split(r"^(#+) (.+)$", code.sub(lambda m: m[0].replace("\n# ", "\n\0# "), page), flags=re.MULTILINE)
+    parts = [part.replace("\0", "") for part in parts]
     for n in range(1, len(parts), 3):
         if parts[n + 1].strip() == heading:
             body = parts[n + 2]

@@ -8,10 +8,10 @@ import sys
 
 
 @contextlib.contextmanager
-def served_dashboard(api):
+def served_dashboard(api, stderr=subprocess.DEVNULL):
     """The dashboard's URL and its process, for the time of a block."""
     command = [sys.executable, "-m", "probe", "dashboard", "--api", api, "--port", "0"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True)
     try:
         yield json.loads(process.stdout.readline())["dashboard"], process
     finally:

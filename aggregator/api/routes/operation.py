@@ -12,7 +12,7 @@ from aggregator.api.requests import NO_STORE, InjectedApiData
 from aggregator.api.shapes import Health, WhoAmI
 from probe.protocol.prefix_table import Origin
 
-_NO_TABLE = "no prefix table here: start the aggregator with --prefixes FILE, or set BLOCKONSET_PREFIXES"
+_NO_TABLE = "no prefix table here: start the aggregator with --prefixes FILE, or set BLOCKONSET_AGGREGATOR_PREFIXES"
 
 
 @get(

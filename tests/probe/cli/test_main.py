@@ -1,5 +1,6 @@
 """The command `blockonset` finds its parts, loads only the requested one, and shows no traceback by default."""
 
+import re
 import subprocess
 import sys
 from importlib.metadata import EntryPoint, EntryPoints
@@ -10,9 +11,10 @@ import structlog
 
 from probe.base import process
 from probe.cli import main
+from tests.support import command_line
 
 ROOT = Path(__file__).parents[3]
-SHIPPED = {"probe", "aggregator", "infer", "watch", "dashboard", "up", "lab"}
+SHIPPED = {"probe", "aggregator", "infer", "watch", "dashboard", "up", "lab", "completion"}
 
 
 def run(capsys, *arguments):
@@ -52,7 +54,7 @@ def test_help_lists_every_part_with_a_line_and_imports_none_of_them():
     """The list of parts loads neither chDB nor Streamlit nor the probe."""
     code = "import sys; from probe.cli.main import main; main(['--help']); print(sorted(sys.modules))"
     out = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    listed = {line.split()[0]: line.split(None, 1)[1] for line in out.splitlines() if line.startswith("  ")}
+    listed = dict(re.findall(r"^  (\S+) +(\S.*)$", out, re.MULTILINE))
     assert set(listed) == SHIPPED
     assert all(text and "not installed" not in text for text in listed.values())
     loaded = out.splitlines()[-1]
@@ -70,7 +72,7 @@ def test_version(capsys):
 def test_an_unknown_part_is_named_with_the_most_similar_one(capsys):
     """The exit code is 2."""
     code, _, err = run(capsys, "prob")
-    assert (code, err) == (2, "error: blockonset has no part 'prob'; did you mean 'probe'?\n")
+    assert (code, err) == (2, "error: unknown command 'prob'; did you mean probe? (see blockonset --help)\n")
 
 
 def test_a_missing_extra_is_named(only, capsys):
@@ -126,6 +128,59 @@ def test_a_parts_summary_is_its_apps_help_or_its_modules_docstring(only, text, s
     assert main.summary(only(text)) == summary
 
 
+def test_a_variable_that_nothing_reads_is_refused(only, capsys, monkeypatch):
+    """One that the part names in VARIABLES is accepted; an old name is refused with the new one."""
+    only("from cyclopts import App\nVARIABLES = ('BLOCKONSET_PART_NATS',)\napp = App()\n@app.default\ndef go(): ...\n")
+    monkeypatch.setenv("BLOCKONSET_PART_NATS", "x")
+    assert run(capsys, "part") == (0, "", "")
+    monkeypatch.setenv("BLOCKONSET_NATS", "x")
+    code, out, err = run(capsys, "part")
+    assert (code, out) == (2, "")
+    assert err == "error: unknown variable BLOCKONSET_NATS in the environment: did you mean BLOCKONSET_PART_NATS?\n"
+
+
+def test_no_variable_keeps_panic_from_working(capsys, monkeypatch, own_home):
+    """It is for emergencies; `pause` can wait until the variable is mended."""
+    monkeypatch.setenv("BLOCKONSET_NATS", "x")
+    assert run(capsys, "probe", "pause")[0] == 2
+    (own_home / "home").mkdir()
+    (own_home / "home" / "probe.key").write_text("secret")
+    assert run(capsys, "probe", "panic")[0] == 0
+    assert not (own_home / "home").exists()
+
+
+def test_every_command_prints_our_version(capsys):
+    """Not that of the command line's library."""
+    for words in (("--version",), ("lab", "--version"), ("lab", "list", "--version"), ("infer", "--version")):
+        code, out, _ = run(capsys, *words)
+        assert (code, out) == (0, f"blockonset {main.metadata.version('blockonset')}\n")
+
+
+BEFORE_SETUP = {
+    "check": (("dns",), 2, "--watch FILE"),
+    "once": ((), 2, "--watch FILE"),
+    "setup": (("x",), 2, "invite"),
+    "panic": ((), 0, ""),
+    "uninstall": (("--yes",), 0, ""),
+}
+"""The commands that do something else before setup: arguments, exit code, and what the error is about."""
+
+
+@pytest.mark.parametrize("line", [line for line in command_line.commands() if line.startswith("blockonset probe ")])
+def test_a_command_before_setup_says_that_no_probe_is_set_up(capsys, own_home, line):
+    """In one line that says what to run; and nothing is written."""
+    name = line.split()[-1]
+    words, expected, text = BEFORE_SETUP.get(name, ((), 2, "no probe is set up here ("))
+    code, _, err = run(capsys, "probe", name, *words)
+    assert code == expected
+    assert text in err
+    assert err.count("\n") == (1 if expected else 0)
+    if "no probe is set up" in text:
+        assert err.startswith(f"error: {text}{own_home / 'home'}")
+        assert err.endswith(" does not exist): run blockonset probe setup\n")
+    assert not (own_home / "home").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -136,7 +191,6 @@ def test_a_parts_summary_is_its_apps_help_or_its_modules_docstring(only, text, s
         (("once",), "--watch FILE"),
         (("once", "--config", "a", "--watch", "b"), "--config or --watch"),
         (("run", "--config", "none.toml"), "config none.toml: can't be read"),
-        (("run",), "environment: "),
     ],
 )
 def test_the_probes_mistakes_are_one_line_each(capsys, monkeypatch, arguments, says):

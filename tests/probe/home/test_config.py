@@ -41,9 +41,9 @@ def test_a_file_is_read_and_its_paths_are_relative_to_it(file):
 def test_the_environment_overrides_the_file(file):
     """Lists are separated by commas; a table's name is part of the variable's."""
     environment = {
-        "BLOCKONSET_NATS": "nats://127.0.0.1:1, nats://127.0.0.1:2",
-        "BLOCKONSET_SEAL_S": "2.5",
-        "BLOCKONSET_VANTAGE_ASN": "64501",
+        "BLOCKONSET_PROBE_NATS": "nats://127.0.0.1:1, nats://127.0.0.1:2",
+        "BLOCKONSET_PROBE_SEAL_S": "2.5",
+        "BLOCKONSET_PROBE_VANTAGE_ASN": "64501",
         "BLOCKONSET_DEBUG": "1",
     }
     config = load(file, environment)
@@ -55,12 +55,22 @@ def test_the_environment_overrides_the_file(file):
 def test_the_environment_is_enough():
     """Without a file, every key comes from the environment."""
     environment = {
-        "BLOCKONSET_DATA": "/var/lib/blockonset", "BLOCKONSET_NATS": "nats://127.0.0.1:1",
-        "BLOCKONSET_OPERATOR": OPERATOR, "BLOCKONSET_WATCH": "w",
+        "BLOCKONSET_PROBE_DATA": "/var/lib/blockonset", "BLOCKONSET_PROBE_NATS": "nats://127.0.0.1:1",
+        "BLOCKONSET_PROBE_OPERATOR": OPERATOR, "BLOCKONSET_PROBE_WATCH": "w",
     }  # fmt: skip
     assert load(None, environment).data == "/var/lib/blockonset"
-    with pytest.raises(UserError, match=r"environment: .*`data`"):
-        load(None, {})
+    for name in ("DATA", "NATS", "OPERATOR", "WATCH"):
+        rest = {k: v for k, v in environment.items() if k != f"BLOCKONSET_PROBE_{name}"}
+        with pytest.raises(UserError, match=rf"run blockonset probe setup, or set BLOCKONSET_PROBE_{name} too$"):
+            load(None, rest)
+
+
+def test_without_file_and_variables_no_probe_is_set_up(tmp_path, monkeypatch):
+    """The error says where it looked and what to run."""
+    monkeypatch.setenv("BLOCKONSET_PROBE_HOME", str(tmp_path))
+    message = rf"^no probe is set up here \({tmp_path}/probe.toml does not exist\): run blockonset probe setup$"
+    with pytest.raises(UserError, match=message):
+        load(None, {"BLOCKONSET_LOG": "debug", "BLOCKONSET_AGGREGATOR_DATA": "x"})
 
 
 @pytest.mark.parametrize(
@@ -68,7 +78,10 @@ def test_the_environment_is_enough():
     [
         ("seal_s = 30", "seal_s = 61", r"\$.seal_s"),
         ("seal_s = 30", "seal_s = '30'", r"\$.seal_s"),
-        ("seal_s = 30", "seals = 30", "seals"),
+        ("seal_s = 30", "seals = 30", r"unknown key seals: did you mean seal_s\?"),
+        ("asn = 64500", "asm = 64500", r"unknown key vantage.asm: did you mean vantage.asn\?"),
+        ("seal_s = 30", "colour = 30", "unknown key colour$"),
+        ('data = "state"', "", "data is missing"),
         ('access = "mobile"', 'access = "wifi"', r"wifi.*\$.vantage.access"),
         ("asn = 64500", "asn = -1", r"\$.vantage.asn"),
         ("asn = 64500", 'asn = 1\nwhoami = "https://x.example/"', "asn or whoami"),
@@ -87,8 +100,8 @@ def test_a_wrong_key_is_named_with_its_file(file, old, new, message):
 
 def test_a_wrong_variable_is_named(file):
     """Errors in the environment aren't attributed to the file."""
-    with pytest.raises(UserError, match="environment BLOCKONSET_SPOOL_MB"):
-        load(file, {"BLOCKONSET_SPOOL_MB": "lots"})
+    with pytest.raises(UserError, match="environment BLOCKONSET_PROBE_SPOOL_MB"):
+        load(file, {"BLOCKONSET_PROBE_SPOOL_MB": "lots"})
 
 
 def test_a_missing_file_is_named(tmp_path):

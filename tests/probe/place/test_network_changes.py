@@ -158,7 +158,7 @@ wait_for 2
 """
     done = subprocess.run(
         [*ISOLATED, script], cwd=ROOT, capture_output=True, text=True, timeout=100, check=False,
-        env={**os.environ, "BLOCKONSET_ACCEPT_RISK": ""},
+        env={**os.environ, "BLOCKONSET_PROBE_ACCEPT_RISK": ""},
     )  # fmt: skip
     assert done.returncode in (0, 143), done.stderr
     assert done.stdout.split() == ["fixed", "False", "unknown", "True"], done.stderr
