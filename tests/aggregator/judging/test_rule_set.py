@@ -317,7 +317,7 @@ def test_history_is_judged_again_by_one_command(store, verdicts, monkeypatch, ca
 
     monkeypatch.setattr("aggregator.cli.Store.open", lambda _, *, create: UnclosedStore())
     with pytest.raises(SystemExit) as ended:
-        cli.app(["rejudge", "--json"])
+        cli.app(["rejudge", "--store", "chdb:///the/tests", "--json"])
     assert not ended.value.code
     assert json.loads(capsys.readouterr().out) == {"rule_set": RULES.version, "days": 1}
 
