@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import signal
 import socket
 import sys
 from collections.abc import Iterator
@@ -30,6 +29,7 @@ from aggregator.judging import judge, rule_set
 from aggregator.store.store import Store
 from aggregator.watches import served
 from probe.base.errors import UserError
+from probe.base.stopping import stop_on_signals
 from probe.nats.link import connect
 from probe.protocol.keys import Key
 
@@ -73,8 +73,7 @@ class Aggregator:
         """
         s = self._settings
         stop = asyncio.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        stop_on_signals(stop)
         key = Key.load_or_create(s.key, "user")
         self._connection = await connect(s.nats, key, "aggregator", within_s=_NATS_WITHIN_S)
         consumer = Consumer(

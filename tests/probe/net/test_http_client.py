@@ -247,11 +247,11 @@ async def test_an_upgrade_without_the_proof_is_none(network, dialer, clock):
 def test_the_same_holds_without_extensions_and_in_development_mode(parser):
     """In these, aiohttp's parsers accept and refuse other things."""
     command = [sys.executable, "-X", "dev", "-W", "ignore", "-m", "pytest", "-q", "-n0", "-p", "no:cacheprovider"]
-    command += [__file__, "-k", f"every_misbehaviour and http and {parser}-"]
+    command += [__file__, "-k", f"every_misbehaviour and {parser}- and not https"]
     environment = {k: v for k, v in os.environ.items() if k != "AIOHTTP_NO_EXTENSIONS"}
     if parser == "Py":
         environment["AIOHTTP_NO_EXTENSIONS"] = "1"
     root = Path(__file__).parents[3]
     run = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout[-3000:]
-    assert f"{2 * len(CASES)} passed" in run.stdout
+    assert f"{len(CASES)} passed" in run.stdout
