@@ -31,6 +31,9 @@ def _text(error: CycloptsError) -> str:
     if isinstance(error, UnusedCliTokensError):
         return f"unexpected argument {(error.unused_tokens or [''])[0]!r}"
     error.verbose = False  # the parser sets this for its own errors, and a command may raise one of them
-    text = " ".join(str(error).split()).removesuffix(".").replace("Unknown option: ", "unknown option ")
+    text = " ".join(str(error).split()).replace("Unknown option: ", "unknown option ")
+    if "Did you mean " in text:
+        text = text.partition(" Available commands: ")[0]
     text = text.replace(". Did you mean ", "; did you mean ").replace(" Available commands: ", " The commands are ")
+    text = text if text.endswith("...") else text.removesuffix(".")
     return text[:1].lower() + text[1:]

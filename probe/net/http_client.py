@@ -157,8 +157,24 @@ class _Relay:
         """Pass on the request, then the answer, until one side ends or LARGEST bytes have come."""
         watching = None
         try:
-            await self._channel.send(await self._request())
+            request = await self._request()
+            try:
+                await self._channel.send(request)
+            except OSError as e:
+                self.error = e
+                return
             watching = asyncio.create_task(self._end_body_when_dropped())
+            await self._pass_on_answer()
+            self._end_stream()
+            await watching
+        finally:
+            if watching:
+                watching.cancel()
+                await asyncio.gather(watching, return_exceptions=True)
+            self._ours.close()
+
+    async def _pass_on_answer(self) -> None:
+        try:
             while not self.is_full:
                 data = await self._channel.receive()
                 self._page.received += len(data)
@@ -167,14 +183,14 @@ class _Relay:
                 self.is_full = self._page.received >= LARGEST
         except (OSError, EOFError) as e:
             self.error = e
-        finally:
-            if watching:
-                watching.cancel()
-                await asyncio.gather(watching, return_exceptions=True)
-            self._ours.close()
+
+    def _end_stream(self) -> None:
+        """Tell aiohttp that no more follows."""
+        with contextlib.suppress(OSError):
+            self._ours.shutdown(socket.SHUT_WR)
 
     async def _end_body_when_dropped(self) -> None:
-        """When aiohttp closes its end before a body's end, make reading the body fail.
+        """When aiohttp has closed its end and the body has not ended, make reading it fail.
 
         aiohttp's C parser closes after a wrong chunk and leaves the reader waiting for ever (3.14.5).
         """
@@ -198,7 +214,7 @@ class _Relay:
             head, body = self.head.feed(data)
         except ProtocolFailure as e:
             self._refusal = e
-            self._ours.close()
+            self._end_stream()
             return
         loop = asyncio.get_running_loop()
         with contextlib.suppress(OSError):  # aiohttp has closed its end: it has read all that it needs

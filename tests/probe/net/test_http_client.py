@@ -17,7 +17,12 @@ from pathlib import Path
 import aiohttp.client_proto
 import pytest
 from aiohttp import http_parser
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from probe.net import failures, http_client
+from probe.net.failures import NETWORK_ERRORS
+from probe.net.page import WebPage
 from tests.probe.conftest import LIMIT, PATIENT
 from tests.support import servers
 
@@ -94,6 +99,94 @@ def _parser(request, monkeypatch):
     monkeypatch.setattr(
         aiohttp.client_proto, "HttpResponseParser", getattr(http_parser, f"HttpResponseParser{request.param}")
     )
+
+
+class Stream:
+    """A channel that gives these parts as fast as they are read, and then ends."""
+
+    def __init__(self, parts, end):
+        self.parts, self.end = list(parts), end
+
+    async def send(self, data):
+        """Take a request."""
+
+    async def receive(self):
+        """The next part."""
+        await asyncio.sleep(0)
+        if not self.parts:
+            raise self.end
+        return self.parts.pop(0)
+
+
+async def read(parts, end=None):
+    """The failure's name and the page, when all that a server sends arrives in the same moment."""
+    page, failure = WebPage(), None
+    try:
+        async with asyncio.timeout(PATIENT):
+            await http_client.get(Stream(parts, end or EOFError()), HOST, "/", page)
+    except NETWORK_ERRORS as e:
+        failure = failures.name(e)
+    return failure, page
+
+
+@pytest.mark.usefixtures("_parser")
+@pytest.mark.parametrize(
+    ("raw", "end", "failure", "body"),
+    [
+        (OK + CHUNKED + b"\r\n5\r\nhello\r\nzz\r\n", EOFError(), NO_HTTP, b"hello"),
+        (OK + CHUNKED + b"\r\n5\r\nhello\r\nzz\r\n", ConnectionResetError(104, "x"), RST, b"hello"),
+        (OK + CHUNKED + b"\r\n5\r\nhel", EOFError(), None, b"hel"),
+        (OK + b"\r\nhello", ConnectionResetError(104, "x"), RST, b"hello"),
+        (OK + b"Content-Length: 5\r\n\r\nhello", ConnectionResetError(104, "x"), None, b"hello"),
+        (b"SSH", ConnectionResetError(104, "x"), NO_HTTP, b"SSH"),
+    ],
+)
+async def test_an_end_in_the_same_moment_is_told_apart_too(raw, end, failure, body):
+    """Whether the last bytes and the end come together or one after the other."""
+    for parts in ([raw], [raw[i : i + 1] for i in range(len(raw))]):
+        found, page = await read(parts, end)
+        assert (found, page.body) == (failure, body)
+
+
+_PIECES = st.sampled_from(
+    [
+        b"\r\n",
+        b"\n",
+        b"\0",
+        b":",
+        b" ",
+        LENGTH,
+        CHUNKED,
+        OK,
+        b"0\r\n\r\n",
+        b"5\r\nhello\r\n",
+        b"\xff",
+        b"\r\n\r\n",
+        b"-1",
+    ]
+)
+
+
+@given(st.lists(_PIECES | st.binary(max_size=6), max_size=12), st.sampled_from([b"", OK, OK + CHUNKED + b"\r\n"]))
+@settings(max_examples=60, deadline=None)
+def test_no_answer_makes_it_hang_or_break(parts, beginning):
+    """Whatever comes, it ends, and both parsers read the same status from it."""
+
+    async def statuses():
+        kept = aiohttp.client_proto.HttpResponseParser
+        try:
+            for parser in (http_parser.HttpResponseParserC, http_parser.HttpResponseParserPy):
+                aiohttp.client_proto.HttpResponseParser = parser
+                failure, page = await read([p for p in (beginning, *parts) if p])
+                assert failure != TIMEOUT
+                yield page.status
+        finally:
+            aiohttp.client_proto.HttpResponseParser = kept
+
+    async def compare():
+        assert len({status async for status in statuses()}) == 1
+
+    asyncio.run(compare())
 
 
 def misbehaves(parts, then, requests):
