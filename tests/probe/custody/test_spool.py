@@ -13,7 +13,7 @@ import pytest
 
 from probe.base.clock import now_ms
 from probe.custody.spool import Spool, read_ledger
-from probe.custody.spool_database import SpoolError
+from probe.custody.spool_lock import SpoolError
 from probe.measure.bytes_on_wire import OPEN_AND_CLOSE
 from probe.protocol import segment
 from probe.protocol.keys import Key
