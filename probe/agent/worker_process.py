@@ -26,7 +26,6 @@ from probe.agent.memory import WorkMemory
 from probe.agent.messages import (
     NOTHING,
     SIGN_OF_LIFE_S,
-    STOP,
     ProbeDescription,
     Refusal,
     SignOfLife,
@@ -83,10 +82,11 @@ class _Agent:
         sys.stdout.flush()
         self._out = os.dup(1)
         os.dup2(2, 1)
+        self._in = os.fdopen(os.dup(0), "rb", buffering=0)  # sys.stdin's buffer is locked by whoever reads from it
 
     def order(self) -> WorkOrder:
         """The order, which is the first line of stdin."""
-        return msgspec.json.decode(sys.stdin.buffer.readline(), type=WorkOrder)
+        return msgspec.json.decode(self._in.readline(), type=WorkOrder)
 
     def tell(self, message: WorkerMessage) -> None:
         """Write a message. Nobody reads it once the agent has ended."""
@@ -100,8 +100,9 @@ class _Agent:
         loop = asyncio.get_running_loop()
 
         def read() -> None:
-            while os.read(0, len(STOP)):  # not through sys.stdin: Python waits for that buffer's lock when it exits
-                loop.call_soon_threadsafe(stop.set)
+            while self._in.readline():  # there is only one kind of line: STOP
+                with contextlib.suppress(RuntimeError):  # the loop is closed, so this process ends anyway
+                    loop.call_soon_threadsafe(stop.set)
             os._exit(1)
 
         threading.Thread(target=read, daemon=True).start()

@@ -16,7 +16,7 @@ from probe.home.notebook import Notebook
 async def delivering(config, key, spool, *tasks):
     """Deliver what a test adds to the spool while the context is entered, and flush at its end.
 
-    With `deliver_every_s` visits are made as if a run ended twenty times a second, without it the probe stays connected.
+    With `deliver_every_s` visits are made as if a run ended twenty times a second; without it, it stays connected.
     """
     stop = asyncio.Event()
     delivery = Delivery(config, key, spool, Notebook(spool.path.parent), tasks)

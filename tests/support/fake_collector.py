@@ -31,6 +31,8 @@ class FakeCollector:
         self.asked: list[str] = []
         self.mute = False
         self.forgetful = False
+        self.newer_watch = b""
+        """The answer to a question that is not about segments: the signed text of a newer watch, or nothing."""
 
     @contextlib.asynccontextmanager
     async def at(self, url, key):
@@ -72,7 +74,7 @@ class FakeCollector:
     async def _answer(self, message):
         question = msgspec.json.decode(message.data, type=Question)
         if not isinstance(question, FatesRequest):
-            await message.respond(b"")  # it serves no newer watch, and keeps no withdrawal
+            await message.respond(self.newer_watch)  # it keeps no withdrawal
             return
         ids = question.segments
         self.asked += ids
