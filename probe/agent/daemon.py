@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Protocol
 from probe.agent import child_worker
 from probe.agent.agent import Agent
 from probe.agent.child_worker import ChildWorker
-from probe.base import process
+from probe.base import core_dumps, process
 from probe.base.service_notification import keep_notifying, notify
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ def main(worker_command: Callable[[Path | None], list[str]] = child_worker.comma
 
     `worker_command` gives the command line of a worker for a configuration file.
     """
+    core_dumps.forbid()
     file = Path(sys.argv[1]) if len(sys.argv) > 1 else None
     worker = ChildWorker.describe(worker_command(file))
     running: Runnable = Agent(worker)

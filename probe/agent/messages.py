@@ -1,7 +1,8 @@
 """What an agent and its workers tell each other: a JSON object on each line of the worker's stdin and stdout.
 
 The agent writes one WorkOrder, and `STOP` when the probe is told to stop. The worker answers an order without settings
-with a ProbeDescription or a Refusal, and any other order with signs of life and reports, the last of which is final.
+with a ProbeDescription, any other order with signs of life and reports, the last of which is final, and an order that
+it can't carry out with a WorkerFailure.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ class ProbeDescription(msgspec.Struct, frozen=True, kw_only=True, tag="descripti
     """When visits are due; None for a probe that stays connected."""
 
 
-class Refusal(msgspec.Struct, frozen=True, kw_only=True, tag="refusal"):
+class WorkerFailure(msgspec.Struct, frozen=True, kw_only=True, tag="failure"):
     """A UserError that keeps the probe from working."""
 
     message: str
@@ -78,7 +79,7 @@ class WorkReport(msgspec.Struct, frozen=True, kw_only=True, tag="report"):
     is_final: bool = False
 
 
-WorkerMessage = ProbeDescription | Refusal | SignOfLife | WorkReport
+WorkerMessage = ProbeDescription | WorkerFailure | SignOfLife | WorkReport
 
 
 def line(message: WorkOrder | WorkerMessage) -> bytes:

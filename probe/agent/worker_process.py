@@ -27,15 +27,15 @@ from probe.agent.messages import (
     NOTHING,
     SIGN_OF_LIFE_S,
     ProbeDescription,
-    Refusal,
     SignOfLife,
+    WorkerFailure,
     WorkerMessage,
     WorkOrder,
     WorkReport,
     line,
 )
 from probe.agent.probe import Probe
-from probe.base import process
+from probe.base import core_dumps, process
 from probe.base.errors import UserError
 from probe.custody.spool import Spool
 from probe.custody.visit_schedule import VisitSchedule
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class Settings(msgspec.Struct, frozen=True):
+class ProbeSettings(msgspec.Struct, frozen=True):
     """What a probe is made of, read once, so that nothing changes while the agent runs."""
 
     config: Config
@@ -55,10 +55,13 @@ class Settings(msgspec.Struct, frozen=True):
 
 
 def serve(read_settings: Callable[[], tuple[Config, Watch]], make_network: Callable[[], Network]) -> None:
-    """Carry out the order on stdin, with settings from `read_settings` if it has none. Ends the process on failure."""
+    """Carry out the order on stdin. `read_settings` gives the settings if the order has none, to describe the probe.
+
+    The agent is told of a UserError; what else is raised is a bug.
+    """
     for number in (signal.SIGINT, signal.SIGTERM):  # a terminal or systemd sends them to all processes of the probe
         signal.signal(number, signal.SIG_IGN)
-    _forbid_core_dumps()
+    core_dumps.forbid()
     agent = _Agent()
     order = agent.order()
     try:
@@ -69,10 +72,10 @@ def serve(read_settings: Callable[[], tuple[Config, Watch]], make_network: Calla
             agent.tell(_description(probe))
         else:
             os.set_inheritable(order.lock_descriptor, False)
-            settings = msgspec.json.decode(order.settings, type=Settings)
+            settings = msgspec.json.decode(order.settings, type=ProbeSettings)
             asyncio.run(_work(Probe(settings.config, make_network(), settings.watch), order, agent))
     except UserError as e:
-        agent.tell(Refusal(message=e.message, code=e.code))
+        agent.tell(WorkerFailure(message=e.message, code=e.code))
 
 
 class _Agent:
@@ -136,7 +139,7 @@ def _description(probe: Probe) -> ProbeDescription:
     every_s = probe.config.deliver_every_s
     return ProbeDescription(
         facts=probe.facts,
-        settings=msgspec.Raw(msgspec.json.encode(Settings(probe.config, probe.watch))),
+        settings=msgspec.Raw(msgspec.json.encode(ProbeSettings(probe.config, probe.watch))),
         visits=VisitSchedule.start(every_s) if every_s else None,
     )
 
@@ -153,14 +156,6 @@ async def _report(
         made_last_visit=made_last_visit,
         is_final=is_final,
     )
-
-
-def _forbid_core_dumps() -> None:
-    """A crash must not write this process's memory, with the probe's key in it, to the disk."""
-    with contextlib.suppress(ImportError):
-        import resource  # noqa: PLC0415 - Windows has none
-
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def main() -> None:

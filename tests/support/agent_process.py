@@ -38,10 +38,10 @@ process.guarded(
 AGENT = """
 import json, sys
 sys.modules["rich"] = None
-from probe.agent import child_worker, daemon, schedule
+from probe.agent import child_process, daemon, schedule
 from probe.base import process
 schedule.FIRST_S = 0.1
-child_worker.SILENT_S = float(sys.argv[3])
+child_process.SILENT_S = float(sys.argv[3])
 process.guarded(lambda: daemon.main(lambda _: json.loads(sys.argv[2])))
 """
 

@@ -114,6 +114,31 @@ async def test_a_killed_worker_costs_its_run_and_no_other(tmp_path, authority):
     assert runs(probe) == 0
 
 
+async def test_killed_at_any_time_agent_and_workers_lose_nothing(collected):
+    """After kill -9 of either, while the collector sends no receipts: every sealed segment is stored, each run once."""
+    probe, collector = collected
+    collector.mute = collector.forgetful = True
+    probe.config.write_text(probe.config.read_text().replace("receipt_wait_s = 3", "receipt_wait_s = 0.5"))
+    for is_worker in (True, False, True, False):
+        collector.deliveries.clear()
+        with probe.started() as process:
+            await eventually(lambda: collector.deliveries, 20)
+            ((await only_child(process)) if is_worker else process).kill()
+            if is_worker:
+                collector.deliveries.clear()
+                await eventually(lambda: collector.deliveries, 20)
+    collector.mute = collector.forgetful = False
+    with probe.started() as process:
+        await eventually(lambda: states(probe)[:4] == ["stored"] * 4, 30)
+        process.send_signal(signal.SIGTERM)
+        assert await ended(process) == 0
+    ledger = read_ledger(probe.spool)
+    assert {e.state for e in ledger} == {"stored"}
+    assert {e.segment_id for e in ledger} == set(collector.seen)
+    made = [m.run_id for s in collector.seen.values() for m in s.measurements]
+    assert len(made) == len(set(made)) >= 4
+
+
 async def test_a_worker_that_hangs_is_killed_and_the_next_run_is_made(probe):
     """It gives no sign of life: here it is stopped, as a C library that never returns would stop it."""
     probe.silent_s = 3.0

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from probe.agent.probe import Probe
+from probe.custody import visits
 from probe.home import files, notebook
 from tests.support.fake_collector import eventually
 from tests.support.owned_probe import probe_config, watch_of
@@ -27,8 +28,9 @@ def network_of_nothing(authority):
         yield Network(MappedDialer(resolver=port), authority.file)
 
 
-async def test_runs_are_counted_for_status_and_a_pause_stops_them(tmp_path, network_of_nothing):
+async def test_runs_are_counted_for_status_and_a_pause_stops_them(tmp_path, network_of_nothing, monkeypatch):
     """Paused, it makes no run; resumed, it goes on at its next scheduled time."""
+    monkeypatch.setattr(visits, "_CONNECT_S", 0.2)
     settings = probe_config(tmp_path, metered="no", deliver_every_s=600)
     watch = msgspec.structs.replace(watch_of(settings), cadence_s=0.3)
     directory, stop = Path(settings.data), asyncio.Event()

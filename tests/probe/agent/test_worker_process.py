@@ -8,15 +8,20 @@ import signal
 import subprocess
 import sys
 
+import msgspec
 import pytest
 
 from probe import panic
+from probe.agent import worker_process
 from probe.custody.spool import read_ledger
 from probe.home import notebook
+from probe.home.config import VantageConfig
 from probe.owner import uninstall
+from probe.protocol import watch_file
 from probe.protocol.keys import Key
-from tests.support.agent_process import AgentProcess, ended, endless_run, only_child
+from tests.support.agent_process import ROOT, AgentProcess, ended, endless_run, only_child
 from tests.support.fake_collector import eventually
+from tests.support.owned_probe import probe_config
 
 OPERATOR = Key.create("operator")
 ADDRESS = "203.0.113.1"
@@ -120,3 +125,11 @@ def test_what_a_library_prints_does_not_reach_the_agent(tmp_path, authority):
     assert done.returncode == 1
     assert b"noise 3" in done.stderr
     assert b"noise 3" not in done.stdout
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "infra" / "watches").rglob("*.toml")), ids=lambda f: f.stem)
+def test_settings_pass_through_the_agent_unchanged(tmp_path, file):
+    """A configuration and each shipped watch, its digest included: they are read once, and handed on as JSON."""
+    watch = watch_file.read(file.read_bytes(), str(file))
+    sent = worker_process.ProbeSettings(probe_config(tmp_path, vantage=VantageConfig(asn=64500, line="a")), watch)
+    assert msgspec.json.decode(msgspec.json.encode(sent), type=worker_process.ProbeSettings) == sent
