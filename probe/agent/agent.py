@@ -37,7 +37,7 @@ _AGAIN_S = 20.0
 
 
 class Worker(Protocol):
-    """Whoever does a probe's work: in this process, or in a child process for each piece of work."""
+    """Does a probe's work: in this process, or in a child process for each piece of work."""
 
     @property
     def facts(self) -> ProbeFacts:

@@ -1,4 +1,4 @@
-"""What an agent and its workers tell each other: a JSON object on each line of the worker's stdin and stdout.
+"""The messages between an agent and its workers: a JSON object on each line of the worker's stdin and stdout.
 
 The agent writes one WorkOrder, and `STOP` when the probe is told to stop. The worker answers an order without settings
 with a ProbeDescription, any other order with signs of life and reports, the last of which is final, and an order that
@@ -30,7 +30,7 @@ class ProbeFacts(msgspec.Struct, frozen=True, kw_only=True):
     is_real: bool
     """Whether it measures over this machine's own networks, and not in a lab."""
     knows_provider: bool
-    """Whether the configuration tells, or names who tells, which network the probe is in."""
+    """Whether the configuration has the network's AS number, or an endpoint that answers with it."""
 
 
 class WorkOrder(msgspec.Struct, frozen=True, kw_only=True):

@@ -57,12 +57,12 @@ class ProbeSettings(msgspec.Struct, frozen=True):
 def serve(read_settings: Callable[[], tuple[Config, Watch]], make_network: Callable[[], Network]) -> None:
     """Carry out the order on stdin. `read_settings` gives the settings if the order has none, to describe the probe.
 
-    The agent is told of a UserError; what else is raised is a bug.
+    A UserError is reported to the agent; any other exception is a bug and is raised.
     """
     for number in (signal.SIGINT, signal.SIGTERM):  # a terminal or systemd sends them to all processes of the probe
         signal.signal(number, signal.SIG_IGN)
     core_dumps.forbid()
-    agent = _Agent()
+    agent = _AgentPipes()
     order = agent.order()
     try:
         if order.settings == NOTHING:
@@ -78,8 +78,8 @@ def serve(read_settings: Callable[[], tuple[Config, Watch]], make_network: Calla
         agent.tell(WorkerFailure(message=e.message, code=e.code))
 
 
-class _Agent:
-    """The agent at the other end of stdin and stdout. What this process prints goes to stderr from now on."""
+class _AgentPipes:
+    """Stdin and stdout, which lead to the agent. What this process prints goes to stderr from now on."""
 
     def __init__(self) -> None:
         sys.stdout.flush()
@@ -99,7 +99,7 @@ class _Agent:
                 raw = raw[os.write(self._out, raw) :]
 
     def heed(self, stop: asyncio.Event) -> None:
-        """Set `stop` when the agent says so, and end this process when the agent has ended: that ends stdin."""
+        """Set `stop` when the agent sends a line, and end this process when the agent has ended, which closes stdin."""
         loop = asyncio.get_running_loop()
 
         def read() -> None:
@@ -111,7 +111,7 @@ class _Agent:
         threading.Thread(target=read, daemon=True).start()
 
 
-async def _work(probe: Probe, order: WorkOrder, agent: _Agent) -> None:
+async def _work(probe: Probe, order: WorkOrder, agent: _AgentPipes) -> None:
     stop = asyncio.Event()
     agent.heed(stop)
     living = asyncio.create_task(_show_life(agent))
@@ -129,7 +129,7 @@ async def _work(probe: Probe, order: WorkOrder, agent: _Agent) -> None:
         living.cancel()
 
 
-async def _show_life(agent: _Agent) -> None:
+async def _show_life(agent: _AgentPipes) -> None:
     while True:
         agent.tell(SignOfLife())
         await asyncio.sleep(SIGN_OF_LIFE_S)

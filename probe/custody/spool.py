@@ -55,7 +55,7 @@ class LedgerEntry:
 
 @dataclass(frozen=True, slots=True)
 class UnsentSegment:
-    """A segment to publish. `attempt` counts the receipts that said it is unknown to the store."""
+    """A segment to publish. `attempt` counts the receipts in which it is unknown to the store."""
 
     id: str
     raw: bytes
@@ -167,8 +167,8 @@ class Spool:
     def oldest_ms(self) -> int | None:
         """When the oldest segment that waits for its receipt was sealed; None when none waits."""
         with self._errors():
-            found = self._db.execute(spool_statements.OLDEST).fetchone()[0]
-        return None if found is None else int(found)
+            sealed_ms = self._db.execute(spool_statements.OLDEST).fetchone()[0]
+        return None if sealed_ms is None else int(sealed_ms)
 
     def ledger(self) -> list[LedgerEntry]:
         """Every segment ever sealed here, in order."""

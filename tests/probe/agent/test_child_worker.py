@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
+import time
 
 import pytest
 
@@ -98,6 +99,21 @@ async def test_one_line_is_logged_for_an_outage_of_many_runs(probe):
         await eventually(lambda: "paused" in notebook.read(probe.home).why_not, 30)
         await asyncio.sleep(2.5)
     assert len(probe.logged("not measuring")) == 1
+
+
+async def test_while_paused_no_worker_is_started_for_a_visit(tmp_path, authority):
+    """The agent sees the pause itself; a worker is started only when a run is due, to note why there is none."""
+    probe = AgentProcess(tmp_path, authority, OPERATOR, cadence_s=600.0)
+    (probe.home / "paused.json").write_text('{"until_ms":null}')
+    with probe.started() as process:
+        await eventually(lambda: "paused" in notebook.read(probe.home).why_not, 20)
+        await eventually(lambda: not process.children())
+        until = time.monotonic() + 2
+        while time.monotonic() < until:
+            assert process.children() == []
+            await asyncio.sleep(0.02)
+        process.send_signal(signal.SIGTERM)
+        assert await ended(process, 5) == 0
 
 
 async def test_a_killed_worker_costs_its_run_and_no_other(tmp_path, authority):

@@ -1,6 +1,7 @@
 """A probe that connects only to deliver: over TLS first, over WebSocket when that is blocked."""
 
 import asyncio
+import contextlib
 import json
 import time
 
@@ -10,6 +11,8 @@ import pytest
 from infra.nats import nats_server
 from probe.base.clock import now_ms
 from probe.base.errors import UserError
+from probe.custody import visits
+from probe.custody.delivery import Delivery
 from probe.custody.spool import Spool
 from probe.home.config import Config
 from probe.home.files import PAUSED, WITHDRAWN
@@ -42,19 +45,19 @@ class Secure:
         with self.server.config.open("a") as config:
             config.write(SECURE % {"pem": pem})
         self.server.start()
-        said = json.loads(next(folder.glob(f"*_{self.server.pid}.ports")).read_text())
-        port = said["nats"][0].rsplit(":", 1)[1]
+        ports = json.loads(next(folder.glob(f"*_{self.server.pid}.ports")).read_text())
+        port = ports["nats"][0].rsplit(":", 1)[1]
         self.core = f"nats://127.0.0.1:{port}"
         self.tls = f"tls://localhost:{port}"
-        self.wss = f"wss://localhost:{said['websocket'][0].rsplit(':', 1)[1]}"
+        self.wss = f"wss://localhost:{ports['websocket'][0].rsplit(':', 1)[1]}"
 
 
 @pytest.fixture
 def secure(tmp_path, authority):
     """A server with a certificate that the tests' authority vouches for."""
-    found = Secure(tmp_path / "nats", authority)
-    yield found
-    found.server.stop()
+    secure = Secure(tmp_path / "nats", authority)
+    yield secure
+    secure.server.stop()
 
 
 @pytest.fixture
@@ -138,6 +141,7 @@ async def test_it_connects_delivers_and_disconnects(secure, authority, spool):
         await eventually(lambda: connections(secure) == {"collector"})
         spool.add(app_run(1))
         await eventually(lambda: states(spool) == ["stored", "stored"])
+        await eventually(lambda: connections(secure) == {"collector"})
     assert len(collector.deliveries) == 2
     noted = Notebook(spool.path.parent).state
     assert noted.delivered_ms > before.delivered_ms
@@ -183,6 +187,42 @@ async def test_without_a_collector_it_tries_again_for_ever(authority, spool):
         await eventually(lambda: Notebook(spool.path.parent).state.delivery_error)
     assert states(spool) == ["spooled"]
     assert "localhost:1" in Notebook(spool.path.parent).state.delivery_error
+
+
+async def test_a_visit_that_takes_too_long_is_interrupted_and_goes_on_after_the_next_run(
+    secure, authority, spool, monkeypatch
+):
+    """Nobody acknowledges here. Otherwise a long backlog on a slow line would keep the probe from measuring."""
+    monkeypatch.setattr(visits, "_LONGEST_S", 0.5)
+    settings = config([secure.tls], authority, deliver_every_s=600, ack_timeout_s=30)
+    delivery = Delivery(settings, PROBE, spool, Notebook(spool.path.parent))
+    visiting, stop = visits.Visits(delivery, cadence_s=0.1), asyncio.Event()
+    async with silent_subscriber(secure):
+        spool.add(app_run(1))
+        before = time.monotonic()
+        await visiting.after_run(stop)
+        assert 0.5 <= time.monotonic() - before < 5
+        assert (visiting.schedule.due_s <= time.monotonic(), visiting.schedule.failures) == (True, 0)
+    async with FakeCollector(OPERATOR).at(secure.core, CORE):
+        await visiting.after_run(stop)
+        assert visiting.schedule.due_s > time.monotonic() + 200
+    assert states(spool) == ["stored"]
+
+
+@contextlib.asynccontextmanager
+async def silent_subscriber(secure):
+    """Somebody who takes segments and acknowledges none, so that the server does not refuse them at once."""
+    connection = await connect([secure.core], CORE, "silent", within_s=10)
+
+    async def ignore(_message):
+        """Answer nothing."""
+
+    await connection.subscribe("m.*", ignore)
+    await (await connection.ready()).flush()
+    try:
+        yield
+    finally:
+        await connection.close()
 
 
 @pytest.mark.parametrize("file", [PAUSED, WITHDRAWN])
