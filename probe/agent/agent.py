@@ -111,9 +111,9 @@ class Agent:
                     await call(self._notebook.note, next_run_ms=now_ms() + round(wait_s * 1000))
                 if await wait_for_run(stop, wait_s, network_changed):
                     schedule.early()
-                if stop.is_set():
-                    return
                 async with self._working:
+                    if stop.is_set():
+                        return
                     await self._work(stop, measure=True)
 
     async def _visit_without_runs(self, stop: asyncio.Event) -> None:
