@@ -46,7 +46,7 @@ class Wiped(NamedTuple):
 def panic(directory: Path) -> Wiped:
     """Stop the probe that uses this directory, at once and without a last delivery, then wipe. Never raises OSError."""
     pid = running(directory)
-    stopped = stop(directory, pid) if pid else True
+    stopped = stop(directory) if pid else True
     wiped, failed = [], []
     drafts = [f.name for f in _inside(directory) if f.name.startswith(tuple(f".{m}." for m in MADE))]
     for name in (*MADE, *drafts):
@@ -62,17 +62,19 @@ def panic(directory: Path) -> Wiped:
 
 
 def running(directory: Path) -> int:
-    """The id of the process that holds the spool's lock, or 0. An id left in the file by a dead process is ignored."""
-    try:
-        return int(lock.holder(directory / files.SPOOL_LOCK) or 0)
-    except ValueError:
-        return 0
+    """The id of the probe that holds the spool's lock, or 0. An id left in the file by a dead process is ignored."""
+    return next(iter(_processes(directory)), 0)
 
 
-def stop(directory: Path, pid: int, signal_number: int = _KILL, within_s: float = _STOP_S) -> bool:
-    """Send a process a signal and wait until it no longer holds the lock. Returns whether that happened in time."""
-    with contextlib.suppress(OSError):
-        os.kill(pid, signal_number)
+def stop(directory: Path, signal_number: int = _KILL, within_s: float = _STOP_S) -> bool:
+    """Send the probe a signal, and wait until neither it nor its worker holds the lock any more.
+
+    The signal that kills is sent to the worker too. Returns whether the lock became free in time.
+    """
+    pids = _processes(directory)
+    for pid in pids if signal_number == _KILL else pids[:1]:
+        with contextlib.suppress(OSError):
+            os.kill(pid, signal_number)
     deadline = time.monotonic() + within_s
     while running(directory):
         if time.monotonic() > deadline:
@@ -98,6 +100,12 @@ def wipe(file: Path) -> str:
     except OSError as e:
         return e.strerror or error or str(e)
     return ""
+
+
+def _processes(directory: Path) -> list[int]:
+    """The processes that the lock's holder wrote into its file: the probe, then its worker if there is one."""
+    words = (lock.holder(directory / files.SPOOL_LOCK) or "").split()
+    return [int(word) for word in words if word.isascii() and word.isdigit()]
 
 
 def _inside(directory: Path) -> list[Path]:

@@ -13,7 +13,7 @@ from infra.lab.country import BLOCK_PAGES, authority_file, line_names, map_file
 from infra.lab.dialer import CurrentMap, LabDialer
 from infra.lab.runtime import allow_many_files, report_ready, warn_of_stalls
 from infra.lab.scenario import ABROAD_ASN
-from probe.agent.agent import Probe
+from probe.agent.probe import Probe
 from probe.base.stopping import stop_on_signals
 from probe.custody.watch_renewal import signed_watch
 from probe.home import files

@@ -1,6 +1,8 @@
-"""The process that measures for weeks: `python -m probe.agent.daemon [CONFIG]`. `blockonset probe run` executes it.
+"""The process that measures for months: `python -m probe.agent.daemon [CONFIG]`. `blockonset probe run` executes it.
 
-It loads neither the command line's library nor rich, which together take 8 MB and are for people at a terminal.
+It is the light agent: a process of its own does each run (`probe.agent.worker_process`). A probe that stays connected
+(`deliver_every_s = 0`) does everything in this process. It loads neither the command line's library nor rich, which
+together take 8 MB and are for people at a terminal.
 """
 
 from __future__ import annotations
@@ -15,15 +17,23 @@ import asyncio
 import json
 import signal
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from probe.base import process
-from probe.home import config, consent, texts
+from probe.agent import child_worker
+from probe.agent.agent import Agent
+from probe.agent.child_worker import ChildWorker
+from probe.base import core_dumps, process
+from probe.base.service_notification import keep_notifying, notify
 
 if TYPE_CHECKING:
-    from probe.agent.agent import Probe
-    from probe.home.config import Config
-    from probe.protocol.watch import Watch
+    from collections.abc import Callable
+
+
+class Runnable(Protocol):
+    """A probe that runs until it is told to stop."""
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Run until `stop` is set."""
 
 
 def command(file: Path | None) -> list[str]:
@@ -31,42 +41,34 @@ def command(file: Path | None) -> list[str]:
     return [sys.executable, "-m", "probe.agent.daemon", *([str(file)] if file else [])]
 
 
-def check(file: Path | None) -> tuple[Config, Watch]:
-    """Read a configuration and its watch, which must be signed and consented to. Raises UserError.
-
-    An expired watch is accepted: the probe then measures nothing, delivers what waits, and asks for a newer watch.
-    """
-    from probe.custody import watch_renewal  # noqa: PLC0415
-
-    settings = config.load(file)
-    watch = watch_renewal.present(settings)
-    if not watch.fictional:  # a lab's network is on this machine and contacts nobody
-        consent.require(Path(settings.data), settings.accept_risk, texts.load(settings.language))
-    return settings, watch
-
-
-def probe(file: Path | None) -> Probe:
-    """The probe of a configuration. Raises UserError."""
-    from probe.agent.agent import Probe  # noqa: PLC0415
-    from probe.net.network import Network  # noqa: PLC0415
-
-    settings, watch = check(file)
-    return Probe(settings, Network(), watch)
-
-
-async def run_until_signal(running: Probe) -> None:
-    """Run a probe until SIGINT or SIGTERM."""
+async def run_until_signal(running: Runnable) -> None:
+    """Run a probe until SIGINT or SIGTERM, and tell the service manager about it."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    await running.run(stop)
+    notify("READY=1")
+    notifying = asyncio.create_task(keep_notifying())
+    try:
+        await running.run(stop)
+    finally:
+        notifying.cancel()
 
 
-def main() -> None:
-    """Print the probe's id in a line of JSON, then measure until a signal ends it."""
-    running = probe(Path(sys.argv[1]) if len(sys.argv) > 1 else None)
-    sys.stdout.write(json.dumps({"probe": running.id}) + "\n")
+def main(worker_command: Callable[[Path | None], list[str]] = child_worker.command) -> None:
+    """Print the probe's id in a line of JSON, then measure until a signal ends it.
+
+    `worker_command` gives the command line of a worker for a configuration file.
+    """
+    core_dumps.forbid()
+    file = Path(sys.argv[1]) if len(sys.argv) > 1 else None
+    worker = ChildWorker.describe(worker_command(file))
+    running: Runnable = Agent(worker)
+    if worker.visits is None:
+        from probe.agent import loading  # noqa: PLC0415 - what it loads is too heavy for an agent
+
+        running = loading.probe(file)
+    sys.stdout.write(json.dumps({"probe": worker.facts.id}) + "\n")
     sys.stdout.flush()
     asyncio.run(run_until_signal(running))
 

@@ -24,7 +24,10 @@ class LockHeldError(Exception):
 
 
 class FileLock:
-    """An exclusive lock, held until `release` or until the process ends."""
+    """An exclusive lock, held until `release` or until the process ends.
+
+    A child process that inherits the descriptor (`fileno`) holds the lock too: it is free when both have closed it.
+    """
 
     def __init__(self, file: Path, note: str = "") -> None:
         """Make `file` (mode 0600) if it is missing, lock it, and write `note` into it for `holder` to read.
@@ -35,8 +38,7 @@ class FileLock:
         try:
             is_ours = _try_lock(self._handle)
             if is_ours:
-                os.ftruncate(self._handle, 0)
-                os.pwrite(self._handle, note.encode(), 0)
+                self.write_note(note)
             held_by = "" if is_ours else _note(self._handle)
         except BaseException:
             os.close(self._handle)
@@ -44,6 +46,16 @@ class FileLock:
         if not is_ours:
             os.close(self._handle)
             raise LockHeldError(held_by)
+
+    def write_note(self, note: str) -> None:
+        """Replace the note. Raises OSError, for example when the disk is full."""
+        raw = note.encode()
+        os.pwrite(self._handle, raw, 0)  # over the old note, which needs no new space on a full disk
+        os.ftruncate(self._handle, len(raw))
+
+    def fileno(self) -> int:
+        """The descriptor of the open file."""
+        return self._handle
 
     def release(self) -> None:
         """Free the lock; the file stays. Calling it again does nothing."""

@@ -48,12 +48,12 @@ def run(*, config: ConfigFile = None) -> None:
     Without --config it uses the configuration that `setup` wrote, or else the environment alone. At a terminal it asks
     about a network that is new. Prints {"probe": ID} on a line of its own once it measures.
     """
-    from probe.agent import daemon  # noqa: PLC0415 - here and below: each command loads what it needs
+    from probe.agent import daemon, loading  # noqa: PLC0415 - here and below: each command loads what it needs
     from probe.home import consent, texts  # noqa: PLC0415
     from probe.owner import ask_network  # noqa: PLC0415
 
     file = files.config_file(config)
-    settings, watch = daemon.check(file)  # errors are reported here, before this process is replaced
+    settings, watch = loading.check(file)  # errors are reported here, before this process is replaced
     if not watch.fictional:
         ask_network.offer(settings, texts.load(settings.language), consent.at_terminal())
     os.execv(sys.executable, daemon.command(file))  # noqa: S606 - our own interpreter and module
@@ -65,14 +65,14 @@ def once(*, config: ConfigFile = None, watch: WatchFile = None, json: Json = Fal
 
     It contacts what the watch lists, from here.
     """
-    from probe.agent import daemon  # noqa: PLC0415
+    from probe.agent import loading  # noqa: PLC0415
 
     if config is None:
         made = _measure(_watch(watch))
     elif watch is not None:
         raise UserError("give either --config or --watch: a configuration names its own, signed watch")
     else:
-        made = asyncio.run(daemon.probe(files.config_file(config)).once())
+        made = asyncio.run(loading.probe(files.config_file(config)).once())
     _print(made, json=json)
 
 

@@ -62,7 +62,7 @@ class Publisher:
         self._key = key
         self._spool = spool
         self._notebook = notebook
-        self._logged: set[str] = set()
+        self.logged: set[str] = set()
         """Problems that have been logged, so that each is logged once."""
         self.settled = asyncio.Event()
         """Set with every receipt that was taken in."""
@@ -146,8 +146,8 @@ class Publisher:
             opened = receipt.open(message.data, self._config.operator)
         except receipt.ReceiptError as e:
             # Other clients can make the server send something to this subject, so log each problem only once.
-            if str(e) not in self._logged:
-                self._logged.add(str(e))
+            if str(e) not in self.logged:
+                self.logged.add(str(e))
                 log.warning("a message that is no valid receipt was ignored", error=str(e))
             return
         if opened.probe != self._key.id:
@@ -166,7 +166,7 @@ class Publisher:
     async def _compare_clocks(self, issued_ms: int) -> None:
         """Note how far this clock is off; a receipt's time in transit is less than the tolerance."""
         offset = now_ms() - issued_ms
-        if abs(offset) > CLOCK_TOLERANCE_MS and "clock" not in self._logged:
-            self._logged.add("clock")
+        if abs(offset) > CLOCK_TOLERANCE_MS and "clock" not in self.logged:
+            self.logged.add("clock")
             log.warning("this machine's clock is wrong; measurements keep its time", ahead_s=round(offset / 1000))
         await call(self._notebook.note, clock_offset_ms=offset, clock_compared_ms=now_ms())

@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
 import structlog
 
 from probe.base import clock
-from probe.base.lock import FileLock, LockHeldError
 from probe.custody import spool_statements
-from probe.custody.spool_database import SpoolError, errors, month, open_database, reading, transaction
-from probe.home.files import SPOOL_LOCK
+from probe.custody.spool_database import errors, month, open_database, reading, transaction
+from probe.custody.spool_lock import SpoolError, lock_spool
 from probe.measure.bytes_on_wire import wire_bytes
 from probe.protocol import segment
 from probe.protocol.measurement import Measurement
@@ -56,39 +55,42 @@ class LedgerEntry:
 
 @dataclass(frozen=True, slots=True)
 class UnsentSegment:
-    """A segment to publish. `attempt` counts the receipts that said it is unknown to the store."""
+    """A segment to publish. `attempt` counts the receipts in which it is unknown to the store."""
 
     id: str
     raw: bytes
     attempt: int
 
 
+class SentSegment(NamedTuple):
+    """A segment that NATS has acknowledged and no receipt has freed yet."""
+
+    segment_id: str
+    sent_ms: int | None
+    """When it was acknowledged or last asked about; None when the store does not know it, so that it is sent again."""
+    attempt: int
+
+
 class Spool:
     """One probe's spool, opened for writing by one process at a time."""
 
-    def __init__(self, path: Path, *, max_bytes: int = MAX_BYTES) -> None:
+    def __init__(self, path: Path, *, max_bytes: int = MAX_BYTES, is_locked: bool = False) -> None:
         """Open or make the spool (file mode 0600, directory 0700), which never grows above `max_bytes`.
 
+        It is locked until `close`, unless the caller holds the lock already (`is_locked`).
         Raises SpoolError if it can't be used, is in use, or was made by a newer version.
         """
         self.path = path
-        try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            # The process id is for `panic` and `uninstall`, which stop the process.
-            self._lock = FileLock(path.with_name(SPOOL_LOCK), str(os.getpid()))
-        except LockHeldError:
-            raise SpoolError(f"spool {path}: another probe is using it; stop that one first") from None
-        except OSError as e:
-            raise SpoolError(f"spool {path}: can't be opened: {e.strerror}") from e
+        self._lock = None if is_locked else lock_spool(path)
         try:
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
             with self._errors():
                 self._db = open_database(path, max_bytes)
         except OSError as e:
-            self._lock.release()
+            self._unlock()
             raise SpoolError(f"spool {path}: can't be opened: {e.strerror}") from e
         except SpoolError:
-            self._lock.release()
+            self._unlock()
             raise
 
     def add(self, measurements: Sequence[Measurement], now_ms: int | None = None) -> None:
@@ -165,18 +167,32 @@ class Spool:
     def oldest_ms(self) -> int | None:
         """When the oldest segment that waits for its receipt was sealed; None when none waits."""
         with self._errors():
-            found = self._db.execute(spool_statements.OLDEST).fetchone()[0]
-        return None if found is None else int(found)
+            sealed_ms = self._db.execute(spool_statements.OLDEST).fetchone()[0]
+        return None if sealed_ms is None else int(sealed_ms)
 
     def ledger(self) -> list[LedgerEntry]:
         """Every segment ever sealed here, in order."""
         with self._errors():
             return [LedgerEntry(*row) for row in self._db.execute(spool_statements.LEDGER)]
 
+    def sent(self) -> list[SentSegment]:
+        """The segments that NATS has acknowledged and no receipt has freed: what `restore_sent` takes."""
+        with self._errors():
+            return [SentSegment(*row) for row in self._db.execute("SELECT segment_id, sent_ms, attempt FROM sent")]
+
+    def restore_sent(self, sent: Sequence[SentSegment]) -> None:
+        """Take over what another process knew about acknowledged segments; the spool's file does not hold it."""
+        with self._errors():
+            self._db.executemany("INSERT OR REPLACE INTO sent VALUES (?, ?, ?)", sent)
+
     def close(self) -> None:
-        """Close the file and let the next process in. Doing so twice is harmless."""
+        """Close the file, and free the lock if this object took it. Doing so twice is harmless."""
         self._db.close()
-        self._lock.release()
+        self._unlock()
+
+    def _unlock(self) -> None:
+        if self._lock is not None:
+            self._lock.release()
 
     def _due(self, now_ms: int, seal_after_ms: int) -> list[list[_Row]]:
         """The oldest runs that make up one segment, if it is full or has waited long enough."""

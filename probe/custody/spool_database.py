@@ -8,8 +8,8 @@ import sqlite3
 from importlib import resources
 from typing import TYPE_CHECKING
 
-from probe.base.errors import UserError
 from probe.custody import spool_statements
+from probe.custody.spool_lock import SpoolError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,10 +17,6 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 _PAGE = 4096
-
-
-class SpoolError(UserError):
-    """The spool can't be opened, read or written; the message names the file."""
 
 
 def open_database(path: Path, max_bytes: int) -> sqlite3.Connection:

@@ -8,7 +8,8 @@ PRAGMA checkpoint_fullfsync = ON;
 PRAGMA temp_store = MEMORY;
 """
 
-# The segments that NATS has acknowledged. Lost when the process ends: then they are sent again, which does no harm.
+# The segments that NATS has acknowledged. A probe's worker hands its rows to the next one (`Spool.sent`). They are lost
+# when the probe ends: then the segments are sent again, which does no harm.
 SENT = """
 CREATE TEMP TABLE sent
 (

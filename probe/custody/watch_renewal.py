@@ -86,13 +86,14 @@ class WatchRenewal:
         self._key = key
         self._have = have
         self._take = take
-        self._asked: float | None = None
+        self.asked_s: float | None = None
+        """When the collector was last asked, in monotonic seconds; None for never."""
 
     def is_due(self) -> bool:
         """Whether it is time to ask."""
         if notebook.held(Path(self._config.data)):
             return False
-        return self._asked is None or time.monotonic() - self._asked >= ASK_S
+        return self.asked_s is None or time.monotonic() - self.asked_s >= ASK_S
 
     def is_urgent(self) -> bool:
         """Whether to make a visit for this alone: the present watch has expired, at most `AFTER_EXPIRY` ago."""
@@ -101,7 +102,7 @@ class WatchRenewal:
 
     async def do(self, connection: NatsLink) -> int:
         """Ask. Returns the number of messages. A collector that does not answer is asked again the next day."""
-        self._asked = time.monotonic()
+        self.asked_s = time.monotonic()
         have = self._have()
         question = msgspec.json.encode(WatchRequest(watch=have.id, digest=have.digest))
         try:

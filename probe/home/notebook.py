@@ -50,22 +50,28 @@ class ProbeState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Notebook:
-    """Keeps a ProbeState in a file. A file that can't be read counts as empty; one that can't be written is ignored."""
+    """Keeps a ProbeState in a file. A file that can't be read counts as empty; one that can't be written is ignored.
+
+    Each change is made to the state that the file holds then: the agent and its workers write in turn.
+    """
 
     def __init__(self, directory: Path) -> None:
-        self._path = directory / STATE
-        self.state = read(directory)
+        self._directory = directory
+
+    @property
+    def state(self) -> ProbeState:
+        """The state that the file holds now."""
+        return read(self._directory)
 
     def note(self, **changes: object) -> None:
         """Change some fields of the state, and write it."""
-        self.state = msgspec.structs.replace(self.state, **changes)
         with contextlib.suppress(UserError):
-            write(self._path, msgspec.json.encode(self.state))
+            write(self._directory / STATE, msgspec.json.encode(msgspec.structs.replace(self.state, **changes)))
 
     def count_run(self, at_ms: int, **changes: object) -> None:
         """Note a run whose measurements are in the spool; `at_ms` is now."""
-        day = times.day(at_ms).isoformat()
-        runs = self.state.runs + 1 if self.state.day == day else 1
+        day, before = times.day(at_ms).isoformat(), self.state
+        runs = before.runs + 1 if before.day == day else 1
         self.note(day=day, runs=runs, last_run_ms=at_ms, why_not="", **changes)
 
 

@@ -62,7 +62,7 @@ def stream(payload: int) -> int:
     return payload + packets * PACKET + -(-packets // 2) * PACKET
 
 
-def delivery(payload: int, messages: int, *, tls: bool) -> int:
+def delivery_bytes(payload: int, messages: int, *, tls: bool) -> int:
     """Bytes of one connection to a collector with this payload in this many messages, receipts included."""
     handshake = TLS_HANDSHAKE if tls else 0
     return OPEN_AND_CLOSE + handshake + NATS_SESSION + messages * (RECORD + 2 * PACKET) + stream(payload)

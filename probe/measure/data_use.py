@@ -50,7 +50,7 @@ def of(watch: Watch, deliver_every_s: float, checks: Collection[Check] | None = 
     light_runs = max(0.0, runs - sweeps)
     deliveries = runs if not deliver_every_s else min(runs, DAY_S / deliver_every_s)
     light, sweep = (_run(watch, counted, sweep=s) for s in (False, True))
-    connections = deliveries * bytes_on_wire.delivery(0, 4, tls=True)
+    connections = deliveries * bytes_on_wire.delivery_bytes(0, 4, tls=True)
     segments = runs * (bytes_on_wire.stream(SEGMENT) + bytes_on_wire.stream(400))
     day = light_runs * light + sweeps * sweep + connections + segments
     return ProjectedUse(light, sweep, light_runs, sweeps, deliveries, round(day))

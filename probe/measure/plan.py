@@ -12,6 +12,8 @@ import random
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
+
 from probe.net import mtproto
 
 if TYPE_CHECKING:
@@ -86,8 +88,20 @@ def _by_turn(tries: tuple[EndpointTry, ...], turn: int) -> EndpointTry:
     return tries[turn % len(tries)]
 
 
+class PlannerMemory(msgspec.Struct, frozen=True, kw_only=True):
+    """What the plan of the next run depends on."""
+
+    turn: int
+    next_sweep_s: float | None
+    """When the next regular sweep is due, by the planner's clock; None for at once."""
+    extra_sweeps: int
+    """How many sweeps may still be made out of turn."""
+    outcome_changed: bool
+    last_outcome: frozenset[tuple[str, str]] | None
+
+
 class RunPlanner:
-    """Plans a probe's runs one after the other, from earlier runs. Its state is kept in memory only.
+    """Plans a probe's runs one after the other, from earlier runs. Its state is kept in memory only (`memory`).
 
     The first run is a sweep (unless the probe has `swept` before), then one run every `sweep_s`. A run whose outcome
     differs from that of the run before is followed by a sweep too, but by at most `EXTRA_SWEEPS` of these, plus one
@@ -109,6 +123,22 @@ class RunPlanner:
         self._extra_sweeps = EXTRA_SWEEPS
         self._outcome_changed = False
         self._last_outcome: frozenset[tuple[str, str]] | None = None
+
+    @property
+    def memory(self) -> PlannerMemory:
+        """What to hand to the probe's next process."""
+        return PlannerMemory(
+            turn=self._turn,
+            next_sweep_s=self._next_sweep,
+            extra_sweeps=self._extra_sweeps,
+            outcome_changed=self._outcome_changed,
+            last_outcome=self._last_outcome,
+        )
+
+    def restore(self, memory: PlannerMemory) -> None:
+        """Go on from what an earlier process of this probe planned."""
+        self._turn, self._next_sweep, self._extra_sweeps = memory.turn, memory.next_sweep_s, memory.extra_sweeps
+        self._outcome_changed, self._last_outcome = memory.outcome_changed, memory.last_outcome
 
     def plan(self) -> RunPlan:
         """What the run that begins now tests."""

@@ -34,8 +34,9 @@ if TYPE_CHECKING:
 
 LARGEST_WATCH = 1 << 20
 _WAIT_S = 20.0
-MONTHLY_MB, SPOOL_MB = 120, 256
-"""The limits of a new probe: data in a month, and disk space."""
+MONTHLY_MB, SPOOL_MB = 150, 256
+"""The limits of a new probe: data in a month, and disk space. A month in which the site is blocked by name takes up to
+120 MB (docs/probe-light.md)."""
 _HEADING = "# Written by `blockonset probe setup`. Every key: docs/configuration.md.\n"
 
 

@@ -35,8 +35,7 @@ def undelivered(directory: Path) -> int:
 def uninstall(directory: Path) -> Uninstalled:
     """Stop the service and the probe, which may deliver once more, and remove all their files."""
     service_files = install.remove(install.service_manager())
-    pid = panic.running(directory)
-    if pid:
-        panic.stop(directory, pid, signal.SIGTERM, _STOP_S)
+    if panic.running(directory):
+        panic.stop(directory, signal.SIGTERM, _STOP_S)
     wiped = panic.panic(directory)
     return Uninstalled((*service_files, *wiped.files), wiped.failed, wiped.left)

@@ -26,14 +26,15 @@ class PathNotice:
     """
 
     def __init__(self) -> None:
-        self._reported: PathKind = "direct"
+        self.reported: PathKind = "direct"
+        """The path that was reported last, for the probe's next process."""
 
     def report(self, vantage: Vantage) -> None:
         """Log how a run's path differs from the last one that was reported."""
         path: PathKind = "changed" if vantage.changed else vantage.path
-        if path in {self._reported, "unknown"}:
+        if path in {self.reported, "unknown"}:
             return
-        self._reported = path
+        self.reported = path
         if path == "direct":
             log.info("measuring over the line itself again")
         else:

@@ -5,15 +5,13 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import msgspec
 
 from probe.place.routes import ELSEWHERE, ELSEWHERE6, check_routes
+from probe.place.rtnetlink import Route
 from probe.protocol.measurement import Word
-
-if TYPE_CHECKING:
-    from probe.place.rtnetlink import Route
 
 KnownHow = Literal["declared", "guessed", "configured", "unknown"]
 Access = Literal["fixed", "mobile", "unknown"]

@@ -17,7 +17,7 @@ import structlog
 from probe.base.errors import UserError
 from probe.place import known_networks, routes, this_network
 from probe.place.own_names import own_address
-from probe.place.whoami import Whoami
+from probe.place.whoami import Whoami, WhoamiMemory
 from probe.protocol.addresses import is_bogon
 from probe.protocol.measurement import Vantage
 
@@ -33,6 +33,14 @@ if TYPE_CHECKING:
     from probe.protocol.watch import Watch
 
 log = structlog.get_logger()
+
+
+class VantageMemory(msgspec.Struct, frozen=True, kw_only=True):
+    """What a probe's next process needs to know about the network. It stays in memory: never logged or stored."""
+
+    is_new: bool = False
+    logged_error: str = ""
+    whoami: WhoamiMemory | None = None
 
 
 class VantageSource:
@@ -67,6 +75,18 @@ class VantageSource:
             return vantage
         vantage = self._with_known(vantage)
         return msgspec.structs.replace(vantage, path=self._path(vantage))
+
+    @property
+    def memory(self) -> VantageMemory:
+        """What to hand to the probe's next process."""
+        whoami = self._base.memory if isinstance(self._base, Whoami) else None
+        return VantageMemory(is_new=self.is_new, logged_error=self._logged_error, whoami=whoami)
+
+    def restore(self, memory: VantageMemory) -> None:
+        """Go on from what an earlier process of this probe knew."""
+        self.is_new, self._logged_error = memory.is_new, memory.logged_error
+        if memory.whoami and isinstance(self._base, Whoami):
+            self._base.restore(memory.whoami)
 
     def learn(self, run: Sequence[Measurement]) -> None:
         """After a run whose control failed, ask whoami again: the router may have switched to another line."""

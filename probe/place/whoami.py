@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import msgspec
 
 from probe.base.errors import UserError
 from probe.net.fetch import FetchError, fetch
-from probe.place.this_network import current_network
+from probe.place.this_network import NetworkState, current_network
 from probe.protocol.measurement import Vantage
-
-if TYPE_CHECKING:
-    from probe.place.this_network import NetworkState
 
 _LARGEST_ANSWER = 4096
 _RETRY_S = 60.0
@@ -36,6 +33,15 @@ class _KeptAnswer(NamedTuple):
     network: NetworkState
     time_s: float
     answer: WhoamiAnswer
+
+
+class WhoamiMemory(msgspec.Struct, frozen=True, kw_only=True):
+    """What a probe's next process needs to know about earlier answers. It stays in memory: never logged or stored."""
+
+    kept: _KeptAnswer | None = None
+    doubted: bool = False
+    silence: tuple[NetworkState, float] | None = None
+    peer: str = ""
 
 
 class Whoami:
@@ -84,6 +90,16 @@ class Whoami:
     def doubt(self) -> None:
         """Ask again at the next call: the connection was interrupted, and the router may use another line now."""
         self._doubted = True
+
+    @property
+    def memory(self) -> WhoamiMemory:
+        """What to hand to the probe's next process."""
+        return WhoamiMemory(kept=self._kept, doubted=self._doubted, silence=self._silence, peer=self.peer)
+
+    def restore(self, memory: WhoamiMemory) -> None:
+        """Go on from what an earlier process of this probe knew."""
+        self._kept, self._doubted = memory.kept, memory.doubted
+        self._silence, self.peer = memory.silence, memory.peer
 
     async def _renew(self, before: NetworkState) -> NetworkState:
         """Ask, keep the answer, and return the network's state afterwards.

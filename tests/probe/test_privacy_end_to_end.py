@@ -14,7 +14,7 @@ import pytest
 import structlog
 
 from infra.nats import nats_server
-from probe.agent import agent
+from probe.agent.probe import Probe
 from probe.base import logs
 from probe.home import files
 from probe.home.config import Config, VantageConfig
@@ -136,7 +136,7 @@ async def test_nothing_identifying_leaves_or_is_written(planted, town, network, 
                 data=str(data), watch="unused", nats=(url,), operator=OPERATOR.id, deliver_every_s=0.5,
                 receipt_wait_s=2, vantage=VantageConfig(asn=64500, access="fixed", line="a"),
             )  # fmt: skip
-            probe, stop = agent.Probe(config, network, town.watch), asyncio.Event()
+            probe, stop = Probe(config, network, town.watch), asyncio.Event()
             running = asyncio.create_task(probe.run(stop))
             await eventually(lambda: len(collector.seen) >= 2, 30)
             stop.set()

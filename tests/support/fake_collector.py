@@ -31,6 +31,8 @@ class FakeCollector:
         self.asked: list[str] = []
         self.mute = False
         self.forgetful = False
+        self.newer_watch = b""
+        """The answer to a question that is not about segments: the signed text of a newer watch, or nothing."""
 
     @contextlib.asynccontextmanager
     async def at(self, url, key):
@@ -42,20 +44,22 @@ class FakeCollector:
             max_msg_size=65536,
         )  # fmt: skip
         await self.connection.subscribe("q.*", self._answer)
+        self._is_closed = False
         task = asyncio.create_task(self._collect())
         try:
             yield self
         finally:
+            self._is_closed = True  # a cancellation alone can get lost in the NATS client's `fetch`
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
             await self.connection.close()
 
     async def _collect(self):
-        while True:
+        while not self._is_closed:
             with contextlib.suppress(Exception):
                 client = await self.connection.ready()
                 queue = await client.jetstream().pull_subscribe("m.*", durable="test", stream="MEASUREMENTS")
-                while client.is_connected:
+                while client.is_connected and not self._is_closed:
                     with contextlib.suppress(TimeoutError):
                         for message in await queue.fetch(64, timeout=0.5):
                             await self._take(client, message)
@@ -72,7 +76,7 @@ class FakeCollector:
     async def _answer(self, message):
         question = msgspec.json.decode(message.data, type=Question)
         if not isinstance(question, FatesRequest):
-            await message.respond(b"")  # it serves no newer watch, and keeps no withdrawal
+            await message.respond(self.newer_watch)  # it keeps no withdrawal
             return
         ids = question.segments
         self.asked += ids

@@ -1,15 +1,14 @@
 """`python -m infra.bench.weight`: what a probe costs its host and its line. Writes docs/probe-light.md.
 
-The shipped probe runs in a process of its own against the lab's country and delivers over TLS to a real nats-server.
-Memory and processor time are read from /proc (Linux), and traffic is counted by a relay in front of the collector;
-nothing leaves loopback. A day's numbers are those of a run and of a delivery, times their number per day.
+The shipped agent runs against the lab's country, with a worker for each run, and delivers over TLS to a real
+nats-server. Memory and processor time are read from /proc (Linux), and traffic is counted by a relay in front of the
+collector; nothing leaves loopback. A day's numbers are those of a run and of a delivery, times their number per day.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import statistics
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from pathlib import Path
 import msgspec
 
 from infra.bench.weight.page import page
+from infra.bench.weight.processes import PeakMemory, cpu_s, memory_mb
 from infra.bench.weight.weighed import ProbeWeight
 from infra.child import as_child, blockonset
 from infra.lab.country import authority_file, map_file
@@ -30,6 +30,7 @@ from infra.lab.watch import watch_toml
 from infra.nats import nats_server
 from probe.base.clock import now_ms
 from probe.home import files
+from probe.home.config import DELIVER_EVERY_S
 from probe.measure import bytes_on_wire
 from probe.nats.link import connect
 from probe.protocol import receipt, segment, watch_file
@@ -39,11 +40,10 @@ from probe.protocol.receipt import Receipt, SegmentFate
 
 SCENARIO = "staggered"
 RUNS = 24
-CADENCE_S, DELIVER_S, IDLE_S = 1.5, 12.0, 25.0
+CADENCE_S, DELIVER_S, IDLE_S = 2.0, 12.0, 25.0
 LATER_MS = 86_400_000
 """The scenario's zero time is a day ahead: nothing is blocked yet, and a run costs as much as it can."""
 _TLS = 'tls { cert_file: "%(pem)s", key_file: "%(pem)s", handshake_first: "auto" }\nallow_non_tls: true\n'
-_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class RecordingCollector:
@@ -125,19 +125,6 @@ def child(command: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
             process.wait()
 
 
-def memory(pid: int) -> tuple[float, float]:
-    """Resident memory of a process, now and at its peak, in MB of 1,000,000 bytes."""
-    fields = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
-    now, peak = (int(fields[name].split()[0]) * 1024 / 1e6 for name in ("VmRSS", "VmHWM"))
-    return now, peak
-
-
-def cpu_s(pid: int) -> float:
-    """Processor time that a process has used, in seconds."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS
-
-
 async def weigh(folder: Path) -> ProbeWeight:
     """Start everything, let the probe work, then let it idle. Takes about a minute and a half."""
     scenario, zero_ms = load(SCENARIO), now_ms() + LATER_MS
@@ -161,7 +148,7 @@ async def weigh(folder: Path) -> ProbeWeight:
         stack.callback(serving.cancel)
         await _until(lambda: map_file(folder).exists())
         config_file = probe / files.CONFIG
-        config_file.write_text(_config(folder, port, operator.id, ca))
+        config_file.write_text(_config(folder, port, operator.id, ca, DELIVER_S))
         line = f"{scenario.providers[0].id}-1"
 
         def probe_command(cadence_s: float) -> list[str]:
@@ -173,13 +160,17 @@ async def weigh(folder: Path) -> ProbeWeight:
                 str(cadence_s),
                 "86400",
             ]
-            return [sys.executable, "-m", "infra.bench.weight.probe_process", *arguments]
+            return [sys.executable, "-m", "infra.bench.weight.agent", *arguments]
 
+        peak = PeakMemory()
         with child(probe_command(CADENCE_S), folder / "probe.log") as process:
+            watching = asyncio.create_task(peak.watch(process.pid))
             await _until(lambda: len(collector.segments) >= 4)
             runs_before, cpu_start = _runs(probe), cpu_s(process.pid)
             await _until(lambda: _runs(probe) >= runs_before + RUNS)
             cpu_run = (cpu_s(process.pid) - cpu_start) / (_runs(probe) - runs_before)
+            watching.cancel()
+        config_file.write_text(_config(folder, port, operator.id, ca, DELIVER_EVERY_S))
         with child(probe_command(600), folder / "probe.log") as process:
             segments_before = len(collector.segments)
             await _until(lambda: len(collector.segments) > segments_before, 90)  # one run and one delivery, then idle
@@ -187,11 +178,12 @@ async def weigh(folder: Path) -> ProbeWeight:
             cpu_before = cpu_s(process.pid)
             await asyncio.sleep(IDLE_S)
             idle_share = (cpu_s(process.pid) - cpu_before) / IDLE_S
-            now, peak = memory(process.pid)
+            idle_mb = memory_mb(process.pid)
     light, sweeps = collector.runs(sweep=False), collector.runs(sweep=True)
     return ProbeWeight(
-        rss_idle=now,
-        rss_peak=peak,
+        rss_idle=idle_mb,
+        rss_worker=peak.worker_mb,
+        rss_together=peak.together_mb,
         cpu_start=cpu_start,
         cpu_run=cpu_run,
         cpu_idle_share=idle_share,
@@ -203,6 +195,7 @@ async def weigh(folder: Path) -> ProbeWeight:
         deliveries=[c for c in relayed if c],
         runs_per_delivery=len([*light, *sweeps]) / max(1, len([c for c in relayed if c])),
         segments=collector.sizes,
+        measured_cadence_s=CADENCE_S,
         cadence_s=600.0,
         sweep_s=watch_file.read(raw, "the lab's watch").sweep_s,
     )
@@ -225,10 +218,10 @@ def _runs(probe: Path) -> int:
         return 0
 
 
-def _config(folder: Path, port: int, operator: str, ca: Path) -> str:
+def _config(folder: Path, port: int, operator: str, ca: Path, deliver_every_s: float) -> str:
     return (
         f'data = "{folder}/probe"\nwatch = "{folder}/watch.signed"\noperator = "{operator}"\nnats_ca = "{ca}"\n'
-        f'nats = ["tls://localhost:{port}"]\ndeliver_every_s = {DELIVER_S}\n[vantage]\nasn = 64500\nline = "a"\n'
+        f'nats = ["tls://localhost:{port}"]\ndeliver_every_s = {deliver_every_s}\n[vantage]\nasn = 64500\nline = "a"\n'
     )
 
 

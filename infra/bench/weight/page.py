@@ -10,14 +10,12 @@ from typing import TYPE_CHECKING
 
 from probe.home.config import DELIVER_EVERY_S
 from probe.measure import bytes_on_wire
+from probe.owner.setup import MONTHLY_MB
 
 if TYPE_CHECKING:
     from infra.bench.weight.weighed import ProbeWeight
 
 DAY_S = 86_400
-TICKETS = 700
-"""Bytes of the two session tickets after a handshake, packet headers included. With a ticket the next handshake to the
-same server needs no certificates."""
 ECDSA = 3700
 """Bytes of a TLS 1.3 handshake with a short ECDSA chain, packet headers included. `bytes_on_wire.TLS_HANDSHAKE` is one
 with an RSA chain."""
@@ -32,7 +30,9 @@ def page(w: ProbeWeight) -> str:
     segment = statistics.mean(bytes_on_wire.stream(n) for n in w.segments)
     lab = (runs - sweeps) * light + sweeps * sweep
     # Each segment has an acknowledgement and a receipt, together about 400 bytes, each in a packet of its own.
-    delivered = deliveries * bytes_on_wire.delivery(0, 0, tls=True) + runs * (segment + 2 * bytes_on_wire.stream(200))
+    delivered = deliveries * bytes_on_wire.delivery_bytes(0, 0, tls=True) + runs * (
+        segment + 2 * bytes_on_wire.stream(200)
+    )
 
     def extra(handshake: int) -> float:
         """Bytes of a handshake beyond those of the lab's."""
@@ -42,13 +42,10 @@ def page(w: ProbeWeight) -> str:
         """Bytes of a light run in which the service works: one handshake, the service's own."""
         return light + w.handshakes_light * extra(handshake)
 
-    def blocked_with(handshake: int, *, resumed: bool) -> float:
-        """Bytes of a light run in which the site is blocked by name: the control and the contrast are tested too.
-
-        A resumed session is assumed to cost no more than one of the lab's small handshakes, and new tickets.
-        """
-        more = TICKETS if resumed else extra(handshake)
-        return light + bytes_on_wire.OPEN_AND_CLOSE + 2 * (bytes_on_wire.stream(round(handshake_payload)) + more)
+    def blocked_with(handshake: int) -> float:
+        """Bytes of a light run in which the site is blocked by name: the control and the contrast are tested too."""
+        full = bytes_on_wire.stream(round(handshake_payload)) + extra(handshake)
+        return light + bytes_on_wire.OPEN_AND_CLOSE + 2 * full
 
     def day(handshake: int, each: float) -> float:
         sweep_with = sweep + w.handshakes_sweep * extra(handshake)
@@ -61,7 +58,8 @@ def page(w: ProbeWeight) -> str:
         python=platform.python_version(),
         system=f"{platform.system()} {platform.machine()}",
         rss_idle=f"{w.rss_idle:.1f}",
-        rss_peak=f"{w.rss_peak:.1f}",
+        rss_worker=f"{w.rss_worker:.1f}",
+        rss_together=f"{w.rss_together:.1f}",
         cpu_start=f"{w.cpu_start:.1f}",
         cpu_run=f"{w.cpu_run * 1000:.0f}",
         cpu_idle=f"{w.cpu_idle_share * 100:.3f}",
@@ -70,8 +68,7 @@ def page(w: ProbeWeight) -> str:
         light_largest=f"{max(w.light) / 1e3:.1f}",
         segment=f"{statistics.mean(w.segments) / 1e3:.1f}",
         light_ecdsa=f"{light_with(ECDSA) / 1e3:.1f}",
-        blocked=f"{blocked_with(rsa, resumed=True) / 1e3:.1f}",
-        blocked_no_tickets=f"{blocked_with(rsa, resumed=False) / 1e3:.1f}",
+        blocked=f"{blocked_with(rsa) / 1e3:.1f}",
         light_rsa=f"{light_with(rsa) / 1e3:.1f}",
         sweep=f"{sweep / 1e3:.1f}",
         light_runs=len(w.light),
@@ -86,8 +83,10 @@ def page(w: ProbeWeight) -> str:
         day_lab=f"{(lab + delivered) / 1e6:.2f}",
         day_ecdsa=f"{day(ECDSA, light_with(ECDSA)) / 1e6:.2f}",
         day_rsa=f"{day(rsa, light_with(rsa)) / 1e6:.2f}",
-        day_blocked=f"{day(rsa, blocked_with(rsa, resumed=True)) / 1e6:.2f}",
-        day_blocked_no_tickets=f"{day(rsa, blocked_with(rsa, resumed=False)) / 1e6:.2f}",
+        day_blocked=f"{day(rsa, blocked_with(rsa)) / 1e6:.2f}",
         month_rsa=f"{day(rsa, light_with(rsa)) * 30 / 1e6:.0f}",
+        month_blocked=f"{day(rsa, blocked_with(rsa)) * 30 / 1e6:.0f}",
         ecdsa=f"{ECDSA / 1e3:.1f}",
+        cap=MONTHLY_MB,
+        cadence=f"{w.measured_cadence_s:g}",
     )

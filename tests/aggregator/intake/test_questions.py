@@ -16,15 +16,15 @@ from aggregator.watches.served import serve
 from infra.nats import nats_server
 from probe.base.clock import now_ms
 from probe.custody import watch_renewal, withdrawal_delivery
-from probe.custody.delivery import Delivery
 from probe.custody.spool import Spool
 from probe.custody.watch_renewal import WatchRenewal
-from probe.home import files, notebook
+from probe.home import files
 from probe.home.config import Config
 from probe.nats.link import connect
 from probe.protocol import envelope, segment, watch_file
 from probe.protocol.keys import Key
 from probe.protocol.questions import WatchRequest, WithdrawalRequest
+from tests.support.deliveries import delivering
 from tests.support.factory import WATCH, dc, measurement
 from tests.support.fake_collector import eventually
 
@@ -76,32 +76,24 @@ async def pair(store, tmp_path):
 
 
 @contextlib.asynccontextmanager
-async def delivering(pair, *tasks, **changes):
-    """The probe's spool and its delivery, which runs for the duration of a block."""
-    spool, stop = Spool(pair.directory / "spool.db"), asyncio.Event()
-    delivery = Delivery(pair.config(**changes), pair.key, spool, notebook.Notebook(pair.directory), tasks)
-    task = asyncio.create_task(delivery.run(stop))
-    try:
-        yield spool, delivery
-    finally:
-        stop.set()
-        await task
-        spool.close()
+async def delivering_spool(pair, *tasks, **changes):
+    """The probe's spool, which is delivered for the duration of a block."""
+    with contextlib.closing(Spool(pair.directory / "spool.db")) as spool:
+        async with delivering(pair.config(**changes), pair.key, spool, *tasks):
+            yield spool
 
 
 @pytest.mark.parametrize("every_s", [0.0, 0.3])
 async def test_a_withdrawal_is_stored_and_receipted_and_hides_the_probes_rows(pair, every_s):
     """Over a permanent connection and by visits; stored once, though sent twice; later runs stay in the spool."""
     run = measurement("app", dc(1), at_ms=now_ms())
-    async with delivering(pair, deliver_every_s=every_s) as (spool, delivery):
+    async with delivering_spool(pair, deliver_every_s=every_s) as spool:
         spool.add([run])
-        delivery.measured()
         (sealed,) = await eventually(lambda: [e for e in spool.ledger() if e.state == "stored"], 20)
         assert public_rows(pair, sealed.segment_id, run) == (1, 1, 1, 1)
         line = withdrawal_delivery.sign(pair.directory)
         await eventually(lambda: not withdrawal_delivery.waiting(pair.directory), 20)
         spool.add([measurement("app", dc(1), at_ms=now_ms())])
-        delivery.measured()
         await asyncio.sleep(0.5)
     assert withdrawal_delivery.confirmed_ms(pair.directory, OPERATOR.id) > 0
     assert [e.state for e in ledger(pair)] == ["stored", "spooled"]
@@ -191,9 +183,8 @@ async def test_a_newer_watch_is_fetched_over_the_connection_that_delivers(pair):
     config, taken = pair.config(), []
     have = watch_renewal.present(config)
     renewal = WatchRenewal(config, pair.key, lambda: taken[-1] if taken else have, taken.append)
-    async with delivering(pair, renewal) as (spool, delivery):
+    async with delivering_spool(pair, renewal) as spool:
         spool.add([measurement("app", dc(1), at_ms=now_ms())])
-        delivery.measured()
         await eventually(lambda: taken, 20)
     assert (have.expires[:4], taken[0].expires[:4]) == ("2098", "2099")
     assert watch_renewal.present(config) == taken[0]
@@ -210,7 +201,7 @@ async def test_an_expired_watch_causes_a_visit_without_anything_to_deliver(pair,
     (pair.directory / files.PAUSED).write_bytes(b'{"until_ms":null}')
     assert not renewal.is_urgent()
     (pair.directory / files.PAUSED).unlink()
-    async with delivering(pair, renewal):
+    async with delivering_spool(pair, renewal):
         await eventually(lambda: taken, 20)
     monkeypatch.setattr(watch_renewal.times, "today", lambda: watch_renewal.dt.date(2099, 12, 31))
     assert not WatchRenewal(config, pair.key, lambda: have, taken.append).is_urgent()

@@ -1,5 +1,7 @@
 """A file lock has one holder at a time, whose note others can read."""
 
+import subprocess
+
 import pytest
 
 from probe.base import lock
@@ -18,6 +20,22 @@ def test_a_held_lock_is_refused_with_the_holders_note(tmp_path):
     assert lock.holder(file) is None
     FileLock(file, "8").release()
     assert file.read_text() == "8"
+
+
+def test_a_child_process_that_inherits_the_lock_holds_it_too(tmp_path):
+    """It is free when both have closed it. The note can be replaced by a longer and by a shorter one."""
+    file = tmp_path / "a.lock"
+    held = FileLock(file, "7")
+    child = subprocess.Popen(["cat"], stdin=subprocess.PIPE, pass_fds=(held.fileno(),))
+    held.write_note("7 and 8")
+    held.release()
+    assert lock.holder(file) == "7 and 8"
+    child.communicate()
+    assert lock.holder(file) is None
+    again = FileLock(file, "process 7")
+    again.write_note("9")
+    assert lock.holder(file) == "9"
+    again.release()
 
 
 def test_a_note_without_a_lock_is_ignored(tmp_path):

@@ -13,7 +13,7 @@ import pytest
 
 from probe.base.clock import now_ms
 from probe.custody.spool import Spool, read_ledger
-from probe.custody.spool_database import SpoolError
+from probe.custody.spool_lock import SpoolError
 from probe.measure.bytes_on_wire import OPEN_AND_CLOSE
 from probe.protocol import segment
 from probe.protocol.keys import Key
@@ -272,7 +272,7 @@ while True:
 def test_a_kill_loses_nothing_that_was_added(tmp_path):
     """What a call has written survives kill -9: whole runs, each once."""
     path = tmp_path / "spool.db"
-    said = []
+    words_of_lines = []
     for lines in (40, 61, 83):
         with subprocess.Popen(
             [sys.executable, "-c", KILLED, str(path)],
@@ -280,14 +280,14 @@ def test_a_kill_loses_nothing_that_was_added(tmp_path):
             text=True,
             cwd=Path(__file__).parents[3],
         ) as process:
-            said += [process.stdout.readline().split() for _ in range(lines)]
+            words_of_lines += [process.stdout.readline().split() for _ in range(lines)]
             process.send_signal(signal.SIGKILL)
-            said += [line.split() for line in process.stdout.read().splitlines()]
+            words_of_lines += [line.split() for line in process.stdout.read().splitlines()]
     spool = Spool(path)
     spool.seal_due(KEY, now_ms(), 0)
     kept = [m.run_id for u in spool.unsent(10_000) for m in segment.open(u.raw).segment.measurements]
-    added = {w[1] for w in said if w[0] == "added"}
+    added = {w[1] for w in words_of_lines if w[0] == "added"}
     assert added <= set(kept)
     assert all(kept.count(run_id) == 7 for run_id in set(kept))
-    assert {w[1] for w in said if w[0] == "sealed"} <= {e.segment_id for e in spool.ledger()}
+    assert {w[1] for w in words_of_lines if w[0] == "sealed"} <= {e.segment_id for e in spool.ledger()}
     spool.close()

@@ -10,7 +10,7 @@ import pytest
 
 from probe.base.clock import now_ms
 from probe.custody.spool import Spool
-from probe.custody.spool_database import SpoolError
+from probe.custody.spool_lock import SpoolError
 from probe.protocol.keys import Key
 from tests.support.factory import app_run
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from probe.agent import agent, daemon
+from probe.agent import loading
+from probe.agent.probe import Probe
 from probe.base import times
 from probe.base.errors import UserError
 from probe.custody import watch_renewal
@@ -97,10 +98,10 @@ async def test_no_other_answer_is_accepted(config, answer):
 
 async def test_a_renewed_watch_is_in_force_at_once_and_after_a_restart(config):
     """A configured one that is newer still takes precedence."""
-    probe = agent.Probe(config, agent_network(), HAVE)
-    renewal = watch_renewal.WatchRenewal(config, Key.create("user"), lambda: probe._watch, probe._renew)
+    probe = Probe(config, agent_network(), HAVE)
+    renewal = watch_renewal.WatchRenewal(config, Key.create("user"), lambda: probe.watch, probe.renew)
     await renewal.do(Collector(signed(TEXT.replace(*LATER))))
-    assert probe._watch.expires == "2099-06-01" == watch_renewal.present(config).expires
+    assert probe.watch.expires == "2099-06-01" == watch_renewal.present(config).expires
     newest = TEXT.replace("2099-01-01", "2099-09-01")
     (watch_renewal.Path(config.watch)).write_bytes(signed(newest))
     assert watch_renewal.present(config).expires == "2099-09-01"
@@ -128,7 +129,7 @@ def test_with_an_expired_watch_the_probe_starts_and_measures_nothing(tmp_path, c
     (tmp_path / "watch.signed").write_bytes(signed(TEXT.replace("2099-01-01", "2025-01-01")))
     file = tmp_path / "probe.toml"
     file.write_text(f'data = "probe"\nwatch = "watch.signed"\nnats = ["tls://x"]\noperator = "{OPERATOR.id}"\n')
-    _, watch = daemon.check(file)
+    _, watch = loading.check(file)
     assert watch_renewal.expired(watch)
     with pytest.raises(UserError, match=r"expired on 2025-01-01"):
         watch_renewal.signed_watch(tmp_path / "watch.signed", OPERATOR.id)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import collections
+import random
 
 import msgspec
 
 from probe.measure import registry
-from probe.measure.plan import EVERYTHING, EXTRA_SWEEPS, RunPlan, RunPlanner, endpoint_tries, outcome
+from probe.measure.plan import EVERYTHING, EXTRA_SWEEPS, PlannerMemory, RunPlan, RunPlanner, endpoint_tries, outcome
 from probe.protocol.measurement import Measurement, Step, Vantage
 from probe.protocol.watch import Endpoint
 
@@ -174,3 +175,15 @@ def test_what_only_sweeps_test_is_not_part_of_the_outcome():
     assert of("sockets", op="resolve") == nothing
     assert of("transfer", op="transfer") == nothing
     assert of("dns", op="resolve", via="system6") == nothing
+
+
+def test_a_planner_that_goes_on_from_another_ones_memory_plans_the_same():
+    """Each run of a probe is planned in a process of its own. The memory passes through JSON."""
+    one, handed_over, chance = Line(), Line(), random.Random(1)
+    for _ in range(300):
+        failed = chance.choice([(), (), ("dc1",), ("dc1", "dc2")])
+        assert one.run(*failed) == handed_over.run(*failed)
+        memory = msgspec.json.encode(handed_over.planner.memory)
+        handed_over.planner = RunPlanner(100.0, clock=lambda: handed_over.now)
+        handed_over.planner.restore(msgspec.json.decode(memory, type=PlannerMemory))
+    assert one.planner.memory == handed_over.planner.memory

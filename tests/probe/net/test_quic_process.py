@@ -60,7 +60,7 @@ async def test_where_nothing_answers_quic_nothing_is_tested(network, dialer, clo
 
 def test_the_probe_itself_does_not_load_aioquic():
     """Its memory would be held all the time."""
-    code = "import sys, probe.agent.agent; from probe.measure import registry; registry.checks();"
+    code = "import sys, probe.agent.probe; from probe.measure import registry; registry.checks();"
     code += "print('aioquic' in sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout == "False\n"

@@ -103,7 +103,8 @@ ip addr flush dev {dev} && ip addr add {net}.7/24 dev {dev} && ip route replace 
 PROBE = """
 import asyncio, sys
 from pathlib import Path
-from probe.agent import agent, daemon, early_runs, schedule
+from probe.agent import daemon, early_runs, schedule
+from probe.agent.probe import Probe
 from probe.home import config
 from probe.place import network_changes
 from probe.custody import watch_renewal
@@ -111,7 +112,7 @@ from probe.net.network import Network
 schedule.FIRST_S = 0.2
 network_changes.EVERY_S, network_changes.SETTLE_S, early_runs.LEAST_GAP_S = 0.1, (0.1, 0.3), 0.2
 settings = config.load(Path(sys.argv[1]), {})
-asyncio.run(daemon.run_until_signal(agent.Probe(settings, Network(), watch_renewal.present(settings))))
+asyncio.run(daemon.run_until_signal(Probe(settings, Network(), watch_renewal.present(settings))))
 """
 
 

@@ -20,3 +20,13 @@ def test_a_detour_is_logged_once_and_so_is_its_end():
         ("info", False),
         ("warning", True),
     ]
+
+
+def test_the_next_process_of_a_probe_does_not_log_it_again():
+    """It is told which path was reported last."""
+    first, second = PathNotice(), PathNotice()
+    first.report(Vantage(path="vpn"))
+    second.reported = first.reported
+    with structlog.testing.capture_logs() as logged:
+        second.report(Vantage(path="vpn"))
+    assert logged == []

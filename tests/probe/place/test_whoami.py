@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from probe.base.errors import UserError
 from probe.place import whoami
 from probe.place.rtnetlink import Route
 from probe.place.this_network import NetworkState
-from probe.place.whoami import Whoami
+from probe.place.whoami import Whoami, WhoamiMemory
 from probe.protocol.measurement import Vantage
 from tests.support import servers
 
@@ -154,3 +155,32 @@ def test_an_invalid_address_is_named(url):
     """When the probe is made, not at the first run."""
     with pytest.raises(UserError, match=url):
         Whoami(url, BASE)
+
+
+@pytest.mark.usefixtures("network")
+async def test_the_next_process_of_a_probe_goes_on_from_what_is_known():
+    """An answer is kept, a silence not waited for again, and a doubt not forgotten. The memory passes through JSON."""
+    asked = []
+
+    async def answer(reader, writer):
+        asked.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(KNOWN)
+
+    def next_process(before, url):
+        ask = Whoami(url, BASE)
+        ask.restore(msgspec.json.decode(msgspec.json.encode(before.memory), type=WhoamiMemory))
+        return ask
+
+    async with servers.tcp(answer) as port:
+        url = f"http://127.0.0.1:{port}"
+        ask = Whoami(url, BASE)
+        known = await ask()
+        ask = next_process(ask, url)
+        assert (await ask(), len(asked), ask.peer) == (known, 1, "127.0.0.1")
+        ask.doubt()
+        ask = next_process(ask, url)
+        assert (await ask(), len(asked)) == (known, 2)
+    silent = Whoami("http://127.0.0.1:1", BASE)
+    await silent()
+    silent = next_process(silent, "http://127.0.0.1:1")
+    assert (await silent(), silent.used_bytes) == (BASE, 0)

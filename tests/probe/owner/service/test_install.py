@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
+from probe.agent import child_worker
+from probe.home.config import Config
 from probe.owner.service import install
 
 
@@ -20,3 +23,13 @@ def test_every_managers_definition_is_filled_in_and_well_formed(own_home, platfo
         assert "a & b" in words
     else:
         assert f'"{own_home}/a & b/probe.toml"' in text
+
+
+def test_systemd_watches_the_agent_and_gives_its_worker_time_to_deliver(own_home):
+    """It hears from the agent alone, kills what hangs, and keeps no memory of a crash."""
+    text = install.definition(install.service_manager("linux"), own_home / "probe.toml")
+    unit = dict(line.split("=", 1) for line in text.splitlines() if "=" in line and not line.startswith("#"))
+    assert (unit["Type"], unit["KillMode"], unit["Restart"]) == ("notify", "mixed", "on-failure")
+    assert (unit["LimitCORE"], float(unit["WatchdogSec"])) == ("0", 120.0)
+    flush_s = next(f.default for f in msgspec.structs.fields(Config) if f.name == "flush_s")
+    assert float(unit["TimeoutStopSec"]) > flush_s + child_worker.STOP_S

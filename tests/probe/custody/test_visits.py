@@ -11,6 +11,7 @@ import pytest
 from infra.nats import nats_server
 from probe.base.clock import now_ms
 from probe.base.errors import UserError
+from probe.custody import visits
 from probe.custody.delivery import Delivery
 from probe.custody.spool import Spool
 from probe.home.config import Config
@@ -20,6 +21,7 @@ from probe.nats import link
 from probe.nats.link import connect
 from probe.protocol.keys import Key
 from tests.support import servers
+from tests.support.deliveries import delivering
 from tests.support.factory import app_run
 from tests.support.fake_collector import FakeCollector, eventually
 
@@ -43,19 +45,19 @@ class Secure:
         with self.server.config.open("a") as config:
             config.write(SECURE % {"pem": pem})
         self.server.start()
-        said = json.loads(next(folder.glob(f"*_{self.server.pid}.ports")).read_text())
-        port = said["nats"][0].rsplit(":", 1)[1]
+        ports = json.loads(next(folder.glob(f"*_{self.server.pid}.ports")).read_text())
+        port = ports["nats"][0].rsplit(":", 1)[1]
         self.core = f"nats://127.0.0.1:{port}"
         self.tls = f"tls://localhost:{port}"
-        self.wss = f"wss://localhost:{said['websocket'][0].rsplit(':', 1)[1]}"
+        self.wss = f"wss://localhost:{ports['websocket'][0].rsplit(':', 1)[1]}"
 
 
 @pytest.fixture
 def secure(tmp_path, authority):
     """A server with a certificate that the tests' authority vouches for."""
-    found = Secure(tmp_path / "nats", authority)
-    yield found
-    found.server.stop()
+    secure = Secure(tmp_path / "nats", authority)
+    yield secure
+    secure.server.stop()
 
 
 @pytest.fixture
@@ -73,19 +75,6 @@ def config(urls, authority, **settings):
         "reconnect_most_s": 0.3, "nats_ca": str(authority.file),
     }  # fmt: skip
     return Config(data="unused", watch="unused", nats=tuple(urls), operator=OPERATOR.id, **(quick | settings))
-
-
-@contextlib.asynccontextmanager
-async def delivering(settings, spool):
-    """A delivery that runs while the context is entered."""
-    stop = asyncio.Event()
-    delivery = Delivery(settings, PROBE, spool, Notebook(spool.path.parent))
-    task = asyncio.create_task(delivery.run(stop))
-    try:
-        yield delivery
-    finally:
-        stop.set()
-        await task
 
 
 def states(spool):
@@ -143,20 +132,19 @@ async def test_tls_is_never_downgraded(tmp_path, authority):
 
 async def test_it_connects_delivers_and_disconnects(secure, authority, spool):
     """No connection before there is something to deliver, and none after its receipt."""
-    collector, probe = FakeCollector(OPERATOR), Notebook(spool.path.parent)
-    async with collector.at(secure.core, CORE), delivering(config([secure.tls], authority), spool) as delivery:
+    collector, before = FakeCollector(OPERATOR), Notebook(spool.path.parent).state
+    async with collector.at(secure.core, CORE), delivering(config([secure.tls], authority), PROBE, spool):
         await asyncio.sleep(0.5)
         assert connections(secure) == {"collector"}
         spool.add(app_run(3))
-        delivery.measured()
         await eventually(lambda: states(spool) == ["stored"])
         await eventually(lambda: connections(secure) == {"collector"})
         spool.add(app_run(1))
-        delivery.measured()
         await eventually(lambda: states(spool) == ["stored", "stored"])
+        await eventually(lambda: connections(secure) == {"collector"})
     assert len(collector.deliveries) == 2
     noted = Notebook(spool.path.parent).state
-    assert noted.delivered_ms > probe.state.delivered_ms
+    assert noted.delivered_ms > before.delivered_ms
     assert abs(noted.clock_offset_ms) < 1000
     assert 10_000 < spool.traffic(now_ms()) < 40_000  # two TLS connections
 
@@ -173,10 +161,9 @@ async def test_when_tls_is_blocked_it_uses_wss_and_begins_with_it_next_time(secu
 
     async with servers.tcp(say_nothing) as port, collector.at(secure.core, CORE):
         urls = ["tls://localhost:1", f"tls://localhost:{port}", secure.wss]
-        async with delivering(config(urls, authority), spool) as delivery:
+        async with delivering(config(urls, authority), PROBE, spool):
             for count in (1, 2):
                 spool.add(app_run(1))
-                delivery.measured()
                 await eventually(lambda n=count: states(spool) == ["stored"] * n, 20)
     assert len(silent) == 1
 
@@ -186,9 +173,8 @@ async def test_a_receipt_that_was_missed_is_asked_for_at_the_next_visit(secure, 
     collector = FakeCollector(OPERATOR)
     collector.mute = True
     settings = config([secure.tls], authority, receipt_wait_s=0.2)
-    async with collector.at(secure.core, CORE), delivering(settings, spool) as delivery:
+    async with collector.at(secure.core, CORE), delivering(settings, PROBE, spool):
         spool.add(app_run(1))
-        delivery.measured()
         await eventually(lambda: states(spool) == ["stored"])
     assert len(collector.deliveries) == 1
     assert set(collector.asked) == set(collector.seen)
@@ -196,12 +182,47 @@ async def test_a_receipt_that_was_missed_is_asked_for_at_the_next_visit(secure, 
 
 async def test_without_a_collector_it_tries_again_for_ever(authority, spool):
     """The error is noted for `status`, and nothing is dropped."""
-    async with delivering(config(["tls://localhost:1"], authority, flush_s=0.2), spool) as delivery:
+    async with delivering(config(["tls://localhost:1"], authority, flush_s=0.2), PROBE, spool):
         spool.add(app_run(1))
-        delivery.measured()
         await eventually(lambda: Notebook(spool.path.parent).state.delivery_error)
     assert states(spool) == ["spooled"]
     assert "localhost:1" in Notebook(spool.path.parent).state.delivery_error
+
+
+async def test_a_visit_that_takes_too_long_is_interrupted_and_goes_on_after_the_next_run(
+    secure, authority, spool, monkeypatch
+):
+    """Nobody acknowledges here. Otherwise a long backlog on a slow line would keep the probe from measuring."""
+    monkeypatch.setattr(visits, "_LONGEST_S", 0.5)
+    settings = config([secure.tls], authority, deliver_every_s=600, ack_timeout_s=30)
+    delivery = Delivery(settings, PROBE, spool, Notebook(spool.path.parent))
+    visiting, stop = visits.Visits(delivery, cadence_s=0.1), asyncio.Event()
+    async with silent_subscriber(secure):
+        spool.add(app_run(1))
+        before = time.monotonic()
+        await visiting.after_run(stop)
+        assert 0.5 <= time.monotonic() - before < 5
+        assert (visiting.schedule.due_s <= time.monotonic(), visiting.schedule.failures) == (True, 0)
+    async with FakeCollector(OPERATOR).at(secure.core, CORE):
+        await visiting.after_run(stop)
+        assert visiting.schedule.due_s > time.monotonic() + 200
+    assert states(spool) == ["stored"]
+
+
+@contextlib.asynccontextmanager
+async def silent_subscriber(secure):
+    """Somebody who takes segments and acknowledges none, so that the server does not refuse them at once."""
+    connection = await connect([secure.core], CORE, "silent", within_s=10)
+
+    async def ignore(_message):
+        """Answer nothing."""
+
+    await connection.subscribe("m.*", ignore)
+    await (await connection.ready()).flush()
+    try:
+        yield
+    finally:
+        await connection.close()
 
 
 @pytest.mark.parametrize("file", [PAUSED, WITHDRAWN])
@@ -210,9 +231,8 @@ async def test_while_paused_or_withdrawn_nothing_leaves(secure, authority, spool
     spool.path.with_name(file).write_bytes(b'{"until_ms":null}')
     seen = set()
     settings = config([secure.tls], authority)
-    async with FakeCollector(OPERATOR).at(secure.core, CORE), delivering(settings, spool) as delivery:
+    async with FakeCollector(OPERATOR).at(secure.core, CORE), delivering(settings, PROBE, spool):
         spool.add(app_run(1))
-        delivery.measured()
         until = time.monotonic() + 1.0
         while time.monotonic() < until:
             seen |= connections(secure)
@@ -234,9 +254,8 @@ async def test_a_wrong_clock_is_noted_and_measurements_keep_its_time(secure, aut
         return envelope.seal("R", msgspec.json.encode(late), OPERATOR)
 
     collector.receipt = old
-    async with collector.at(secure.core, CORE), delivering(config([secure.tls], authority), spool) as delivery:
+    async with collector.at(secure.core, CORE), delivering(config([secure.tls], authority), PROBE, spool):
         spool.add(run)
-        delivery.measured()
         await eventually(lambda: states(spool) == ["stored"])
         await eventually(lambda: Notebook(spool.path.parent).state.clock_offset_ms > 7_199_000)
     (segment,) = collector.seen.values()

@@ -1,9 +1,9 @@
 # ruff: noqa: E402 - rich is disabled before any import could load it
-"""The probe that `infra.bench.weight` measures: the shipped one in a process of its own, with addresses in the lab.
+"""A worker of the agent that `infra.bench.weight` measures: the shipped one, with addresses in the lab.
 
-    python -m infra.bench.weight.probe_process CONFIG MAP LINE AUTHORITY CADENCE_S SWEEP_S
+    python -m infra.bench.weight.worker CONFIG MAP LINE AUTHORITY CADENCE_S SWEEP_S
 
-This module imports nothing of infra or the aggregator, so that the process needs only a probe's memory.
+This module imports nothing of infra or the aggregator, so that the process needs only a worker's memory.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ import sys
 
 sys.modules.setdefault("rich", None)  # type: ignore[arg-type] # as probe.agent.daemon does
 
-import asyncio
 import errno
 import json
 from pathlib import Path
 
 import msgspec
 
-from probe.agent import agent, daemon
-from probe.base import logs
+from probe.agent import worker_process
+from probe.base import process
 from probe.custody import watch_renewal
-from probe.home.config import load
+from probe.home.config import Config, load
 from probe.net.network import Network
+from probe.protocol.watch import Watch
 
 
 class MapDialer:
@@ -54,14 +54,15 @@ class MapDialer:
 
 
 def main(config: str, map_file: str, line: str, authority: str, cadence_s: str, sweep_s: str) -> None:
-    """Run the probe until SIGTERM."""
-    logs.setup("info")
-    settings = load(Path(config), {})
-    watch = watch_renewal.signed_watch(Path(settings.watch), settings.operator)
-    watch = msgspec.structs.replace(watch, cadence_s=float(cadence_s), sweep_s=float(sweep_s))
-    network = Network(MapDialer(Path(map_file), line), Path(authority))
-    asyncio.run(daemon.run_until_signal(agent.Probe(settings, network, watch)))
+    """Carry out one order of the agent."""
+
+    def read_settings() -> tuple[Config, Watch]:
+        settings = load(Path(config), {})
+        watch = watch_renewal.signed_watch(Path(settings.watch), settings.operator)
+        return settings, msgspec.structs.replace(watch, cadence_s=float(cadence_s), sweep_s=float(sweep_s))
+
+    worker_process.serve(read_settings, lambda: Network(MapDialer(Path(map_file), line), Path(authority)))
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    process.guarded(lambda: main(*sys.argv[1:]))

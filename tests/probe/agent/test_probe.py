@@ -12,10 +12,10 @@ import msgspec
 import pytest
 
 from infra.nats import nats_server
-from probe.agent import agent
+from probe.agent.probe import Probe
 from probe.base.clock import now_ms
 from probe.custody.spool import Spool, read_ledger
-from probe.custody.spool_database import SpoolError
+from probe.custody.spool_lock import SpoolError
 from probe.home.config import Config, VantageConfig
 from probe.net.network import Network
 from probe.protocol import watch_file
@@ -71,7 +71,7 @@ def watch(cadence_s=CADENCE_S):
     return watch_file.read(APP_WATCH.format(cadence_s=cadence_s).encode(), "test")
 
 
-def at(config, server):
+def with_server(config, server):
     """The configuration with the server in it."""
     return msgspec.structs.replace(config, nats=(server.url,))
 
@@ -79,7 +79,7 @@ def at(config, server):
 async def test_runs_are_measured_at_the_cadence_and_delivered_whole(config, server, network):
     """Several runs, each with all its checks in one segment, and all of them freed."""
     collector = FakeCollector(OPERATOR)
-    probe = agent.Probe(at(config, server), network, watch())
+    probe = Probe(with_server(config, server), network, watch())
     async with collector.at(server.url, CORE):
         async with running(probe):
             await eventually(lambda: sum(len(s.measurements) for s in collector.seen.values()) >= 5)
@@ -102,11 +102,11 @@ async def test_without_nats_it_goes_on_measuring_and_delivers_later(tmp_path, co
     server = nats_server.Server(nats_server.write_config(tmp_path / "nats", core_users=[CORE.id], probes=[key.id]))
     server.start()
     server.stop()
-    settings = msgspec.structs.replace(at(config, server), flush_s=0.1)
+    settings = msgspec.structs.replace(with_server(config, server), flush_s=0.1)
     collector = FakeCollector(OPERATOR)
     with contextlib.ExitStack() as cleanup:
         cleanup.callback(server.stop)
-        async with running(agent.Probe(settings, network, watch())):
+        async with running(Probe(settings, network, watch())):
             await asyncio.sleep(CADENCE_S * 5)
             away_until = now_ms()
             server.start()
@@ -120,7 +120,7 @@ async def test_once_measures_keeps_and_delivers_one_run(config, server, network)
     """What it returns is what is delivered."""
     collector = FakeCollector(OPERATOR)
     async with collector.at(server.url, CORE):
-        run = await agent.Probe(at(config, server), network, watch(600)).once()
+        run = await Probe(with_server(config, server), network, watch(600)).once()
     assert [s.measurements for s in collector.seen.values()] == [run]
 
 
@@ -128,8 +128,8 @@ async def test_an_expired_watch_stops_measuring_but_not_delivering(config, serve
     """Waiting segments are still delivered; nothing new is measured."""
     collector = FakeCollector(OPERATOR)
     expired = msgspec.structs.replace(watch(), expires="2025-01-01")
-    await agent.Probe(msgspec.structs.replace(config, flush_s=0.1), network, watch()).once()
-    async with collector.at(server.url, CORE), running(agent.Probe(at(config, server), network, expired)):
+    await Probe(msgspec.structs.replace(config, flush_s=0.1), network, watch()).once()
+    async with collector.at(server.url, CORE), running(Probe(with_server(config, server), network, expired)):
         await eventually(lambda: collector.seen)
         await asyncio.sleep(CADENCE_S * 3)
     assert sum(len(s.measurements) for s in collector.seen.values()) == 1
@@ -141,7 +141,7 @@ async def test_the_monthly_cap_stops_measuring(config, network):
     spool = Spool(config.spool_file)
     spool._db.execute("INSERT INTO traffic VALUES (strftime('%Y-%m', 'now'), 1000000)")
     spool.close()
-    async with running(agent.Probe(capped, network, watch())):
+    async with running(Probe(capped, network, watch())):
         await asyncio.sleep(CADENCE_S * 3)
     assert read_ledger(config.spool_file) == []
 
@@ -158,10 +158,10 @@ async def test_while_the_disk_is_full_nothing_is_measured_and_the_last_run_is_ke
             raise SpoolError("spool: full")
         add(self, run)
 
-    monkeypatch.setattr(agent, "waits", lambda *_: itertools.repeat(0.1))
+    monkeypatch.setattr("probe.agent.probe.waits", lambda *_: itertools.repeat(0.1))
     monkeypatch.setattr(Spool, "add", full_at_first)
     collector = FakeCollector(OPERATOR)
-    async with collector.at(server.url, CORE), running(agent.Probe(at(config, server), network, watch())):
+    async with collector.at(server.url, CORE), running(Probe(with_server(config, server), network, watch())):
         await eventually(lambda: len(collector.seen) >= 2)
     assert all(run is refused[0] for run in refused)
     first = min(collector.seen.values(), key=lambda s: s.sequence)
@@ -171,7 +171,8 @@ async def test_while_the_disk_is_full_nothing_is_measured_and_the_last_run_is_ke
 PROBE = """
 import asyncio, sys
 from pathlib import Path
-from probe.agent import agent, daemon
+from probe.agent import daemon
+from probe.agent.probe import Probe
 from probe.custody.watch_renewal import signed_watch
 from probe.home import config
 from probe.net.network import Network
@@ -179,7 +180,7 @@ from tests.support.servers import MappedDialer, refusing
 settings = config.load(Path(sys.argv[1]), {})
 with refusing() as port:
     network = Network(MappedDialer(resolver=port), Path(sys.argv[2]))
-    probe = agent.Probe(settings, network, signed_watch(Path(settings.watch), settings.operator))
+    probe = Probe(settings, network, signed_watch(Path(settings.watch), settings.operator))
     asyncio.run(daemon.run_until_signal(probe))
 """
 

@@ -7,11 +7,10 @@ import pytest
 
 from infra.nats import nats_server
 from probe.base.clock import now_ms
-from probe.custody.delivery import Delivery
 from probe.custody.spool import Spool
 from probe.home.config import Config
-from probe.home.notebook import Notebook
 from probe.protocol.keys import Key
+from tests.support.deliveries import delivering
 from tests.support.factory import app_run
 from tests.support.fake_collector import FakeCollector, eventually
 
@@ -51,13 +50,8 @@ async def publishing(url, spool, **settings):
         "reconnect_most_s": 0.3,
     }
     config = Config(data="unused", watch="unused", nats=(url,), operator=OPERATOR.id, **(quick | settings))
-    stop = asyncio.Event()
-    task = asyncio.create_task(Delivery(config, PROBE, spool, Notebook(spool.path.parent)).run(stop))
-    try:
+    async with delivering(config, PROBE, spool):
         yield
-    finally:
-        stop.set()
-        await task
 
 
 def states(spool):
