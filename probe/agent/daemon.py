@@ -15,7 +15,6 @@ if __name__ == "__main__":
 
 import asyncio
 import json
-import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -24,6 +23,7 @@ from probe.agent.agent import Agent
 from probe.agent.child_worker import ChildWorker
 from probe.base import core_dumps, process
 from probe.base.service_notification import keep_notifying, notify
+from probe.base.stopping import stop_on_signals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,9 +44,7 @@ def command(file: Path | None) -> list[str]:
 async def run_until_signal(running: Runnable) -> None:
     """Run a probe until SIGINT or SIGTERM, and tell the service manager about it."""
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+    stop_on_signals(stop)
     notify("READY=1")
     notifying = asyncio.create_task(keep_notifying())
     try:

@@ -123,6 +123,7 @@ async def test_a_killed_worker_costs_its_run_and_no_other(tmp_path, authority):
         with probe.started() as process:
             await asyncio.wait_for(waits.wait(), 20)
             (await only_child(process)).kill()
+            await eventually(lambda: probe.logged("ended early"), 20)
             waits.clear()
             await asyncio.wait_for(waits.wait(), 20)
             assert process.is_running()
@@ -181,9 +182,11 @@ async def test_a_worker_that_can_not_be_started_is_tried_again_at_the_next_run(t
 
 
 async def test_a_full_spool_is_emptied_while_the_run_waits_for_room(collected):
-    """The worker that can't spool its run delivers what waits, which makes room for the run."""
+    """The worker that can't spool its run seals and delivers what waits, which makes room for the run."""
     probe, collector = collected
     probe.config.write_text(probe.config.read_text().replace("metered", "spool_mb = 1\nmetered"))
+    # The first visit without a run is due after 5 s, when the run waits already.
+    probe.config.write_text(probe.config.read_text().replace("deliver_every_s = 0.5", "deliver_every_s = 10"))
     spool = Spool(probe.spool, max_bytes=1_000_000)
     for steps in (100, 1):
         with pytest.raises(SpoolError, match="full"):
@@ -192,7 +195,7 @@ async def test_a_full_spool_is_emptied_while_the_run_waits_for_room(collected):
     before = len(states(probe))
     with probe.started():
         await eventually(lambda: runs(probe) >= 1, 60)
-    assert len(collector.seen) > before
+        await eventually(lambda: len(collector.seen) > before, 30)
     assert probe.logged("can't be spooled")
 
 

@@ -107,9 +107,10 @@ from probe.agent import daemon, early_runs, schedule
 from probe.agent.probe import Probe
 from probe.home import config
 from probe.place import network_changes
-from probe.custody import watch_renewal
+from probe.custody import visits, watch_renewal
 from probe.net.network import Network
 schedule.FIRST_S = 0.2
+visits.AFTER_RUN_S, visits._CONNECT_S = 0.1, 0.5
 network_changes.EVERY_S, network_changes.SETTLE_S, early_runs.LEAST_GAP_S = 0.1, (0.1, 0.3), 0.2
 settings = config.load(Path(sys.argv[1]), {})
 asyncio.run(daemon.run_until_signal(Probe(settings, Network(), watch_renewal.present(settings))))
