@@ -21,8 +21,8 @@ check: $(INSTALLED)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Most tests wait for something, so two processes run them, whole files at a time. JOBS=0 runs them in one process.
-JOBS ?= 2
+# Most tests wait for something, so three processes run them, whole files at a time. JOBS=0 runs them in one process.
+JOBS ?= 3
 pytest: $(INSTALLED)
 	$(BIN)/pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
