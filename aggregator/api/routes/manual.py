@@ -64,8 +64,8 @@ def _operation(path: str, operation: dict[str, Any]) -> str:
     answers = [(code, _content(r), r.get("description", "")) for code, r in sorted(operation["responses"].items())]
     return (
         f'<h2 id="{escape(path)}"><code>GET {escape(path)}</code></h2>{_prose(operation.get("description", ""))}'
-        f"{_table(('parameter', 'in', 'type', ''), parameters) if parameters else ''}"
-        f"{_table(('answer', 'shape', ''), answers)}"
+        f"{_table(('parameter', 'in', 'type', 'meaning'), parameters) if parameters else ''}"
+        f"{_table(('answer', 'shape', 'meaning'), answers)}"
     )
 
 
@@ -74,7 +74,7 @@ def _shape(name: str, schema: dict[str, Any]) -> str:
     described = _prose(schema.get("description", ""))
     return (
         f'<section class="shape" id="shape-{escape(name)}"><h3>{escape(name)}</h3>{described}'
-        f"{_table(('field', 'type', ''), fields) if fields else ''}</section>"
+        f"{_table(('field', 'type', 'meaning'), fields) if fields else ''}</section>"
     )
 
 
