@@ -15,6 +15,7 @@ from probe.base import times
 from probe.protocol import segment
 from tests.support import doc_pages, lab_country
 from tests.support.asgi_server import serving
+from tests.support.maxmind import mmdb
 
 WATCH = lab_country.watch()
 BASE = "/v1/watches/ostramere"
@@ -202,6 +203,16 @@ def test_a_caller_gets_its_network_and_the_date_of_the_table(api):
     answered = api.get("/v1/whoami")
     assert answered.json() == {"asn": 64999, "country": "XO", "table_date": "2026-05-01"}
     assert "127.0.0.1" not in answered.text
+
+
+def test_whoami_reads_a_maxmind_table_too(store, tmp_path):
+    """It is recognized by the file's ending; such a table of AS numbers has no countries."""
+    pytest.importorskip("maxminddb")
+    table = tmp_path / "asn.mmdb"
+    table.write_bytes(mmdb(0x7F000000, 8, {"autonomous_system_number": 64999}))
+    with serving(create_app(store, {}, health=lab_country.health, prefixes=table)) as url:
+        answer = httpx.get(f"{url}/v1/whoami").json()
+    assert (answer["asn"], answer["country"]) == (64999, "")
 
 
 def test_without_a_table_whoami_names_the_setting(store):
