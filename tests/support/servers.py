@@ -290,6 +290,18 @@ async def dns_udp(replies: Callable[[bytes], list[Answer]]) -> AsyncIterator[int
         transport.close()
 
 
+@contextlib.asynccontextmanager
+async def dns_udp_and_tcp(replies: Callable[[bytes], list[Answer]], tcp_handler: Handler) -> AsyncIterator[int]:
+    """A resolver over UDP and TCP on one port: one that is free for UDP may be in use for TCP, so several are tried."""
+    async with contextlib.AsyncExitStack() as stack:
+        for _ in range(20):
+            port = await stack.enter_async_context(dns_udp(replies))
+            with contextlib.suppress(OSError):
+                await stack.enter_async_context(tcp(tcp_handler, port=port))
+                break
+        yield port
+
+
 def dns_tcp(reply: Callable[[bytes], bytes]) -> Handler:
     """The handler of a resolver over TCP."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
 
 import pytest
@@ -172,10 +171,9 @@ async def test_a_second_resolver_with_a_closed_port_is_refused(network, dialer, 
 
 async def test_after_a_truncated_reply_it_is_asked_again_over_tcp(resolve, dialer):
     """The whole reply is the only one recorded."""
-    async with contextlib.AsyncExitStack() as stack:
-        port = await stack.enter_async_context(servers.dns_udp(lambda q: [(0.0, answer(q, TRUE[0], truncated=True))]))
-        await stack.enter_async_context(servers.tcp(servers.dns_tcp(lambda q: answer(q, *TRUE)), port=port))
-        dialer.resolver = port
+    cut_replies = lambda q: [(0.0, answer(q, TRUE[0], truncated=True))]  # noqa: E731
+    over_tcp = servers.dns_tcp(lambda q: answer(q, *TRUE))
+    async with servers.dns_udp_and_tcp(cut_replies, over_tcp) as dialer.resolver:
         step = await resolve(None)
     assert (step.failure, step.answers) == (None, TRUE)
     assert [r.answers for r in step.replies] == [TRUE]
