@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import errno
 import hashlib
 import socket
 import struct
@@ -299,6 +300,8 @@ async def dns_udp_and_tcp(replies: Callable[[bytes], list[Answer]], tcp_handler:
             with contextlib.suppress(OSError):
                 await stack.enter_async_context(tcp(tcp_handler, port=port))
                 break
+        else:
+            raise OSError(errno.EADDRINUSE, "no port is free for both UDP and TCP")
         yield port
 
 

@@ -74,14 +74,24 @@ async def test_a_published_segment_is_acknowledged_across_the_accounts(probe, co
 
 
 async def test_receipts_arrive_only_at_the_probe_they_are_for(probe, core):
-    """A probe receives its own receipts and none of another probe's."""
+    """A probe receives its own receipts and none of another probe's.
+
+    On a busy machine it takes the server a moment until a new subscription counts in the core's account.
+    """
     received = await subscribe(probe, f"r.{PROBE.id}")
     client = await core.ready()
+    for _ in range(100):
+        await client.publish(f"r.{PROBE.id}", b"early")
+        await client.flush()
+        if received:
+            break
+        await asyncio.sleep(0.1)
     await client.publish(f"r.{PROBE.id}", b"receipt")
     await client.publish(f"r.{OTHER.id}", b"other's receipt")
     await client.flush()
-    await eventually(lambda: received)
-    assert received == [b"receipt"]
+    receipts = lambda: [data for data in received if data != b"early"]  # noqa: E731
+    await eventually(receipts)
+    assert receipts() == [b"receipt"]
 
 
 async def test_a_question_is_answered(probe, core):
